@@ -4,7 +4,7 @@ A tree is a leaf, or a dict, list, tuple, named tuple, deque, registered datacla
 `None` is a container without leaves. A dict's leaves come in the order of its sorted keys, so two dicts that differ only in insertion
 order have equal structures; what is rebuilt from a structure has its keys in the order in which the original had them.
 
-The walking itself is optree's, in C++ (about 1 us for a small tree). This module adds the namespace that tracejit registers classes in,
+The walking itself is optree's, in C++ (2 us for a dict of two leaves). This module adds the namespace that tracejit registers classes in,
 dataclasses with static fields, `ravel`, paths that read like the code that reaches the leaf, and errors that say where two trees part.
 """
 from __future__ import annotations
