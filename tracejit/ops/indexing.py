@@ -1,6 +1,6 @@
 """Reading and writing at positions that are known only when the program runs.
 
-`gather(x, *indices, axes, mode)` is NumPy's advanced indexing with the result axes in one fixed order: the integer arrays `indices` broadcast together
+`gather(x, *indices, axes, mode)` is NumPy's advanced indexing with the result axes in a fixed order: the integer arrays `indices` broadcast together
 and address the axes `axes` of x, one array an axis; the result has the axes of the broadcast indices first and x's other axes behind, in order.
 The scatters write an array of that same shape back.  Indices are int64 and arrive as the user wrote them: `mode` says what becomes of those outside.
 

@@ -1,0 +1,86 @@
+"""Running sums, products and extrema along one axis; `reverse` runs from the end."""
+from __future__ import annotations
+
+import numpy as np
+
+from ..errors import at_user_line
+from ..ir import is_inexact
+from ..trace import type_of
+from .core import Op, define
+from .elementwise import equal, logical_or, not_equal, select
+from .indexing import positions_along, take_along_axis
+from .movement import broadcast_to, pad, slice_
+
+
+def _cumulative(name, ufunc, kinds, jvp, transpose=None) -> Op:
+    cell: list[Op] = []
+
+    def infer(x, axis, reverse):
+        if x.dtype.kind not in kinds:
+            raise TypeError(at_user_line(f"{name} is not defined for dtype {x.dtype}"))
+        return x.strong
+
+    def run(xp, x, axis, reverse):
+        x = xp.flip(x, axis) if reverse else x
+        out = ufunc.accumulate(x, axis=axis, dtype=x.dtype)
+        return xp.flip(out, axis) if reverse else out
+
+    def show(x, axis, reverse):
+        if reverse:
+            return f"np.flip(np.{ufunc.__name__}.accumulate(np.flip({x}, {axis}), {axis}), {axis})"
+        return f"np.{ufunc.__name__}.accumulate({x}, {axis})"
+
+    op = define(name, infer=infer, run=run, jvp=jvp, transpose=transpose, show=show,
+                batch=lambda args, batched, axis, reverse: cell[0](args[0], axis=axis + 1, reverse=reverse))
+    cell.append(op)
+    return op
+
+
+cumsum = _cumulative("cumsum", np.add, "iufc", jvp=lambda primals, out, tangents, axis, reverse: cumsum(tangents[0], axis=axis, reverse=reverse),
+                     transpose=lambda ct, x, axis, reverse: (cumsum(ct, axis=axis, reverse=not reverse),))
+
+
+# -- the product's derivative has no division, so zeros are exact: dual numbers, over windows that double
+def _jvp_cumprod(primals, out, tangents, axis, reverse):
+    x, t = primals[0], tangents[0]
+    width, n = 1, type_of(x).shape[axis]
+    while width < n:   # x and t hold the product, and its tangent, of the last `width` elements up to each
+        before, before_t = _shifted(x, width, axis, reverse, 1), _shifted(t, width, axis, reverse, 0)
+        x, t = x * before, t * before + x * before_t
+        width *= 2
+    return t
+
+
+def _shifted(x, by: int, axis: int, reverse: bool, fill):
+    """x moved `by` places along `axis` in the direction of the run, `fill` where nothing moves in."""
+    shape = type_of(x).shape
+    n, still = shape[axis], (0,) * len(shape)
+
+    def along(value, others=still):
+        return tuple(value if d == axis else o for d, o in enumerate(others))
+    start, stop = (by, n) if reverse else (0, n - by)
+    part = slice_(x, start=along(start), stop=along(stop, shape), step=(1,) * len(shape))
+    return pad(part, low=still if reverse else along(by), high=along(by) if reverse else still, interior=still, value=fill)
+
+
+cumprod = _cumulative("cumprod", np.multiply, "iufc", _jvp_cumprod)
+
+
+# -- extrema: the tangent is that of the latest element that holds the record; a NaN holds it from there on
+def _jvp_extremum(primals, out, tangents, axis, reverse):
+    x, t = primals[0], tangents[0]
+    shape = type_of(x).shape
+    if not is_inexact(type_of(x).dtype) or 0 in shape:
+        return None
+    n = shape[axis]
+    at = broadcast_to(positions_along(x, tuple(n if d == axis else 1 for d in range(len(shape))), axis), shape=shape)
+    holds = logical_or(equal(x, out), not_equal(x, x))
+    if reverse:
+        latest = cummin(select(holds, at, np.int64(n - 1)), axis=axis, reverse=True)
+    else:
+        latest = cummax(select(holds, at, np.int64(0)), axis=axis, reverse=False)
+    return take_along_axis(t, latest, axis)
+
+
+cummax = _cumulative("cummax", np.maximum, "biuf", _jvp_extremum)
+cummin = _cumulative("cummin", np.minimum, "biuf", _jvp_extremum)

@@ -1,0 +1,92 @@
+"""Order: sorting along an axis, the permutation that sorts, positions in a sorted array. Sorts are stable, and NaN counts as the largest value."""
+from __future__ import annotations
+
+import math
+
+from ..errors import at_user_line
+from ..ir import ArrayType, is_inexact
+from ..ir.types import INT
+from ..trace import type_of
+from .core import define
+from .indexing import take_along_axis
+from .movement import broadcast_to, slice_
+
+
+def _no_jvp(primals, out, tangents, **params):
+    return None
+
+
+# -- argsort(x, axis, descending): equal elements keep their order either way
+def _run_argsort(xp, x, axis, descending):
+    if not descending:
+        return xp.argsort(x, axis=axis, kind="stable")
+    return xp.flip(x.shape[axis] - 1 - xp.argsort(xp.flip(x, axis), axis=axis, kind="stable"), axis)
+
+
+def _show_argsort(x, axis, descending):
+    if not descending:
+        return f"np.argsort({x}, {axis}, kind='stable')"
+    return f"np.flip({x}.shape[{axis}] - 1 - np.argsort(np.flip({x}, {axis}), {axis}, kind='stable'), {axis})"
+
+
+argsort = define("argsort", infer=lambda x, axis, descending: ArrayType(x.shape, INT), run=_run_argsort, jvp=_no_jvp, show=_show_argsort,
+                 batch=lambda args, batched, axis, descending: argsort(args[0], axis=axis + 1, descending=descending))
+
+
+# -- sort(x, axis): its derivative permutes the tangent
+def _jvp_sort(primals, out, tangents, axis):
+    x = primals[0]
+    return take_along_axis(tangents[0], argsort(x, axis=axis, descending=False), axis) if is_inexact(type_of(x).dtype) else None
+
+
+sort = define("sort", infer=lambda x, axis: x.strong, run=lambda xp, x, axis: xp.sort(x, axis=axis, kind="stable"), jvp=_jvp_sort,
+              batch=lambda args, batched, axis: sort(args[0], axis=axis + 1), show=lambda x, axis: f"np.sort({x}, {axis}, kind='stable')")
+
+
+def top_k(x, k: int):
+    """The k largest elements along the last axis in descending order, the earlier first among equals, and their positions.
+
+    >>> import numpy as np
+    >>> top_k(np.array([3.0, 1.0, 3.0, 2.0]), 3)
+    (array([3., 3., 2.]), array([0, 2, 3]))
+    """
+    shape = type_of(x).shape
+    if not shape or not 0 <= k <= shape[-1]:
+        raise ValueError(at_user_line(f"top_k: the last axis of an array of shape {shape} does not have {k} elements"))
+    order = argsort(x, axis=len(shape) - 1, descending=True)
+    first = slice_(order, start=(0,) * len(shape), stop=(*shape[:-1], k), step=(1,) * len(shape))
+    return take_along_axis(x, first, len(shape) - 1), first
+
+
+# -- searchsorted(a, v, side): a has the shape (*rows, n), sorted along its last axis, and v the shape (*rows, ...), searched for in its own row of a
+def _infer_searchsorted(a, v, side):
+    rows = a.shape[:-1]
+    if a.ndim == 0 or v.shape[:len(rows)] != rows:
+        raise ValueError(at_user_line(f"searchsorted: cannot search for values of shape {v.shape} in sorted arrays of shape {a.shape}"))
+    if a.dtype != v.dtype:
+        raise TypeError(at_user_line(f"searchsorted needs equal dtypes, got {a} and {v}"))
+    if side not in ("left", "right"):
+        raise ValueError(at_user_line(f"searchsorted: side must be 'left' or 'right', got {side!r}"))
+    return ArrayType(v.shape, INT)
+
+
+def _run_searchsorted(xp, a, v, side):
+    if a.ndim == 1:
+        return xp.searchsorted(a, v, side=side)
+    rows = math.prod(a.shape[:-1])
+    width = math.prod(v.shape[a.ndim - 1:])
+    found = [xp.searchsorted(row, values, side=side) for row, values in zip(a.reshape(rows, a.shape[-1]), v.reshape(rows, width))]
+    return xp.array(found, INT).reshape(v.shape)
+
+
+def _batch_searchsorted(args, batched, side):
+    a, v = args
+    n = next(type_of(x).shape[0] for x, b in zip(args, batched) if b)
+    if not batched[0] and type_of(a).ndim == 1:
+        return searchsorted(a, v, side=side)
+    a, v = (x if b else broadcast_to(x, shape=(n, *type_of(x).shape)) for x, b in zip(args, batched))
+    return searchsorted(a, v, side=side)
+
+
+searchsorted = define("searchsorted", infer=_infer_searchsorted, run=_run_searchsorted, jvp=_no_jvp, batch=_batch_searchsorted,
+                      show=lambda a, v, side: f"tracejit.ops.sorting.searchsorted({a}, {v}, side={side!r})")
