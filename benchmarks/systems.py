@@ -1,0 +1,51 @@
+"""The systems that are compared: how each is imported and what keeps its compiler caches empty."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import os
+import time
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class System:
+    """A system, the packages its users import, and the distributions whose versions identify it."""
+
+    name: str
+    title: str
+    modules: tuple[str, ...]
+    distributions: tuple[str, ...]
+
+    def is_installed(self) -> bool:
+        return all(importlib.util.find_spec(module.partition(".")[0]) for module in self.modules)
+
+    def import_seconds(self) -> float:
+        """Import the system's modules and return how long that took."""
+        start = time.perf_counter()
+        for module in self.modules:
+            importlib.import_module(module)
+        return time.perf_counter() - start
+
+
+SYSTEMS = {
+    system.name: system
+    for system in (
+        System("tracejit", "tracejit", ("tracejit",), ("tracejit", "llvmlite", "numba")),
+        System("jax", "JAX (jit)", ("jax", "jax.numpy"), ("jax", "jaxlib")),
+        System("torch", "PyTorch (eager)", ("torch",), ("torch",)),
+        System("torch_compile", "torch.compile", ("torch", "torch._dynamo"), ("torch",)),
+        System("autograd", "HIPS autograd", ("autograd", "autograd.numpy"), ("autograd",)),
+        System("numpy", "NumPy by hand", ("numpy",), ("numpy", "scipy")),
+    )
+}
+
+SUBJECT = "tracejit"
+
+CACHE_VARIABLES = ("TRACEJIT_CACHE_DIR", "TORCHINDUCTOR_CACHE_DIR", "TRITON_CACHE_DIR", "NUMBA_CACHE_DIR", "JAX_COMPILATION_CACHE_DIR")
+
+
+def environment_with_caches_in(folder: str) -> dict[str, str]:
+    """This process's environment with every compiler cache moved into a folder of its own below ``folder``."""
+    return os.environ | {variable: os.path.join(folder, variable.lower()) for variable in CACHE_VARIABLES}

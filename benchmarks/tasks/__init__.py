@@ -1,0 +1,32 @@
+"""The tasks, one file each; this list is the order in which they run."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+
+from benchmarks.systems import SYSTEMS
+from benchmarks.task import Task
+
+FILES = (
+    "tiny_call",
+    "dict_call",
+    "rosenbrock",
+    "black_scholes",
+    "mlp_gradient",
+    "mlp_training",
+    "layer_norm",
+    "softmax",
+    "import_time",
+)
+
+
+def load_tasks() -> dict[str, Task]:
+    """All tasks by name, each with the versions that its file defines."""
+    tasks = {}
+    for file in FILES:
+        module = importlib.import_module(f"benchmarks.tasks.{file}")
+        versions = {system: getattr(module, system) for system in SYSTEMS if hasattr(module, system)}
+        for task in module.TASKS:
+            tasks[task.name] = dataclasses.replace(task, versions=versions)
+    return tasks

@@ -1,0 +1,123 @@
+"""The benchmark runner end to end on one tiny task with NumPy alone, and the parts that judge and print what it measured."""
+
+import dataclasses
+import json
+import sys
+
+import numpy as np
+import pytest
+
+from benchmarks import report, runner
+from benchmarks.__main__ import main
+from benchmarks.measure import MemoryPeak, first_call, steady_calls
+from benchmarks.systems import SYSTEMS
+from benchmarks.task import Prepared, disagreement, flatten, in_float64
+from benchmarks.tasks import load_tasks
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    """The JSON file and Markdown page of one short run."""
+    folder = tmp_path_factory.mktemp("benchmarks")
+    files = folder / "results.json", folder / "RESULTS.md"
+    arguments = ["--tasks", "tiny_call", "--systems", "numpy", "autograd", "--rounds", "2", "--seconds", "0.02"]
+    assert main([*arguments, "--json", str(files[0]), "--markdown", str(files[1])]) == 0
+    return files
+
+
+def test_json_holds_machine_settings_and_every_round(written):
+    results = json.loads(written[0].read_text())
+    assert results["settings"] == {"systems": ["numpy", "autograd"], "rounds": 2, "seconds": 0.02}
+    assert results["machine"]["cores"] >= 1 and results["machine"]["cpu"] and results["machine"]["date"]
+    assert results["machine"]["versions"]["numpy"] == np.__version__
+    (task,) = results["tasks"]
+    assert (task["name"], task["tolerance"]) == ("tiny_call", 0.0)
+    record = task["systems"]["numpy"]
+    assert record["status"] == "ok" and record["error"] == 0.0 and record["ratio_to_best_peer"] == 1.0
+    assert len(record["rounds"]) == 2
+    assert 0 < record["steady_min_seconds"] <= record["steady_median_seconds"]
+    assert record["first_call_seconds"] > 0 and record["peak_bytes"] >= 0
+    assert task["systems"]["autograd"] == {"status": "not in this task", "rounds": []}
+
+
+def test_tables_show_every_system(written, capsys):
+    assert main(["--load", str(written[0])]) == 0
+    text = capsys.readouterr().out
+    page = written[1].read_text()
+    for shown in (text, page):
+        assert all(column in shown for column in report.COLUMNS)
+        assert "NumPy by hand" in shown and "HIPS autograd" in shown and "not in this task" in shown
+    assert "| NumPy by hand |" in page
+
+
+def test_absent_system_is_reported(monkeypatch):
+    absent = dataclasses.replace(SYSTEMS["jax"], modules=("a_package_that_nobody_has",))
+    monkeypatch.setitem(SYSTEMS, "jax", absent)
+    record = runner.run_task(load_tasks()["tiny_call"], ["jax"], 1, 0.02, 60, lambda step: None)["systems"]["jax"]
+    assert record["status"] == "absent"
+    assert report.row("jax", record)[:2] == ["JAX (jit)", "absent"]
+
+
+def test_failing_worker_is_reported_with_its_last_line(monkeypatch):
+    def fail(*arguments):
+        raise runner.WorkerError("ValueError: no such thing")
+
+    monkeypatch.setattr(runner, "run_worker", fail)
+    record = {"status": "ok", "rounds": []}
+    runner.measure_once(load_tasks()["tiny_call"], "numpy", record, {}, 0.02, 60)
+    assert record == {"status": "failed", "message": "ValueError: no such thing", "rounds": []}
+
+
+def test_wrong_result_is_reported(monkeypatch):
+    monkeypatch.setattr(runner, "run_worker", lambda *arguments: ({"steady": {}}, {"result": np.array([1.0, 2.5])}))
+    record = {"status": "ok", "rounds": []}
+    runner.measure_once(load_tasks()["tiny_call"], "numpy", record, {"result": np.array([1.0, 2.0])}, 0.02, 60)
+    assert record["status"] == "disagrees" and "2.5e-01" in record["message"]
+
+
+def test_every_task_has_numpy_and_tracejit_versions():
+    tasks = load_tasks()
+    assert len(tasks) == 11
+    for task in tasks.values():
+        assert {"tracejit", "jax", "torch", "numpy"} <= task.versions.keys()
+
+
+def test_disagreement():
+    reference = {"a": np.array([0.0, 4.0]), "b": np.zeros(2)}
+    assert disagreement(reference, reference) == 0.0
+    assert disagreement({"a": np.array([0.0, 3.0]), "b": np.zeros(2)}, reference) == 0.25
+    assert disagreement({"a": np.array([0.0, np.nan]), "b": np.zeros(2)}, reference) == np.inf
+    assert disagreement({"a": np.zeros(3), "b": np.zeros(2)}, reference) == np.inf
+    assert disagreement({"a": reference["a"]}, reference) == np.inf
+
+
+def test_flatten_names_arrays_by_path():
+    arrays = flatten({"loss": 1.0, "layers": [(np.ones(2), np.zeros(3))]})
+    assert {path: array.shape for path, array in arrays.items()} == {"result/loss": (), "result/layers/0/0": (2,), "result/layers/0/1": (3,)}
+
+
+def test_reference_data_is_float64_and_keeps_integers():
+    widened = in_float64({"x": np.ones(2, np.float32), "labels": np.arange(2, dtype=np.int32)})
+    assert {name: array.dtype.name for name, array in widened.items()} == {"x": "float64", "labels": "int32"}
+
+
+def test_measuring_waits_for_the_output():
+    waited_for = []
+    prepared = Prepared(lambda x, y: x + y, (1, 2), wait=waited_for.append)
+    assert first_call(prepared) >= 0.0
+    assert waited_for == [3]
+    steady = steady_calls(prepared, 0.02)
+    assert 0 < steady["min"] <= steady["median"] and steady["repeats"] >= 5
+    assert set(waited_for) == {3}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the resettable high-water mark is Linux's")
+def test_memory_peak_is_seen_after_it_is_freed():
+    gauge = MemoryPeak()
+    np.ones(4_000_000)
+    assert gauge.grown_bytes() >= 30_000_000
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(2.5e-7, "250 ns"), (1e-6, "1.00 us"), (9.996e-4, "1.00 ms"), (0.0123, "12.3 ms"), (123.0, "123 s"), (1.5, "1.50 s")])
+def test_seconds_text(seconds, text):
+    assert report.seconds_text(seconds) == text
