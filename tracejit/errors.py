@@ -1,0 +1,67 @@
+"""Exceptions that tracejit raises, and the search for the user's own line that each of them names."""
+from __future__ import annotations
+
+import os
+import sys
+from typing import NamedTuple
+
+
+class TracejitError(Exception):
+    """Base of every exception defined here."""
+
+
+class TracerConversionError(TracejitError, TypeError):
+    """A traced value was asked to become a plain number or array, which would cut it out of the trace."""
+
+
+class TracerBoolError(TracejitError, TypeError):
+    """The truth of a traced value was asked where it has none: `if`, `while`, `and`, `or`, `not`."""
+
+
+class LeakedTracerError(TracejitError, RuntimeError):
+    """A traced value was used after the trace that made it had ended."""
+
+
+class GraphError(TracejitError, AssertionError):
+    """A graph breaks the rules of the IR: a bug in tracejit or in a user's operation, never in the traced program."""
+
+
+class Source(NamedTuple):
+    """A line of the user's program."""
+
+    filename: str
+    line: int
+    function: str
+
+    def __str__(self) -> str:
+        return f"{self.filename}:{self.line} in {self.function}"
+
+
+_PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
+_LIBRARIES = tuple(f"{os.sep}site-packages{os.sep}{name}{os.sep}" for name in ("numpy", "scipy", "optree"))
+_is_library: dict[str, bool] = {}  # by file name: the test runs once per file, not once per operation
+
+
+def _library(filename: str) -> bool:
+    known = _is_library.get(filename)
+    if known is None:
+        known = filename.startswith((_PACKAGE, "<__array_function__")) or any(part in filename for part in _LIBRARIES)
+        _is_library[filename] = known
+    return known
+
+
+def user_source() -> Source | None:
+    """The innermost line on the stack that belongs to neither tracejit nor the array libraries."""
+    frame = sys._getframe(1)
+    while frame is not None:
+        code = frame.f_code
+        if not _library(code.co_filename):
+            return Source(code.co_filename, frame.f_lineno, code.co_qualname)
+        frame = frame.f_back
+    return None
+
+
+def at_user_line(message: str, source: Source | None = None) -> str:
+    """`message` with the user's line in front."""
+    source = source or user_source()
+    return message if source is None else f"{source}: {message}"

@@ -1,0 +1,108 @@
+"""The program: a first-order graph in A-normal form, immutable once built.
+
+A `Graph` has inputs, nodes in execution order and outputs. A `Node` applies one op to atoms (variables and 0-d literals) and defines new variables.
+Sub-graphs live in `params`.  The graph below is what `lambda x: x * 2.0` becomes:
+
+    Graph(inputs=(x,), nodes=(Node(multiply, (x, Literal(2.0)), {}, (y,)),), outputs=(y,))
+"""
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..errors import Source
+from .types import ArrayType
+
+
+class Var:
+    """A value that the program computes or is given. Compared by identity."""
+
+    __slots__ = ("type",)
+
+    def __init__(self, type: ArrayType):
+        self.type = type
+
+    def __repr__(self) -> str:
+        return f"<{self.type} at {id(self):x}>"
+
+
+class Literal:
+    """A 0-d constant. `value` is a NumPy scalar."""
+
+    __slots__ = ("value", "type", "key")
+
+    def __init__(self, value: np.generic):
+        self.value = value
+        self.type = ArrayType((), value.dtype)
+        # Bytes, not the number: 0.0 and -0.0 are equal but not the same literal, and NaN is the same as itself.
+        self.key = (value.dtype.char, value.tobytes())
+
+    def __repr__(self) -> str:
+        return f"Literal({self.value!r})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Literal) and self.key == other.key
+
+    def __hash__(self) -> int:
+        return hash(self.key)
+
+
+Atom = Var | Literal
+
+
+class Node(NamedTuple):
+    """One application of an op. `params` are its static parameters, hashable; `source` the user's line that asked for it."""
+
+    op: Any
+    inputs: tuple[Atom, ...]
+    params: dict[str, Any]
+    outputs: tuple[Var, ...]
+    source: Source | None = None
+
+    # Nodes are compared by identity: two applications of one op are two nodes.
+    __eq__ = object.__eq__
+    __hash__ = object.__hash__
+
+
+class Graph:
+    """Inputs, nodes in execution order, outputs. Never changed after it is made, so passes may cache by identity."""
+
+    __slots__ = ("inputs", "nodes", "outputs", "__weakref__")
+
+    def __init__(self, inputs: tuple[Var, ...], nodes: tuple[Node, ...], outputs: tuple[Atom, ...]):
+        self.inputs, self.nodes, self.outputs = tuple(inputs), tuple(nodes), tuple(outputs)
+
+    @property
+    def in_types(self) -> tuple[ArrayType, ...]:
+        return tuple(v.type for v in self.inputs)
+
+    @property
+    def out_types(self) -> tuple[ArrayType, ...]:
+        return tuple(a.type for a in self.outputs)
+
+    def subgraphs(self):
+        """Every graph that a node of this one holds in its parameters, with the node."""
+        for node in self.nodes:
+            for value in node.params.values():
+                if isinstance(value, Graph):
+                    yield node, value
+
+    def __str__(self) -> str:
+        from .printer import to_source
+        return to_source(self)
+
+    def __repr__(self) -> str:
+        return f"<Graph of {len(self.nodes)} nodes: {', '.join(map(str, self.in_types))} -> {', '.join(map(str, self.out_types))}>"
+
+
+def live_nodes(nodes: list[Node] | tuple[Node, ...], outputs: tuple[Atom, ...]) -> tuple[Node, ...]:
+    """The nodes that some output needs, or that have an effect, in their order."""
+    needed = {a for a in outputs if isinstance(a, Var)}
+    kept = []
+    for node in reversed(nodes):
+        if node.op.effect or any(v in needed for v in node.outputs):
+            kept.append(node)
+            needed.update(a for a in node.inputs if isinstance(a, Var))
+    kept.reverse()
+    return tuple(kept)

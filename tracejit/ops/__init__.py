@@ -1,0 +1,1 @@
+"""What an operation is: one file a family, each op's whole definition in one place."""

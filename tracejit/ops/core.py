@@ -1,0 +1,110 @@
+"""`Op`: what an operation is.  One object holds the whole definition, always in the same order.
+
+    infer      (*types, **params) -> type               the type rule; raises the error that the user sees
+    run        (xp, *arrays, **params) -> array          the meaning, with NumPy or an array library that looks like it
+    jvp        (primals, out, tangents, **params) -> tangent      a zero tangent is None; at least one is not
+    transpose  (ct, *inputs, **params) -> contributions  linear ops only: linear inputs arrive as `Linear`, the others as values
+    batch      (args, batched, **params) -> array        batched arguments carry the new axis in front, and so does the result
+    lower      (k, xs, index, **params) -> expression    the element at `index` as an expression of elements of `xs`; None: another kind of step
+
+Reverse mode has no rules of its own: it is `jvp`, split by `linearize` and turned round by `transpose`.
+"""
+from __future__ import annotations
+
+from typing import Any, Callable, NamedTuple
+
+import numpy as np
+
+from ..ir import ArrayType
+from ..trace import bind, type_of
+
+
+class Linear(NamedTuple):
+    """Stands for a linear input in a transpose rule: only its type is known."""
+
+    type: ArrayType
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.type.shape
+
+
+class Contribution(NamedTuple):
+    """A cotangent that touches a part of its array: `dense()` is the whole array, `into(acc)` adds the part to an accumulator.
+
+    One or two contributions are best made dense, since padding fuses; many are added into one array, or a loop over slices would cost its square.
+    """
+
+    dense: Callable[[], Any]
+    into: Callable[[Any], Any]
+
+
+class Op:
+    """An operation. Calling it applies it: at once on arrays, into the innermost trace on proxies."""
+
+    __slots__ = ("name", "infer", "run", "jvp", "transpose", "batch", "lower", "kind", "simplify", "show", "multiple", "effect", "dear", "singular")
+
+    def __init__(self, name: str, *, infer: Callable, run: Callable, jvp: Callable | None = None, transpose: Callable | None = None, batch: Callable | None = None,
+                 lower: Callable | None = None, kind: str | None = None, simplify: Callable | None = None, show: Callable | str | None = None,
+                 multiple: bool = False, effect: bool = False, dear: bool = False, singular: bool = False):
+        self.name = name
+        self.infer, self.run, self.jvp, self.transpose, self.batch, self.lower = infer, run, jvp, transpose, batch, lower
+        self.kind = kind or ("host" if lower is None else "pointwise")   # pointwise, reduce, or the name of a library step; host: `run` is called
+        self.simplify = simplify   # (builder, *atoms, **params) -> an equal atom, or None: a local identity
+        self.show = show           # (*texts, **params) -> NumPy source, or the name of a NumPy function: for the printer
+        self.multiple = multiple   # infer, run and jvp give tuples
+        self.effect = effect       # ordered, never shared or dropped
+        self.dear = dear           # dearer to compute again than to load
+        self.singular = singular   # its derivative can be infinite or NaN where its value is not used (see transforms/guard_select.py)
+
+    def __call__(self, *args, **params):
+        return bind(self, args, params)
+
+    def __repr__(self) -> str:
+        return f"<op {self.name}>"
+
+    def __reduce__(self):
+        return _lookup, (self.name,)
+
+
+by_name: dict[str, Op] = {}
+
+
+def _lookup(name: str) -> Op:
+    return by_name[name]
+
+
+def define(name: str, **parts) -> Op:
+    """Make an op and enter it under its name, which must be new."""
+    if name in by_name:
+        raise ValueError(f"an op named {name!r} exists already")
+    by_name[name] = op = Op(name, **parts)
+    return op
+
+
+# -- tangents: None stands for zero
+def add_tangents(*terms):
+    """The sum of tangents, each of which may be zero (None)."""
+    total = None
+    for term in terms:
+        if term is not None:
+            total = term if total is None else total + term
+    return total
+
+
+def zeros(type_: ArrayType):
+    """An array of zeros that takes no memory until it is written."""
+    return np.broadcast_to(np.zeros((), type_.dtype), type_.shape)
+
+
+def filled(value, type_: ArrayType):
+    return np.broadcast_to(np.asarray(value, type_.dtype), type_.shape)
+
+
+def move_axis(x, source: int, destination: int):
+    """`np.moveaxis` for one axis, on arrays and proxies."""
+    from .movement import transpose
+    ndim = type_of(x).ndim
+    order = [i for i in range(ndim) if i != source % ndim]
+    order.insert(destination % ndim, source % ndim)
+    return x if order == list(range(ndim)) else transpose(x, permutation=tuple(order))

@@ -1,0 +1,417 @@
+"""Elementwise operations. They broadcast as NumPy's do; all inputs have one dtype (`tracejit.numpy` promotes before).
+
+A line of the tables below is a whole op: its NumPy function is the reference, the type rule follows from its group, and the derivative is written next to it
+in terms of the tangent `t`, the inputs and the result `y`.  What the derivative is at kinks and singular points is tested in tests/ops/test_hard_points.py.
+"""
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from ..errors import at_user_line
+from ..ir import ArrayType, Literal, is_inexact
+from ..ir.types import BOOL
+from ..trace import type_of
+from .core import Linear, Op, add_tangents, define, zeros
+
+FLOATS, INEXACT, NUMBERS, ALL, INTEGERS = "f", "fc", "iufc", "biufc", "biu"
+
+
+# -- type rules
+def broadcast_shape(name: str, *types: ArrayType) -> tuple[int, ...]:
+    """The common shape, by NumPy's rule. Raises `ValueError` that names the shapes and the user's line."""
+    shape = types[0].shape
+    for t in types[1:]:
+        if t.shape != shape and t.shape != ():
+            try:
+                shape = np.broadcast_shapes(shape, t.shape)
+            except ValueError:
+                raise ValueError(at_user_line(f"{name}: operands could not be broadcast together with shapes {' '.join(str(t.shape) for t in types)}")) from None
+    return shape
+
+
+def _infer(name: str, kinds: str, result):
+    def infer(*types):
+        dtype = types[0].dtype
+        for t in types[1:]:
+            if t.dtype != dtype:
+                raise TypeError(at_user_line(f"{name}: the operation needs equal dtypes, got {', '.join(str(t) for t in types)}"))
+        if dtype.kind not in kinds:
+            raise TypeError(at_user_line(f"{name} is not defined for dtype {dtype}"))
+        return ArrayType(broadcast_shape(name, *types), dtype if result is None else result(dtype))
+    return infer
+
+
+def _real(dtype: np.dtype) -> np.dtype:
+    return np.dtype(f"f{dtype.itemsize // 2}") if dtype.kind == "c" else dtype
+
+
+# -- shared parts
+def batch_elementwise(op):
+    """Batched operands of lower rank get axes of size one behind the batch axis, so that the others still line up at the end."""
+    def batch(args, batched, **params):
+        from .movement import reshape
+        rank = max(type_of(a).ndim - b for a, b in zip(args, batched))
+        lined = []
+        for a, b in zip(args, batched):
+            shape = type_of(a).shape
+            missing = rank - (len(shape) - 1) if b else 0
+            lined.append(reshape(a, shape=(shape[0], *(1,) * missing, *shape[1:])) if missing else a)
+        return op[0](*lined, **params)
+    return batch
+
+
+def lower_elementwise(name: str):
+    def lower(k, xs, index, **params):
+        return k.apply(name, *[x.broadcast(index) for x in xs], **params)
+    return lower
+
+
+def unbroadcast(ct, shape: tuple[int, ...]):
+    """Sum `ct` down to `shape`, the transpose of broadcasting."""
+    have = type_of(ct).shape
+    if have == shape:
+        return ct
+    from .movement import reshape
+    from .reduction import reduce_sum
+    lead = len(have) - len(shape)
+    axes = (*range(lead), *(i + lead for i, n in enumerate(shape) if n == 1 and have[i + lead] != 1))
+    summed = reduce_sum(ct, axes=axes) if axes else ct
+    return summed if type_of(summed).shape == shape else reshape(summed, shape=shape)
+
+
+def _elementwise(name, fn, kinds, result, jvp, transpose, simplify, dear, singular, show):
+    cell: list[Op] = []
+
+    def run(xp, *args):
+        return fn(*args) if xp is np else getattr(xp, fn.__name__)(*args)
+
+    op = define(name, infer=_infer(name, kinds, result), run=run, jvp=jvp, transpose=transpose, batch=batch_elementwise(cell), lower=lower_elementwise(name),
+                simplify=simplify, show=show or f"np.{fn.__name__}", dear=dear, singular=singular)
+    cell.append(op)
+    return op
+
+
+def unary(name, fn, kinds=INEXACT, result=None, jvp=None, transpose=None, simplify=None, dear=False, singular=False, show=None) -> Op:
+    """`jvp` is (t, x, y) -> tangent; None: the op has no derivative (it is piecewise constant), so its tangent is zero."""
+    def rule(primals, out, tangents):
+        return None if jvp is None or not is_inexact(type_of(primals[0]).dtype) else jvp(tangents[0], primals[0], out)
+    return _elementwise(name, fn, kinds, result, rule, transpose, simplify, dear, singular, show)
+
+
+def binary(name, fn, kinds=NUMBERS, result=None, jvp=None, transpose=None, simplify=None, dear=False, singular=False, show=None) -> Op:
+    """`jvp` is a pair of (t, x, y, z) -> tangent, one for each input, where z is the result."""
+    def rule(primals, out, tangents):
+        if jvp is None:
+            return None
+        return add_tangents(*[None if t is None else part(t, *primals, out) for t, part in zip(tangents, jvp)])
+    return _elementwise(name, fn, kinds, result, rule, transpose, simplify, dear, singular, show)
+
+
+def is_literal(atom, value) -> bool:
+    return type(atom) is Literal and atom.value == value
+
+
+def _keeps(x, other) -> bool:
+    """Whether dropping the operand `other` leaves the shape of `x`."""
+    return other.type.shape == () or np.broadcast_shapes(x.type.shape, other.type.shape) == x.type.shape
+
+
+# -- arithmetic
+def _simplify_add(builder, x, y):
+    if x.type.dtype.kind in "iu":   # not for floats: -0.0 + 0.0 is 0.0
+        return x if is_literal(y, 0) else y if is_literal(x, 0) else None
+    return None
+
+
+def _simplify_multiply(builder, x, y):
+    return x if is_literal(y, 1) else y if is_literal(x, 1) else None
+
+
+def _transpose_multiply(ct, x, y):
+    return (unbroadcast(ct * y, x.shape), None) if isinstance(x, Linear) else (None, unbroadcast(ct * x, y.shape))
+
+
+def _transpose_sum(ct, x, y):
+    """Of x + y: either or both may be linear (where one is not, it was a constant zero that no rule makes)."""
+    return tuple(unbroadcast(ct, a.shape) if isinstance(a, Linear) else None for a in (x, y))
+
+
+def _negate(builder, x):
+    node = builder.produced_by(x, negative)
+    return node.inputs[0] if node else None
+
+
+negative = unary("negative", np.negative, NUMBERS, jvp=lambda t, x, y: -t, transpose=lambda ct, x: (-ct,), simplify=_negate)
+add = binary("add", np.add, ALL, jvp=(lambda t, x, y, z: t, lambda t, x, y, z: t), transpose=_transpose_sum, simplify=_simplify_add)
+subtract = binary("subtract", np.subtract, jvp=(lambda t, x, y, z: t, lambda t, x, y, z: -t),
+                  transpose=lambda ct, x, y: (unbroadcast(ct, x.shape) if isinstance(x, Linear) else None, unbroadcast(-ct, y.shape) if isinstance(y, Linear) else None),
+                  simplify=lambda builder, x, y: x if is_literal(y, 0) and not np.signbit(y.value) else None)
+multiply = binary("multiply", np.multiply, ALL, jvp=(lambda t, x, y, z: t * y, lambda t, x, y, z: x * t), transpose=_transpose_multiply, simplify=_simplify_multiply)
+divide = binary("divide", np.true_divide, INEXACT, jvp=(lambda t, x, y, z: t / y, lambda t, x, y, z: -t * (z / y)),
+                transpose=lambda ct, x, y: (unbroadcast(ct / y, x.shape), None), simplify=lambda builder, x, y: x if is_literal(y, 1) else None, dear=True, singular=True)
+floor_divide = binary("floor_divide", np.floor_divide, "iuf", dear=True)
+remainder = binary("remainder", np.remainder, "iuf", jvp=(lambda t, x, y, z: t, lambda t, x, y, z: -t * floor_divide(x, y)), dear=True, singular=True)
+fmod = binary("fmod", np.fmod, "iuf", jvp=(lambda t, x, y, z: t, lambda t, x, y, z: -t * trunc(x / y)), dear=True, singular=True)
+
+
+def _power_x(t, x, y, z):
+    """y x^(y-1), and 0 where y is 0 also at x = 0 (there x^(y-1) is infinite)."""
+    return t * select(y == 0, np.zeros((), type_of(x).dtype)[()], y * power(x, y - 1))
+
+
+def _power_y(t, x, y, z):
+    """x^y log x, and 0 at x = 0 for y >= 0, its limit from inside the domain (at y = 0 by convention)."""
+    zero, one = (np.asarray(v, type_of(x).dtype)[()] for v in (0, 1))
+    inside = logical_and(x == 0, _real_part(y) >= 0)
+    return t * select(inside, zero, z * log(select(inside, one, x)))
+
+
+def _real_part(x):
+    return real(x) if type_of(x).dtype.kind == "c" else x
+
+
+def _simplify_power(builder, x, y):
+    """Small whole exponents become products: exact, cheap, and with derivatives of every order at 0."""
+    if type(y) is not Literal or y.type.dtype.kind not in "iuf" or x.type.dtype.kind == "b":
+        return None
+    n = float(y.value)
+    if n == 1:
+        return x
+    if n == 2:
+        return builder.emit(square, (x,), {})[0]
+    if n == 3:
+        return builder.emit(multiply, (builder.emit(square, (x,), {})[0], x), {})[0]
+    if n == 4:
+        return builder.emit(square, builder.emit(square, (x,), {}), {})[0]
+    if n == -1 and x.type.dtype.kind in "f":
+        return builder.emit(divide, (Literal(x.type.dtype.type(1)), x), {})[0]
+    return None
+
+
+square = unary("square", np.square, NUMBERS, jvp=lambda t, x, y: 2 * x * t)
+sqrt = unary("sqrt", np.sqrt, jvp=lambda t, x, y: t * (0.5 / y), dear=True, singular=True)
+power = binary("power", np.power, jvp=(_power_x, _power_y), simplify=_simplify_power, dear=True, singular=True)
+cbrt = unary("cbrt", np.cbrt, FLOATS, jvp=lambda t, x, y: t / (3 * square(y)), dear=True, singular=True)
+hypot = binary("hypot", np.hypot, FLOATS, jvp=(lambda t, x, y, z: t * _over(x, z), lambda t, x, y, z: t * _over(y, z)), dear=True)
+
+
+def _over(x, r):
+    """x / r, and 0 where r is 0: the least-norm slope of a norm at the origin."""
+    zero, one = (np.asarray(v, type_of(r).dtype)[()] for v in (0, 1))
+    return select(r == 0, zero, x / select(r == 0, one, r))
+
+
+# -- exponentials and logarithms
+_LN2, _LN10 = math.log(2.0), math.log(10.0)
+exp = unary("exp", np.exp, jvp=lambda t, x, y: t * y, dear=True, singular=True)
+exp2 = unary("exp2", np.exp2, jvp=lambda t, x, y: t * (y * _LN2), dear=True, singular=True)
+expm1 = unary("expm1", np.expm1, jvp=lambda t, x, y: t * (y + 1), dear=True, singular=True)
+log = unary("log", np.log, jvp=lambda t, x, y: t / x, dear=True, singular=True)
+log2 = unary("log2", np.log2, jvp=lambda t, x, y: t / (x * _LN2), dear=True, singular=True)
+log10 = unary("log10", np.log10, jvp=lambda t, x, y: t / (x * _LN10), dear=True, singular=True)
+log1p = unary("log1p", np.log1p, jvp=lambda t, x, y: t / (1 + x), dear=True, singular=True)
+
+
+def _logaddexp_slope(t, x, y):
+    """exp(x - z) as logistic(x - y): finite where both are infinite alike, and then a half."""
+    zero = np.zeros((), type_of(x).dtype)[()]
+    return t * logistic(select(x == y, zero, x - y))
+
+
+logaddexp = binary("logaddexp", np.logaddexp, FLOATS, jvp=(lambda t, x, y, z: _logaddexp_slope(t, x, y), lambda t, x, y, z: _logaddexp_slope(t, y, x)), dear=True)
+
+# -- trigonometric and hyperbolic
+sin = unary("sin", np.sin, jvp=lambda t, x, y: t * cos(x), dear=True)
+cos = unary("cos", np.cos, jvp=lambda t, x, y: -t * sin(x), dear=True)
+tan = unary("tan", np.tan, jvp=lambda t, x, y: t * (1 + square(y)), dear=True)
+arcsin = unary("arcsin", np.arcsin, jvp=lambda t, x, y: t / sqrt(1 - square(x)), dear=True, singular=True)
+arccos = unary("arccos", np.arccos, jvp=lambda t, x, y: -t / sqrt(1 - square(x)), dear=True, singular=True)
+arctan = unary("arctan", np.arctan, jvp=lambda t, x, y: t / (1 + square(x)), dear=True)
+sinh = unary("sinh", np.sinh, jvp=lambda t, x, y: t * cosh(x), dear=True, singular=True)
+cosh = unary("cosh", np.cosh, jvp=lambda t, x, y: t * sinh(x), dear=True, singular=True)
+tanh = unary("tanh", np.tanh, jvp=lambda t, x, y: t * (1 - square(y)), dear=True)
+arcsinh = unary("arcsinh", np.arcsinh, jvp=lambda t, x, y: t / sqrt(square(x) + 1), dear=True)
+arccosh = unary("arccosh", np.arccosh, jvp=lambda t, x, y: t / (sqrt(x - 1) * sqrt(x + 1)), dear=True, singular=True)
+arctanh = unary("arctanh", np.arctanh, jvp=lambda t, x, y: t / (1 - square(x)), dear=True, singular=True)
+
+
+def _arctan2_part(t, other, x, y):
+    zero, one = (np.asarray(v, type_of(x).dtype)[()] for v in (0, 1))
+    r = square(x) + square(y)
+    return t * select(r == 0, zero, other / select(r == 0, one, r))
+
+
+arctan2 = binary("arctan2", np.arctan2, FLOATS, jvp=(lambda t, x, y, z: _arctan2_part(t, y, x, y), lambda t, x, y, z: _arctan2_part(t, -x, x, y)), dear=True)
+
+
+# -- special functions: SciPy is the reference, imported when one is computed with NumPy
+def _scipy(name):
+    def fn(*args):
+        import scipy.special
+        return getattr(scipy.special, name)(*args)
+    fn.__name__ = name
+    return fn
+
+
+def _logistic_slope(t, x, y):
+    """y (1 - y), written so that the far tails keep their relative accuracy: y(x) y(-x)."""
+    return t * (y * logistic(-x))
+
+
+_TWO_OVER_SQRT_PI = 2.0 / math.sqrt(math.pi)
+erf = unary("erf", _scipy("erf"), FLOATS, jvp=lambda t, x, y: t * (_TWO_OVER_SQRT_PI * exp(-square(x))), dear=True, show="scipy.special.erf")
+erfc = unary("erfc", _scipy("erfc"), FLOATS, jvp=lambda t, x, y: t * (-_TWO_OVER_SQRT_PI * exp(-square(x))), dear=True, show="scipy.special.erfc")
+logistic = unary("logistic", _scipy("expit"), FLOATS, jvp=_logistic_slope, dear=True, show="scipy.special.expit")
+
+
+# -- rounding and signs: piecewise constant or linear
+floor = unary("floor", np.floor, FLOATS)
+ceil = unary("ceil", np.ceil, FLOATS)
+trunc = unary("trunc", np.trunc, FLOATS)
+rint = unary("rint", np.rint, INEXACT)
+sign = unary("sign", np.sign, NUMBERS)
+signbit = unary("signbit", np.signbit, FLOATS, result=lambda d: BOOL)
+
+
+def _absolute_slope(t, x, y):
+    if type_of(x).dtype.kind == "c":
+        return real(t * conjugate(_over(x, _complex_like(y, x))))
+    return t * sign(x)
+
+
+def _complex_like(y, x):
+    return convert(y, dtype=type_of(x).dtype)
+
+
+absolute = unary("absolute", np.absolute, NUMBERS, result=_real, jvp=_absolute_slope)
+copysign = binary("copysign", np.copysign, FLOATS, jvp=(lambda t, x, y, z: t * select(signbit(x) == signbit(y), *_signs(x)), lambda t, x, y, z: None))
+nextafter = binary("nextafter", np.nextafter, FLOATS, jvp=(lambda t, x, y, z: t, lambda t, x, y, z: None))
+
+
+def _signs(x):
+    return np.asarray(1, type_of(x).dtype)[()], np.asarray(-1, type_of(x).dtype)[()]
+
+
+# -- maximum and minimum. `tie` is the share of the tangent that x gets where the two are equal: a half,
+# and none against a constant scalar, whose other side is flat (so relu'(0) is 0).
+def _extremum(name, fn, wins):
+    cell: list[Op] = []
+    base = _infer(name, "biuf", None)
+    ignores_nan = name.startswith("f")
+
+    def share(t, a, b, part):
+        beats = wins(a, b)
+        if is_inexact(type_of(a).dtype):
+            beats = logical_or(beats, b != b if ignores_nan else a != a)
+        zero = np.zeros((), type_of(t).dtype)[()]
+        return select(beats, t, zero) if part == 0 else select(beats, t, select(a == b, t * part, zero))
+
+    def jvp(primals, out, tangents, tie):
+        x, y = primals
+        tx, ty = tangents
+        return add_tangents(None if tx is None else share(tx, x, y, tie), None if ty is None else share(ty, y, x, 1 - tie))
+
+    op = define(name, infer=lambda x, y, tie: base(x, y), run=lambda xp, x, y, tie: getattr(xp, name)(x, y), jvp=jvp, batch=batch_elementwise(cell),
+                lower=lambda k, xs, index, tie: k.apply(name, *[x.broadcast(index) for x in xs]), show=lambda x, y, tie: f"np.{name}({x}, {y})")
+    cell.append(op)
+    return op
+
+
+maximum = _extremum("maximum", np.maximum, lambda a, b: a > b)
+minimum = _extremum("minimum", np.minimum, lambda a, b: a < b)
+fmax = _extremum("fmax", np.fmax, lambda a, b: a > b)
+fmin = _extremum("fmin", np.fmin, lambda a, b: a < b)
+
+# -- comparisons, logic, bits
+_bool = lambda dtype: BOOL  # noqa: E731
+equal, not_equal, less, less_equal, greater, greater_equal = (
+    binary(fn.__name__, fn, ALL, result=_bool) for fn in (np.equal, np.not_equal, np.less, np.less_equal, np.greater, np.greater_equal))
+logical_and, logical_or, logical_xor = (binary(fn.__name__, fn, ALL, result=_bool) for fn in (np.logical_and, np.logical_or, np.logical_xor))
+logical_not = unary("logical_not", np.logical_not, ALL, result=_bool)
+bitwise_and, bitwise_or, bitwise_xor = (binary(fn.__name__, fn, INTEGERS) for fn in (np.bitwise_and, np.bitwise_or, np.bitwise_xor))
+invert = unary("invert", np.invert, INTEGERS)
+left_shift, right_shift = (binary(fn.__name__, fn, "iu") for fn in (np.left_shift, np.right_shift))
+isnan, isinf, isfinite = (unary(fn.__name__, fn, ALL, result=_bool) for fn in (np.isnan, np.isinf, np.isfinite))
+
+# -- complex parts
+real = unary("real", np.real, "c", result=_real, jvp=lambda t, x, y: real(t), transpose=lambda ct, x: (make_complex(ct, zeros(type_of(ct))),))
+imag = unary("imag", np.imag, "c", result=_real, jvp=lambda t, x, y: imag(t), transpose=lambda ct, x: (make_complex(zeros(type_of(ct)), -ct),))
+conjugate = unary("conjugate", np.conjugate, "c", jvp=lambda t, x, y: conjugate(t), transpose=lambda ct, x: (conjugate(ct),))
+
+
+def _join(x, y):
+    return np.asarray(x + 1j * y, np.result_type(x.dtype, np.complex64))[()] if np.ndim(x) == np.ndim(y) == 0 else _fill_complex(x, y)
+
+
+def _fill_complex(x, y):
+    out = np.empty(np.broadcast_shapes(np.shape(x), np.shape(y)), np.result_type(x.dtype, np.complex64))
+    out.real, out.imag = x, y
+    return out
+
+
+make_complex = binary("make_complex", _join, FLOATS, result=lambda d: np.result_type(d, np.complex64), jvp=(
+    lambda t, x, y, z: make_complex(t, zeros(type_of(t))), lambda t, x, y, z: make_complex(zeros(type_of(t)), t)), transpose=lambda ct, x, y: (
+    unbroadcast(real(ct), x.shape) if isinstance(x, Linear) else None, unbroadcast(-imag(ct), y.shape) if isinstance(y, Linear) else None), show="tracejit.ops.elementwise._join")
+
+
+# -- select and convert
+def _infer_select(c, x, y):
+    if c.dtype != BOOL or x.dtype != y.dtype:
+        raise TypeError(at_user_line(f"select needs a bool and two equal dtypes, got {c}, {x}, {y}"))
+    return ArrayType(broadcast_shape("where", c, x, y), x.dtype)
+
+
+def _select_jvp(primals, out, tangents):
+    c, x, y = primals
+    _, tx, ty = tangents
+    zero = np.zeros((), type_of(out).dtype)[()]
+    return select(c, zero if tx is None else tx, zero if ty is None else ty)
+
+
+def _select_transpose(ct, c, x, y):
+    zero = np.zeros((), type_of(ct).dtype)[()]
+    return (None, unbroadcast(select(c, ct, zero), x.shape) if isinstance(x, Linear) else None, unbroadcast(select(c, zero, ct), y.shape) if isinstance(y, Linear) else None)
+
+
+def _simplify_select(builder, c, x, y):
+    if type(c) is Literal:
+        chosen = x if c.value else y
+        return chosen if chosen.type.shape == np.broadcast_shapes(c.type.shape, x.type.shape, y.type.shape) else None
+    return x if x == y and x.type.shape == np.broadcast_shapes(c.type.shape, x.type.shape) else None
+
+
+_select_cell: list[Op] = []
+select = define("select", infer=_infer_select, run=lambda xp, c, x, y: xp.where(c, x, y), jvp=_select_jvp, transpose=_select_transpose, batch=batch_elementwise(_select_cell),
+                lower=lower_elementwise("select"), simplify=_simplify_select, show="np.where")
+_select_cell.append(select)
+
+
+def _convert_run(xp, x, dtype):
+    with np.errstate(all="ignore"):
+        return xp.real(x).astype(dtype) if x.dtype.kind == "c" and dtype.kind not in "cb" else x.astype(dtype)
+
+
+def _convert_jvp(primals, out, tangents, dtype):
+    return convert(tangents[0], dtype=dtype) if is_inexact(dtype) else None
+
+
+def _simplify_convert(builder, x, dtype):
+    return x if x.type.dtype == dtype else None
+
+
+convert = define("convert", infer=lambda x, dtype: ArrayType(x.shape, dtype), run=_convert_run, jvp=_convert_jvp, transpose=lambda ct, x, dtype: (convert(ct, dtype=x.type.dtype),),
+                 batch=lambda args, batched, dtype: convert(args[0], dtype=dtype), lower=lambda k, xs, index, dtype: k.convert(xs[0].broadcast(index), dtype),
+                 simplify=_simplify_convert, show=lambda x, dtype: f"{x}.astype(np.{dtype.name})")
+
+# A value whose derivative is cut: `stop_gradient`.
+_stop_cell: list[Op] = []
+stop_gradient = define("stop_gradient", infer=lambda x: x, run=lambda xp, x: x, jvp=lambda primals, out, tangents: None, batch=lambda args, batched: stop_gradient(args[0]),
+                       lower=lambda k, xs, index: xs[0].broadcast(index), show=lambda x: x)
+# The value x, whose derivative flows only where c holds: see transforms/guard_select.py.
+mask_gradient = define("mask_gradient", infer=lambda c, x: ArrayType(broadcast_shape("where", c, x), x.dtype),
+                       run=lambda xp, c, x: x if np.shape(c) == np.shape(x) or np.shape(c) == () else xp.broadcast_to(x, np.broadcast_shapes(np.shape(c), np.shape(x))),
+                       jvp=lambda primals, out, tangents: select(primals[0], tangents[1], np.zeros((), type_of(out).dtype)[()]), batch=batch_elementwise(_stop_cell),
+                       lower=lambda k, xs, index: xs[1].broadcast(index), show=lambda c, x: f"np.broadcast_to({x}, np.broadcast_shapes(np.shape({c}), np.shape({x})))")
+_stop_cell.append(mask_gradient)

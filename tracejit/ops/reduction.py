@@ -1,0 +1,122 @@
+"""Reductions over a tuple of axes. The reduced axes disappear; `keepdims` is a reshape that the array namespace adds."""
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from ..errors import at_user_line
+from ..ir import ArrayType, is_inexact
+from ..ir.types import BOOL, INT
+from ..trace import type_of
+from .core import Op, define
+from .elementwise import convert, select
+from .movement import broadcast_to, reshape, slice_, transpose
+
+
+def kept_shape(shape: tuple[int, ...], axes: tuple[int, ...]) -> tuple[int, ...]:
+    """`shape` with the reduced axes of size one."""
+    return tuple(1 if d in axes else n for d, n in enumerate(shape))
+
+
+def expand(y, shape: tuple[int, ...], axes: tuple[int, ...]):
+    """The result of a reduction, spread over the shape that was reduced."""
+    return broadcast_to(reshape(y, shape=kept_shape(shape, axes)), shape=shape)
+
+
+def _infer(name, kinds, needs_elements, dtype=None):
+    def infer(x, axes):
+        if x.dtype.kind not in kinds:
+            raise TypeError(at_user_line(f"{name} is not defined for dtype {x.dtype}"))
+        if needs_elements and any(x.shape[a] == 0 for a in axes):
+            raise ValueError(at_user_line(f"zero-size array to reduction operation {name} which has no identity"))
+        return ArrayType(tuple(n for d, n in enumerate(x.shape) if d not in axes), dtype or x.dtype)
+    return infer
+
+
+def _reduction(name, fn, combine, kinds, jvp, transpose=None, needs_elements=False) -> Op:
+    """`combine` names the elementwise operation whose repetition the reduction is: what compiled loops accumulate with."""
+    cell: list[Op] = []
+
+    def run(xp, x, axes):
+        return fn(x, axis=axes, dtype=x.dtype) if fn in (np.sum, np.prod) else fn(x, axis=axes)
+
+    op = define(name, infer=_infer(name, kinds, needs_elements), run=run, jvp=jvp, transpose=transpose,
+                batch=lambda args, batched, axes: cell[0](args[0], axes=tuple(a + 1 for a in axes)), lower=lambda k, xs, axes: combine, kind="reduce",
+                simplify=lambda builder, x, axes: x if not axes else None, show=lambda x, axes: f"{fn.__module__.split('.')[0]}.{fn.__name__}({x}, axis={axes})".replace("numpy.", "np."))
+    cell.append(op)
+    return op
+
+
+def _max_jvp(primals, out, tangents, axes):
+    """Ties share the tangent evenly: the subgradient of least norm."""
+    x, t = primals[0], tangents[0]
+    if not is_inexact(type_of(x).dtype):
+        return None
+    shape, dtype = type_of(x).shape, type_of(x).dtype
+    y = expand(out, shape, axes)
+    hit = (x == y) | (x != x)
+    zero, one = np.zeros((), dtype)[()], np.ones((), dtype)[()]
+    count = reduce_sum(select(hit, one, zero), axes=axes)
+    return reduce_sum(select(hit, t, zero), axes=axes) / count
+
+
+def _prod_jvp(primals, out, tangents, axes):
+    """Dual numbers multiplied in pairs: no division, so zeros are exact."""
+    x, t = primals[0], tangents[0]
+    if not is_inexact(type_of(x).dtype):
+        return None
+    shape = type_of(x).shape
+    rest = tuple(d for d in range(len(shape)) if d not in axes)
+    n = math.prod(shape[a] for a in axes)
+    if n == 0:
+        return None
+    lined = (n, *(shape[d] for d in rest))
+    x, t = (reshape(transpose(v, permutation=(*axes, *rest)), shape=lined) for v in (x, t))
+
+    def part(v, low, high):
+        return slice_(v, start=(low,) + (0,) * len(rest), stop=(high, *lined[1:]), step=(1,) * len(lined))
+
+    while n > 1:
+        half = n // 2
+        a, b, ta, tb = part(x, 0, half), part(x, half, 2 * half), part(t, 0, half), part(t, half, 2 * half)
+        px, pt = a * b, ta * b + a * tb
+        if n % 2:
+            from .movement import concatenate
+            px, pt = concatenate(px, part(x, n - 1, n), axis=0), concatenate(pt, part(t, n - 1, n), axis=0)
+        x, t, n = px, pt, half + n % 2
+    return reshape(t, shape=lined[1:])
+
+
+def _no_jvp(primals, out, tangents, **params):
+    return None
+
+
+reduce_sum = _reduction("reduce_sum", np.sum, "add", "iufc", jvp=lambda primals, out, tangents, axes: reduce_sum(tangents[0], axes=axes),
+                        transpose=lambda ct, x, axes: (expand(ct, x.shape, axes),))
+reduce_prod = _reduction("reduce_prod", np.prod, "multiply", "iufc", jvp=_prod_jvp)
+reduce_max = _reduction("reduce_max", np.max, "maximum", "biuf", jvp=_max_jvp, needs_elements=True)
+reduce_min = _reduction("reduce_min", np.min, "minimum", "biuf", jvp=_max_jvp, needs_elements=True)
+reduce_any = _reduction("reduce_any", np.any, "logical_or", "b", jvp=_no_jvp)
+reduce_all = _reduction("reduce_all", np.all, "logical_and", "b", jvp=_no_jvp)
+
+
+def _infer_arg(name):
+    def infer(x, axis):
+        if x.shape[axis] == 0:
+            raise ValueError(at_user_line(f"attempt to get {name} of an empty sequence"))
+        return ArrayType(x.shape[:axis] + x.shape[axis + 1:], INT)
+    return infer
+
+
+def _arg_reduction(name, fn) -> Op:
+    cell: list[Op] = []
+    op = define(name, infer=_infer_arg(name), run=lambda xp, x, axis: getattr(xp, name)(x, axis=axis), jvp=_no_jvp,
+                batch=lambda args, batched, axis: cell[0](args[0], axis=axis + 1), show=lambda x, axis: f"np.{name}({x}, axis={axis})")
+    cell.append(op)
+    return op
+
+
+argmax = _arg_reduction("argmax", np.argmax)
+argmin = _arg_reduction("argmin", np.argmin)
+__all__ = ["BOOL", "argmax", "argmin", "convert", "expand", "kept_shape", "reduce_all", "reduce_any", "reduce_max", "reduce_min", "reduce_prod", "reduce_sum"]

@@ -1,0 +1,133 @@
+"""`Trace`: one recording in progress, and `bind`, which sends every operation to the recording it belongs to.
+
+An operation is emitted into the *innermost* trace that any of its arguments belongs to; what comes from outside becomes a capture, an extra input of the graph.
+So work that does not depend on an inner trace hoists itself out of it, and nesting needs no levels and no interpreter stack.
+
+A *symbolic* trace knows types only (`jit`, `vmap`).  A *concrete* trace (`grad`, `jvp`, `vjp`) also keeps each variable's ambient value, computed at once in the
+context outside: NumPy arrays at top level, proxies of an outer trace inside one.
+"""
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import numpy as np
+
+from ..errors import LeakedTracerError, Source, at_user_line, user_source
+from ..ir import ArrayType, Builder, Graph, Literal, Var, array_type, checked
+from ..ir.graph import Atom
+from .tracer import Tracer
+
+_depth = itertools.count(1)
+
+
+class Trace:
+    """Grows one graph from Python. `what` names the transformation in messages ("jit of loss")."""
+
+    __slots__ = ("what", "depth", "builder", "alive", "values", "_captures")
+
+    def __init__(self, what: str, concrete: bool = False):
+        self.what = what
+        self.depth = next(_depth)
+        self.builder = Builder()
+        self.alive = True
+        self.values: dict[Var, Any] | None = {} if concrete else None
+        self._captures: dict[Any, tuple[Any, Var]] = {}  # by identity of the outside value, which it keeps alive
+
+    # -- inputs and captures
+    def input(self, type_: ArrayType) -> Tracer:
+        """A symbolic input."""
+        return Tracer(self, self.builder.input(type_), type_.weak)
+
+    def input_value(self, value: Any) -> Tracer:
+        """An input of a concrete trace, with its ambient value."""
+        type_ = type_of(value)
+        var = self.builder.input(type_)
+        self.values[var] = value
+        return Tracer(self, var, type_.weak)
+
+    def atom(self, x: Any) -> Atom:
+        """What stands for `x` in this trace's graph: its own variable, a literal, or a captured input."""
+        if type(x) is Tracer:
+            if x.owner is self:
+                return x.atom
+            if not x.owner.alive:
+                raise leaked(x)
+            if type(x.atom) is Literal:
+                return x.atom
+            key = x.atom
+        elif isinstance(x, np.ndarray):
+            key = id(x)
+        else:
+            array_type(x)
+            return Literal(np.asarray(x)[()])
+        found = self._captures.get(key)
+        if found is None:
+            var = Var(type_of(x).strong)
+            found = self._captures[key] = (x, var)
+            if self.values is not None:
+                self.values[var] = x
+        return found[1]
+
+    # -- operations
+    def emit(self, op, args: tuple, params: dict[str, Any]):
+        if not self.alive:
+            raise leaked(next(a for a in args if type(a) is Tracer and a.owner is self))
+        builder = self.builder
+        inputs = tuple([a.atom if type(a) is Tracer and a.owner is self else self.atom(a) for a in args])
+        outputs = builder.emit(op, inputs, params, user_source())
+        values = self.values
+        if values is not None and any([type(o) is Var and o not in values for o in outputs]):
+            results = bind(op, [values[a] if type(a) is Var else a.value for a in inputs], params)
+            for var, value in zip(outputs, results if op.multiple else (results,)):
+                values[var] = value
+        tracers = [Tracer(self, o) for o in outputs]
+        return tracers if op.multiple else tracers[0]
+
+    def ambient(self, atom: Atom) -> Any:
+        """The value of `atom` in the context outside. Only a concrete trace has one for a variable."""
+        return atom.value if type(atom) is Literal else self.values[atom]
+
+    def knows(self, atom: Atom) -> bool:
+        return type(atom) is Literal or self.values is not None
+
+    # -- the end
+    def finish(self, outputs) -> tuple[Graph, list]:
+        """The graph, and the outside values for the inputs that follow its own."""
+        atoms = tuple([self.atom(o) for o in outputs])
+        self.alive = False
+        kept = list(self._captures.values())
+        graph = self.builder.finish(atoms, tuple([var for _, var in kept]))
+        return checked(graph, self.what), [value for value, _ in kept]
+
+    def abandon(self) -> None:
+        """End the trace without a graph: after an error in the user's function."""
+        self.alive = False
+
+    def source_of(self, atom: Atom) -> Source | None:
+        node = self.builder.producer.get(atom) if type(atom) is Var else None
+        return node.source if node is not None else None
+
+
+def bind(op, args, params: dict[str, Any]):
+    """Apply `op`: with NumPy at once if nothing is traced, else in the innermost trace of its arguments."""
+    trace = None
+    for a in args:
+        if type(a) is Tracer and (trace is None or a.owner.depth > trace.depth):
+            trace = a.owner
+    if trace is None:
+        return op.run(np, *args, **params)
+    return trace.emit(op, args, params)
+
+
+def type_of(x: Any) -> ArrayType:
+    """The type of a proxy, an array or a number."""
+    return x.type if type(x) is Tracer else array_type(x)
+
+
+def leaked(tracer: Tracer) -> LeakedTracerError:
+    made = tracer.owner.source_of(tracer.atom)
+    origin = "an argument" if made is None else f"made at {made}"
+    return LeakedTracerError(at_user_line(
+        f"a traced value ({tracer.type}, {origin}) is used after the {tracer.owner.what} that made it has ended. "
+        f"It was kept in a global, an attribute or a container: return it from the traced function instead."))

@@ -1,0 +1,301 @@
+"""`Tracer`: the proxy that stands for an array while a function is traced.
+
+It has ndarray's operators, methods and attributes, and answers NumPy's protocols, so that plain `np.sin(x)` and `x @ y` are recorded.
+What an operator or a NumPy function does is written in `tracejit.numpy`, which fills the tables of `dispatch`.
+"""
+from __future__ import annotations
+
+import numpy as np
+
+from ..errors import TracerBoolError, TracerConversionError, at_user_line
+from ..ir import ArrayType, is_inexact
+from . import dispatch
+
+
+def _binary(ufunc):
+    def forward(self, other):
+        return self._operator(ufunc, self, other)
+
+    def reflected(self, other):
+        return self._operator(ufunc, other, self)
+    return forward, reflected
+
+
+def _unary(ufunc):
+    def method(self):
+        result = dispatch.ufuncs[ufunc](self)
+        result.weak = self.weak
+        return result
+    return method
+
+
+def _method(function):
+    def method(self, *args, **kwargs):
+        return dispatch.functions[function](self, *args, **kwargs)
+    method.__name__ = function.__name__
+    method.__doc__ = f"As `numpy.ndarray.{function.__name__}`."
+    return method
+
+
+class Tracer:
+    """A value of the trace `owner`. `atom` is its variable or literal in the trace's graph; `weak` says that it acts as a Python scalar in promotion."""
+
+    __slots__ = ("owner", "atom", "weak", "__weakref__")
+    __array_priority__ = 1000.0
+    __hash__ = None
+
+    def __init__(self, owner, atom, weak: bool = False):
+        self.owner, self.atom, self.weak = owner, atom, weak
+
+    # -- what is known
+    @property
+    def type(self) -> ArrayType:
+        known = self.atom.type
+        return known if known.weak == self.weak else ArrayType(known.shape, known.dtype, self.weak)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.atom.type.shape
+
+    @property
+    def dtype(self) -> np.dtype:
+        return self.atom.type.dtype
+
+    @property
+    def ndim(self) -> int:
+        return len(self.atom.type.shape)
+
+    @property
+    def size(self) -> int:
+        return self.atom.type.size
+
+    @property
+    def itemsize(self) -> int:
+        return self.atom.type.dtype.itemsize
+
+    @property
+    def nbytes(self) -> int:
+        return self.atom.type.nbytes
+
+    def __len__(self) -> int:
+        if not self.shape:
+            raise TypeError("len() of unsized object")
+        return self.shape[0]
+
+    def __repr__(self) -> str:
+        value = f" = {self.owner.ambient(self.atom)}" if self.owner.knows(self.atom) else ""
+        return f"<traced {self.type} in {self.owner.what}{value}>"
+
+    # -- operators
+    @staticmethod
+    def _operator(ufunc, left, right):
+        if isinstance(right, FOREIGN) or isinstance(left, FOREIGN):
+            return NotImplemented
+        result = dispatch.ufuncs[ufunc](left, right)
+        if type(result) is Tracer and acts_as_scalar(left) and acts_as_scalar(right):
+            result.weak = True  # two Python scalars make a Python scalar
+        return result
+
+    __add__, __radd__ = _binary(np.add)
+    __sub__, __rsub__ = _binary(np.subtract)
+    __mul__, __rmul__ = _binary(np.multiply)
+    __truediv__, __rtruediv__ = _binary(np.true_divide)
+    __floordiv__, __rfloordiv__ = _binary(np.floor_divide)
+    __mod__, __rmod__ = _binary(np.remainder)
+    __matmul__, __rmatmul__ = _binary(np.matmul)
+    __and__, __rand__ = _binary(np.bitwise_and)
+    __or__, __ror__ = _binary(np.bitwise_or)
+    __xor__, __rxor__ = _binary(np.bitwise_xor)
+    __lshift__, __rlshift__ = _binary(np.left_shift)
+    __rshift__, __rrshift__ = _binary(np.right_shift)
+    __eq__ = _binary(np.equal)[0]
+    __ne__ = _binary(np.not_equal)[0]
+    __lt__ = _binary(np.less)[0]
+    __le__ = _binary(np.less_equal)[0]
+    __gt__ = _binary(np.greater)[0]
+    __ge__ = _binary(np.greater_equal)[0]
+    __neg__ = _unary(np.negative)
+    __pos__ = _unary(np.positive)
+    __abs__ = _unary(np.absolute)
+    __invert__ = _unary(np.invert)
+
+    def __pow__(self, other):
+        return dispatch.operators["pow"](self, other)
+
+    def __rpow__(self, other):
+        return dispatch.operators["pow"](other, self)
+
+    def __divmod__(self, other):
+        return self // other, self % other
+
+    def __rdivmod__(self, other):
+        return other // self, other % self
+
+    # -- indexing
+    def __getitem__(self, index):
+        return dispatch.operators["getitem"](self, index)
+
+    def __setitem__(self, index, value):
+        raise TypeError(at_user_line("a traced array cannot be assigned to in place: write `x = x.at[index].set(value)`"))
+
+    def __iter__(self):
+        if not self.shape:
+            raise TypeError("iteration over a 0-d array")
+        return (self[i] for i in range(self.shape[0]))
+
+    @property
+    def at(self):
+        """`x.at[index].set(v)`, `.add(v)`: an updated copy."""
+        return dispatch.operators["at"](self)
+
+    # -- methods and attributes of ndarray
+    @property
+    def T(self):
+        return dispatch.functions[np.transpose](self)
+
+    @property
+    def mT(self):
+        return dispatch.functions[np.matrix_transpose](self)
+
+    @property
+    def real(self):
+        return dispatch.functions[np.real](self)
+
+    @property
+    def imag(self):
+        return dispatch.functions[np.imag](self)
+
+    @property
+    def flat(self):
+        return iter(self.reshape(-1))
+
+    def reshape(self, *shape, order="C"):
+        """As `numpy.ndarray.reshape`."""
+        return dispatch.functions[np.reshape](self, shape[0] if len(shape) == 1 else shape, order=order)
+
+    def transpose(self, *axes):
+        """As `numpy.ndarray.transpose`."""
+        return dispatch.functions[np.transpose](self, axes[0] if len(axes) == 1 else axes or None)
+
+    def astype(self, dtype, order="K", casting="unsafe", subok=True, copy=True):
+        """As `numpy.ndarray.astype`; memory order does not exist here."""
+        return dispatch.operators["astype"](self, dtype, casting=casting)
+
+    def flatten(self, order="C"):
+        """As `numpy.ndarray.flatten`."""
+        return dispatch.functions[np.ravel](self, order=order)
+
+    def conj(self):
+        """As `numpy.ndarray.conj`."""
+        return dispatch.ufuncs[np.conjugate](self)
+
+    conjugate = conj
+
+    sum = _method(np.sum)
+    prod = _method(np.prod)
+    mean = _method(np.mean)
+    var = _method(np.var)
+    std = _method(np.std)
+    max = _method(np.max)
+    min = _method(np.min)
+    ptp = _method(np.ptp)
+    any = _method(np.any)
+    all = _method(np.all)
+    argmax = _method(np.argmax)
+    argmin = _method(np.argmin)
+    cumsum = _method(np.cumsum)
+    cumprod = _method(np.cumprod)
+    dot = _method(np.dot)
+    clip = _method(np.clip)
+    round = _method(np.round)
+    ravel = _method(np.ravel)
+    squeeze = _method(np.squeeze)
+    swapaxes = _method(np.swapaxes)
+    repeat = _method(np.repeat)
+    take = _method(np.take)
+    trace = _method(np.trace)
+    diagonal = _method(np.diagonal)
+    copy = _method(np.copy)
+    nonzero = _method(np.nonzero)
+    compress = _method(np.compress)
+    choose = _method(np.choose)
+    sort = _method(np.sort)
+    argsort = _method(np.argsort)
+    searchsorted = _method(np.searchsorted)
+
+    # -- leaving the trace
+    def __bool__(self) -> bool:
+        if self.owner.knows(self.atom):
+            return bool(self.owner.ambient(self.atom))
+        raise TracerBoolError(at_user_line(
+            f"the truth of a traced value ({self.type}) is not known while {self.owner.what} is traced. "
+            f"Use `np.where(condition, a, b)` for values; for branches and loops on data keep the condition outside the traced function."))
+
+    def __int__(self) -> int:
+        return int(self._known("int", "x.astype(int)"))
+
+    def __index__(self) -> int:
+        if self.dtype.kind not in "iu" or self.shape:
+            raise TypeError(at_user_line(f"only 0-d integers can be used as an index, got {self.type}"))
+        return int(self._known("index", "np.take or x[i] with the traced index"))
+
+    def __float__(self) -> float:
+        return float(self._detached("float", "x.astype(float)"))
+
+    def __complex__(self) -> complex:
+        return complex(self._detached("complex", "x.astype(complex)"))
+
+    def __array__(self, dtype=None, copy=None):
+        raise TracerConversionError(at_user_line(
+            f"a traced value ({self.type}) cannot become a plain ndarray while {self.owner.what} is traced: it would leave the trace and its derivative would be lost. "
+            f"Use it as it is: np functions, operators and methods work on it. To build an array from traced numbers use `np.stack([...])`."))
+
+    def item(self, *args):
+        """The Python number, where a value exists. It leaves the trace: no derivative flows through it."""
+        if self.owner.knows(self.atom):
+            return self.owner.ambient(self.atom).item(*args)
+        raise self._conversion("item", "the value itself")
+
+    def tolist(self):
+        """The nested Python list, where a value exists, as `item`."""
+        if self.owner.knows(self.atom):
+            return self.owner.ambient(self.atom).tolist()
+        raise self._conversion("tolist", "the value itself")
+
+    def _known(self, wanted: str, instead: str):
+        """The value outside, for a number that shapes and indices are made from (derivatives do not flow through those)."""
+        if self.owner.knows(self.atom):
+            return self.owner.ambient(self.atom)
+        raise self._conversion(wanted, instead)
+
+    def _detached(self, wanted: str, instead: str):
+        if is_inexact(self.dtype):
+            raise self._conversion(wanted, instead)
+        return self._known(wanted, instead)
+
+    def _conversion(self, wanted: str, instead: str) -> TracerConversionError:
+        return TracerConversionError(at_user_line(
+            f"{wanted}() of a traced value ({self.type}) while {self.owner.what} is traced: a plain Python number would leave the trace and its derivative would be lost. "
+            f"Use {instead}; use `np.sin(x)` in place of `math.sin(x)`; or make the argument static (`static_argnums=`)."))
+
+    # -- NumPy's protocols
+    def __array_ufunc__(self, ufunc, method, *inputs, **kwargs):
+        return dispatch.call_ufunc(ufunc, method, inputs, kwargs)
+
+    def __array_function__(self, func, types, args, kwargs):
+        return dispatch.call_function(func, args, kwargs)
+
+    def __array_namespace__(self, *, api_version=None):
+        return dispatch.namespace()
+
+    def __reduce__(self):
+        raise TypeError(at_user_line(f"a traced value ({self.type}) cannot be pickled or copied out of the {self.owner.what} that made it"))
+
+
+FOREIGN = (str, bytes, dict, set)   # what an operator leaves to the other operand
+
+
+def acts_as_scalar(x) -> bool:
+    """Whether x is a Python number or a traced value that stands for one."""
+    return x.weak if type(x) is Tracer else not isinstance(x, (np.generic, np.ndarray)) and isinstance(x, (int, float, complex))
+
