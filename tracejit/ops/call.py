@@ -98,4 +98,5 @@ def _infer(*types, graph):
     return tuple(t.strong for t in graph.out_types)
 
 
-call = define("call", infer=_infer, run=lambda xp, *args, graph: executor(graph, list(args)), jvp=_jvp, transpose=_transpose, batch=_batch, kind="call", multiple=True)
+call = define("call", infer=_infer, run=lambda xp, *args, graph: executor(graph, list(args)), jvp=_jvp, transpose=_transpose, batch=_batch, kind="call", multiple=True,
+              show=lambda *args, graph: f"{graph}({', '.join(args)})")

@@ -51,7 +51,7 @@ class Op:
         self.infer, self.run, self.jvp, self.transpose, self.batch, self.lower = infer, run, jvp, transpose, batch, lower
         self.kind = kind or ("host" if lower is None else "pointwise")   # pointwise, reduce, or the name of a library step; host: `run` is called
         self.simplify = simplify   # (builder, *atoms, **params) -> an equal atom, or None: a local identity
-        self.show = show           # (*texts, **params) -> NumPy source, or the name of a NumPy function: for the printer
+        self.show = show           # the name of a NumPy function, or (*texts, **params) -> NumPy source: see ir/printer.py
         self.multiple = multiple   # infer, run and jvp give tuples
         self.effect = effect       # ordered, never shared or dropped
         self.dear = dear           # dearer to compute again than to load

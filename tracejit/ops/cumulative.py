@@ -27,8 +27,8 @@ def _cumulative(name, ufunc, kinds, jvp, transpose=None) -> Op:
 
     def show(x, axis, reverse):
         if reverse:
-            return f"np.flip(np.{ufunc.__name__}.accumulate(np.flip({x}, {axis}), {axis}), {axis})"
-        return f"np.{ufunc.__name__}.accumulate({x}, {axis})"
+            return f"np.flip(np.{ufunc.__name__}.accumulate(np.flip({x}, {axis}), {axis}, np.{x.type.dtype.name}), {axis})"
+        return f"np.{ufunc.__name__}.accumulate({x}, {axis}, np.{x.type.dtype.name})"
 
     op = define(name, infer=infer, run=run, jvp=jvp, transpose=transpose, show=show,
                 batch=lambda args, batched, axis, reverse: cell[0](args[0], axis=axis + 1, reverse=reverse))

@@ -102,10 +102,15 @@ def subscripts(ndim_x: int, ndim_y: int, contract, batch) -> str:
     return f"{''.join(x)},{''.join(y)}->{''.join(out)}"
 
 
-def _ndims(contract, batch, types):
-    return types[0].ndim, types[1].ndim
+def _show(x, y, contract, batch):
+    """`x @ y` where that says it, else einsum."""
+    b, (nx, ny) = len(batch[0]), (x.type.ndim, y.type.ndim)
+    leading = batch == (tuple(range(b)),) * 2
+    if leading and contract == ((nx - 1,), (b,)) and ((nx, ny) == (b + 2, b + 2) or b == 0 and nx <= 2 >= ny):
+        return f"{x} @ {y}"
+    return f"np.einsum({subscripts(nx, ny, contract, batch)!r}, {x}, {y}, optimize=True)"
 
 
 dot_general = define("dot_general", infer=_infer, run=_run, jvp=_jvp, transpose=_transpose, batch=_batch, kind="dot", dear=True,
-                     show=lambda x, y, contract, batch: f"tracejit.ops.dot.dot_general({x}, {y}, contract={contract}, batch={batch})")
+                     show=_show)
 __all__ = ["as_matrices", "broadcast_to", "dot_general", "subscripts"]

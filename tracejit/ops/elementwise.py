@@ -314,7 +314,7 @@ def _extremum(name, fn, wins):
         return add_tangents(None if tx is None else share(tx, x, y, tie), None if ty is None else share(ty, y, x, 1 - tie))
 
     op = define(name, infer=lambda x, y, tie: base(x, y), run=lambda xp, x, y, tie: getattr(xp, name)(x, y), jvp=jvp, batch=batch_elementwise(cell),
-                lower=lambda k, xs, index, tie: k.apply(name, *[x.broadcast(index) for x in xs]), show=lambda x, y, tie: f"np.{name}({x}, {y})")
+                lower=lambda k, xs, index, tie: k.apply(name, *[x.broadcast(index) for x in xs]), show=f"np.{name}")
     cell.append(op)
     return op
 
@@ -351,9 +351,15 @@ def _fill_complex(x, y):
     return out
 
 
+def _show_make_complex(x, y):
+    dtype = np.result_type(x.type.dtype, np.complex64)
+    shape = np.broadcast_shapes(x.type.shape, y.type.shape)
+    return f"np.full({shape}, {x}, np.{dtype.name})", lambda out: f"{out}.imag[...] = {y}"
+
+
 make_complex = binary("make_complex", _join, FLOATS, result=lambda d: np.result_type(d, np.complex64), jvp=(
     lambda t, x, y, z: make_complex(t, zeros(type_of(t))), lambda t, x, y, z: make_complex(zeros(type_of(t)), t)), transpose=lambda ct, x, y: (
-    unbroadcast(real(ct), x.shape) if isinstance(x, Linear) else None, unbroadcast(-imag(ct), y.shape) if isinstance(y, Linear) else None), show="tracejit.ops.elementwise._join")
+    unbroadcast(real(ct), x.shape) if isinstance(x, Linear) else None, unbroadcast(-imag(ct), y.shape) if isinstance(y, Linear) else None), show=_show_make_complex)
 
 
 # -- select and convert
@@ -403,7 +409,7 @@ def _simplify_convert(builder, x, dtype):
 
 convert = define("convert", infer=lambda x, dtype: ArrayType(x.shape, dtype), run=_convert_run, jvp=_convert_jvp, transpose=lambda ct, x, dtype: (convert(ct, dtype=x.type.dtype),),
                  batch=lambda args, batched, dtype: convert(args[0], dtype=dtype), lower=lambda k, xs, index, dtype: k.convert(xs[0].broadcast(index), dtype),
-                 simplify=_simplify_convert, show=lambda x, dtype: f"{x}.astype(np.{dtype.name})")
+                 simplify=_simplify_convert, show=lambda x, dtype: f"np.asarray({x}).astype(np.{dtype.name})")
 
 # A value whose derivative is cut: `stop_gradient`.
 _stop_cell: list[Op] = []
@@ -413,5 +419,5 @@ stop_gradient = define("stop_gradient", infer=lambda x: x, run=lambda xp, x: x, 
 mask_gradient = define("mask_gradient", infer=lambda c, x: ArrayType(broadcast_shape("where", c, x), x.dtype),
                        run=lambda xp, c, x: x if np.shape(c) == np.shape(x) or np.shape(c) == () else xp.broadcast_to(x, np.broadcast_shapes(np.shape(c), np.shape(x))),
                        jvp=lambda primals, out, tangents: select(primals[0], tangents[1], np.zeros((), type_of(out).dtype)[()]), batch=batch_elementwise(_stop_cell),
-                       lower=lambda k, xs, index: xs[1].broadcast(index), show=lambda c, x: f"np.broadcast_to({x}, np.broadcast_shapes(np.shape({c}), np.shape({x})))")
+                       lower=lambda k, xs, index: xs[1].broadcast(index), show=lambda c, x: f"np.broadcast_to({x}, {np.broadcast_shapes(c.type.shape, x.type.shape)})")
 _stop_cell.append(mask_gradient)

@@ -26,7 +26,7 @@ from ..ir.types import INT
 from ..trace import Tracer, type_of
 from .core import Contribution, Linear, Op, define, move_axis, zeros
 from .elementwise import add, equal, less, select
-from .movement import all_batched, broadcast_to, inside_tests, iota, reshape, slice_, slice_of, transpose
+from .movement import all_batched, broadcast_to, inside_tests, iota, reshape, show_slice, show_write, slice_, slice_of, transpose
 
 MODES = "raise", "clip", "wrap"
 
@@ -112,10 +112,39 @@ def _up(axes: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(a + 1 for a in axes)
 
 
-def _show(name: str):
-    def show(*arrays, **params):
-        return f"tracejit.ops.indexing.{name}({', '.join((*arrays, *(f'{key}={value!r}' for key, value in params.items())))})"
+# -- how they are printed: NumPy's indexing, with the indexed axes brought to the front
+def _show_at(shape, indices, axes, mode) -> str:
+    end = {"raise": "{}", "clip": "np.clip({}, 0, {})", "wrap": "{} % {}"}[mode]
+    return ", ".join(end.format(i, shape[a] - (mode == "clip")) for i, a in zip(indices, axes))
+
+
+def _show_front(text: str, ndim: int, axes) -> str:
+    order = (*axes, *_others(ndim, axes))
+    return text if order == tuple(range(ndim)) else f"np.transpose({text}, {order})"
+
+
+def _show_gather(x, *indices, axes, mode):
+    return f"{_show_front(x, x.type.ndim, axes)}[{_show_at(x.type.shape, indices, axes, mode)}]"
+
+
+def _show_scatter(name):
+    def show(x, updates, *indices, axes, mode):
+        at = _show_at(x.type.shape, indices, axes, mode)
+
+        def write(out):
+            front = _show_front(out, x.type.ndim, axes)
+            return f"{front}[{at}] = {updates}" if name == "scatter_set" else f"np.{_UFUNCS[name]}.at({front}, ({at},), {updates})"
+        return f"np.array({x})", write
     return show
+
+
+_UFUNCS = {"scatter_add": "add", "scatter_max": "maximum", "scatter_min": "minimum"}
+
+
+def _show_block(shape, starts, sizes) -> str:
+    """`s % n` counts a negative start from the end."""
+    firsts = [f"{s} % {n}" for s, n in zip(starts, shape)]
+    return ", ".join(":" if m == n else f"{first}:{first} + {m}" for first, m, n in zip(firsts, sizes, shape)) or "()"
 
 
 # -- gather
@@ -169,7 +198,7 @@ def _lower_mode(k, i, n, mode):
 gather = define(
     "gather", infer=_infer_gather, run=_run_gather,
     jvp=lambda primals, out, tangents, axes, mode: gather(tangents[0], *primals[1:], axes=axes, mode=mode),
-    transpose=_transpose_gather, batch=_batch_gather, lower=_lower_gather, show=_show("gather"))
+    transpose=_transpose_gather, batch=_batch_gather, lower=_lower_gather, show=_show_gather)
 
 
 def take_along_axis(x, indices, axis: int):
@@ -231,7 +260,7 @@ def _scatter(name, write, jvp, transpose=None) -> Op:
         row = positions_along(x, (n, *(1,) * rank), 0)
         return cell[0](x, updates, row, *_lined(indices, batched[2:], rank), axes=(0, *_up(axes)), mode=mode)
 
-    op = define(name, infer=_infer_scatter(name), run=_run_scatter(write), jvp=jvp, transpose=transpose, batch=batch, show=_show(name))
+    op = define(name, infer=_infer_scatter(name), run=_run_scatter(write), jvp=jvp, transpose=transpose, batch=batch, show=_show_scatter(name))
     cell.append(op)
     return op
 
@@ -393,11 +422,11 @@ dynamic_slice = define(
     "dynamic_slice", infer=_infer_dynamic_slice, run=lambda xp, x, *starts, sizes: x[_block(x.shape, starts, sizes)],
     jvp=lambda primals, out, tangents, sizes: dynamic_slice(tangents[0], *primals[1:], sizes=sizes),
     transpose=_transpose_dynamic_slice, batch=_batch_dynamic_slice, lower=_lower_dynamic_slice, simplify=_simplify_dynamic_slice,
-    show=_show("dynamic_slice"))
+    show=lambda x, *starts, sizes: f"{x}[{_show_block(x.type.shape, starts, sizes)}]")
 
 
 # -- dynamic_update_slice(x, update, *starts) and dynamic_slice_add: x with the block replaced, or added to
-def _dynamic_write(name, write, scatter, jvp, transpose) -> Op:
+def _dynamic_write(name, operator, write, scatter, jvp, transpose) -> Op:
     cell: list[Op] = []
 
     def infer(x, update, *starts):
@@ -422,7 +451,10 @@ def _dynamic_write(name, write, scatter, jvp, transpose) -> Op:
         lined = transpose(update, permutation=(0, *_up((*axes, *_others(len(sizes), axes)))))
         return scatter(x, lined, row, *indices, axes=(0, *_up(axes)), mode="raise")
 
-    op = define(name, infer=infer, run=run, jvp=jvp, transpose=transpose, batch=batch, show=_show(name))
+    def show(x, update, *starts):
+        return show_write(x, _show_block(x.type.shape, starts, update.type.shape), operator, update)
+
+    op = define(name, infer=infer, run=run, jvp=jvp, transpose=transpose, batch=batch, show=show)
     cell.append(op)
     return op
 
@@ -459,8 +491,8 @@ def _transpose_slice_add(ct, x, update, *starts):
     return ct if isinstance(x, Linear) else None, read, *(None,) * len(starts)
 
 
-dynamic_update_slice = _dynamic_write("dynamic_update_slice", _write_block, scatter_set, _jvp_update, _transpose_update)
-dynamic_slice_add = _dynamic_write("dynamic_slice_add", _add_block, scatter_add, _jvp_slice_add, _transpose_slice_add)
+dynamic_update_slice = _dynamic_write("dynamic_update_slice", "=", _write_block, scatter_set, _jvp_update, _transpose_update)
+dynamic_slice_add = _dynamic_write("dynamic_slice_add", "+=", _add_block, scatter_add, _jvp_slice_add, _transpose_slice_add)
 
 
 # -- slice_update(x, v, start, step): x with v in the slice that begins at `start`
@@ -498,4 +530,5 @@ slice_update = define(
     "slice_update", infer=_infer_slice_update, run=_run_slice_update,
     jvp=lambda primals, out, tangents, start, step: slice_update(*_materialized(tangents, primals), start=start, step=step),
     transpose=_transpose_slice_update, batch=_batch_slice_update, lower=_lower_slice_update,
-    simplify=lambda builder, x, v, start, step: v if v.type.shape == x.type.shape else None, show=_show("slice_update"))
+    simplify=lambda builder, x, v, start, step: v if v.type.shape == x.type.shape else None,
+    show=lambda x, v, start, step: show_write(x, ", ".join(map(show_slice, slice_of(start, step, v.type.shape))), "=", v))

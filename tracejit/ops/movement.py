@@ -10,6 +10,7 @@ import numpy as np
 
 from ..errors import at_user_line
 from ..ir import ArrayType
+from ..ir.printer import parameter
 from ..trace import type_of
 from .core import Contribution, Linear, Op, define
 from .elementwise import unbroadcast
@@ -118,11 +119,11 @@ slice_ = _movement(
     transpose=_transpose_slice, batch=lambda args, batched, start, stop, step: slice_(args[0], start=(0, *start), stop=(type_of(args[0]).shape[0], *stop), step=(1, *step)),
     lower=lambda k, xs, index, start, stop, step: xs[0][tuple(s + i * d for s, i, d in zip(start, index, step))],
     simplify=lambda builder, x, start, stop, step: x if _slice_shape(start, stop, step) == x.type.shape else None,
-    show=lambda x, start, stop, step: f"{x}[{', '.join(_show_slice(*s) for s in zip(start, stop, step))}]")
+    show=lambda x, start, stop, step: f"{x}[{', '.join(map(show_slice, _slices(start, stop, step))) or '...'}]")
 
 
-def _show_slice(start, stop, step):
-    return f"{start}:{stop}" + (f":{step}" if step != 1 else "")
+def show_slice(s: slice) -> str:
+    return f"{s.start}:{s.stop}" + (f":{s.step}" if s.step != 1 else "")
 
 
 # -- pad(x, low, high, interior, value): `interior` elements of padding between neighbours, then `low` before and `high` behind
@@ -172,10 +173,18 @@ def _lower_pad(k, xs, index, low, high, interior, value):
     return k.guard(tests, lambda: x[source], k.constant(value, x.dtype))
 
 
+def _show_pad(x, low, high, interior, value):
+    if not any(interior):
+        return f"np.pad({x}, {tuple(zip(low, high))}, constant_values={parameter(value)})"
+    t = _infer_pad(x.type, low, high, interior, value)
+    inside = ", ".join(map(show_slice, _inside(x.type.shape, low, interior)))
+    return f"np.full({t.shape}, {parameter(value)}, np.{t.dtype.name})", lambda out: f"{out}[{inside}] = {x}"
+
+
 pad = define("pad", infer=_infer_pad, run=_run_pad, jvp=_jvp_pad, transpose=_transpose_pad,
              batch=lambda args, batched, low, high, interior, value: pad(args[0], low=(0, *low), high=(0, *high), interior=(0, *interior), value=value), lower=_lower_pad,
              simplify=lambda builder, x, low, high, interior, value: x if not any((*low, *high, *interior)) else None,
-             show=lambda x, low, high, interior, value: f"tracejit.ops.movement.pad({x}, low={low}, high={high}, interior={interior}, value={value!r})")
+             show=_show_pad)
 
 
 # -- slice_add(acc, x, start, step): acc with x added into the slice that begins at `start`; compiled code writes into acc where nobody else reads it
@@ -214,11 +223,16 @@ def all_batched(args, batched):
     return [a if b else broadcast_to(a, shape=(n, *type_of(a).shape)) for a, b in zip(args, batched)]
 
 
+def show_write(x, at: str, operator: str, value):
+    """A copy of x, then a statement that writes `value` into a part of it."""
+    return f"np.array({x})", lambda out: f"{out}[{at or '...'}] {operator} {value}"
+
+
 slice_add = define("slice_add", infer=lambda acc, x, start, step: acc.strong, run=_run_slice_add, jvp=_jvp_slice_add, transpose=_transpose_slice_add, batch=_batch_slice_add,
                    lower=lambda k, xs, index, start, step: k.apply("add", xs[0][index], _lower_pad(
                        k, xs[1:], index, start, tuple(n - (s + (m - 1) * d + 1 if m else s) for n, s, m, d in zip(xs[0].shape, start, xs[1].shape, step)),
                        tuple(d - 1 for d in step), 0)),
-                   show=lambda acc, x, start, step: f"tracejit.ops.movement.slice_add({acc}, {x}, start={start}, step={step})")
+                   show=lambda acc, x, start, step: show_write(acc, ", ".join(map(show_slice, slice_of(start, step, x.type.shape))), "+=", x))
 
 
 # -- concatenate(*xs, axis)

@@ -41,9 +41,13 @@ def _reduction(name, fn, combine, kinds, jvp, transpose=None, needs_elements=Fal
     def run(xp, x, axes):
         return fn(x, axis=axes, dtype=x.dtype) if fn in (np.sum, np.prod) else fn(x, axis=axes)
 
+    def show(x, axes):
+        dtype = f", dtype=np.{x.type.dtype.name}" if fn in (np.sum, np.prod) and x.type.dtype.kind in "iu" and x.type.dtype.itemsize < 8 else ""
+        return f"np.{fn.__name__}({x}, axis={axes}{dtype})"
+
     op = define(name, infer=_infer(name, kinds, needs_elements), run=run, jvp=jvp, transpose=transpose,
                 batch=lambda args, batched, axes: cell[0](args[0], axes=tuple(a + 1 for a in axes)), lower=lambda k, xs, axes: combine, kind="reduce",
-                simplify=lambda builder, x, axes: x if not axes else None, show=lambda x, axes: f"{fn.__module__.split('.')[0]}.{fn.__name__}({x}, axis={axes})".replace("numpy.", "np."))
+                simplify=lambda builder, x, axes: x if not axes else None, show=show)
     cell.append(op)
     return op
 

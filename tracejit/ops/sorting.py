@@ -26,7 +26,7 @@ def _run_argsort(xp, x, axis, descending):
 def _show_argsort(x, axis, descending):
     if not descending:
         return f"np.argsort({x}, {axis}, kind='stable')"
-    return f"np.flip({x}.shape[{axis}] - 1 - np.argsort(np.flip({x}, {axis}), {axis}, kind='stable'), {axis})"
+    return f"np.flip({x.type.shape[axis] - 1} - np.argsort(np.flip({x}, {axis}), {axis}, kind='stable'), {axis})"
 
 
 argsort = define("argsort", infer=lambda x, axis, descending: ArrayType(x.shape, INT), run=_run_argsort, jvp=_no_jvp, show=_show_argsort,
@@ -89,4 +89,4 @@ def _batch_searchsorted(args, batched, side):
 
 
 searchsorted = define("searchsorted", infer=_infer_searchsorted, run=_run_searchsorted, jvp=_no_jvp, batch=_batch_searchsorted,
-                      show=lambda a, v, side: f"tracejit.ops.sorting.searchsorted({a}, {v}, side={side!r})")
+                      show=lambda a, v, side: f"{'np' if a.type.ndim == 1 else 'tracejit.ops.sorting'}.searchsorted({a}, {v}, side={side!r})")
