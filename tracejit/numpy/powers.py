@@ -1,0 +1,45 @@
+"""The operator `**`, with the shortcuts that NumPy's arrays have: squares, roots and reciprocals instead of a general power."""
+from __future__ import annotations
+
+import numpy as np
+
+from ..errors import at_user_line
+from ..ops import elementwise as ops
+from ..trace import Tracer
+from ..trace.tracer import FOREIGN, acts_as_scalar
+from .promotion import cast, common_dtype
+from .register import operator
+from .ufuncs import power
+
+
+@operator("pow")
+def pow_operator(x, y):
+    """`x ** y`. Raises `ValueError` for integers to a negative integer power, as NumPy does."""
+    if isinstance(x, FOREIGN) or isinstance(y, FOREIGN):
+        return NotImplemented
+    result = _to_constant(x, y) if type(y) in (int, float) and not isinstance(x, (list, tuple)) else power(x, y)
+    if type(result) is Tracer and acts_as_scalar(x) and acts_as_scalar(y):
+        result.weak = True
+    return result
+
+
+def _to_constant(x, n: int | float):
+    """`x ** n` for a Python number n."""
+    dtype = common_dtype(x, n)
+    kind = dtype.kind
+    if kind in "iu" and n < 0:
+        raise ValueError(at_user_line("Integers to negative integer powers are not allowed."))
+    if kind not in "fc" and n != 2:
+        return power(x, n)
+    x = cast(x, dtype)
+    if n == 2:
+        return ops.square(x)
+    if n == 1:
+        return Tracer(x.owner, x.atom)
+    if n == 0.5:
+        return ops.sqrt(x)
+    if n == -1:
+        return ops.divide(dtype.type(1), x)
+    if n == 0:
+        return np.ones(x.shape, dtype)[()]
+    return ops.power(x, dtype.type(n))

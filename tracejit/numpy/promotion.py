@@ -1,0 +1,97 @@
+"""Which dtype a computation has: NumPy's own rules (NEP 50), asked of NumPy once per combination and remembered.
+
+The *kind* of an operand is its dtype, or the Python type `int`, `float`, `complex` where it is a Python number or a traced value that stands for one: those are
+weak, they yield to the dtype of the others.
+"""
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..errors import at_user_line
+from ..ir import supported
+from ..ir.types import BOOL, COMPLEX, FLOAT, INT
+from ..ops.elementwise import convert
+from ..trace import Tracer
+
+_PYTHON = {bool: BOOL, int: int, float: float, complex: complex}
+_WEAK = {"b": BOOL, "i": int, "f": float, "c": complex}          # by the dtype kind of a weak traced value
+_EXAMPLE: dict[Any, Any] = {int: 0, float: 0.0, complex: 0j}
+_DEFAULT = {int: INT, float: FLOAT, complex: COMPLEX}
+_common: dict[tuple, np.dtype] = {}
+
+
+def kind_of(x: Any):
+    """The kind of an operand; None for anything that is neither a number nor an array, which `as_array` may turn into one."""
+    if type(x) is Tracer:
+        dtype = x.atom.type.dtype
+        return _WEAK[dtype.kind] if x.weak else dtype
+    if isinstance(x, (np.ndarray, np.generic)):
+        return x.dtype
+    return _PYTHON.get(type(x))
+
+
+def cast(x: Any, dtype: np.dtype):
+    """`x` as an array, scalar or traced value of `dtype`. A Python integer that does not fit raises `OverflowError`, as in NumPy."""
+    if type(x) is Tracer or isinstance(x, (np.ndarray, np.generic)):
+        return x if x.dtype == dtype else convert(x, dtype=dtype)
+    return dtype.type(x)
+
+
+def as_array(x: Any):
+    """`x` as something with a shape and a dtype: traced values and arrays stay, numbers become NumPy scalars, nested lists arrays."""
+    if type(x) is Tracer or isinstance(x, (np.ndarray, np.generic)):
+        return x
+    if isinstance(x, (list, tuple)) and holds_tracer(x):
+        from .creation import stack_nested
+        return stack_nested(x)
+    return np.asarray(x)[()]
+
+
+def holds_tracer(x: Any) -> bool:
+    """Whether a traced value is inside nested lists and tuples."""
+    return type(x) is Tracer or isinstance(x, (list, tuple)) and any(map(holds_tracer, x))
+
+
+def operand(x: Any):
+    """`x` as an operand of a promotion: a Python number stays one, so that it can yield."""
+    return x if type(x) is Tracer or type(x) in _PYTHON else as_array(x)
+
+
+def common_dtype(*operands: Any) -> np.dtype:
+    """The dtype that the operands have together; as `np.result_type`, which knows nothing of weak traced values."""
+    kinds = tuple(map(kind_of, operands))
+    found = _common.get(kinds)
+    if found is None:
+        found = _common[kinds] = checked_dtype(np.result_type(*[_EXAMPLE.get(k, k) for k in kinds]))
+    return found
+
+
+def promote(*operands: Any) -> list:
+    """The operands, all of their common dtype."""
+    operands = tuple(map(operand, operands))
+    dtype = common_dtype(*operands)
+    return [cast(x, dtype) for x in operands]
+
+
+def checked_dtype(dtype: Any) -> np.dtype:
+    """A dtype that can be traced. Raises `TypeError` for the others."""
+    dtype = np.dtype(dtype)
+    if not supported(dtype):
+        raise TypeError(at_user_line(f"dtype {dtype} cannot be traced: only booleans, integers, floats up to 64 bits and complex numbers up to 128 bits in native byte order can"))
+    return dtype
+
+
+def strong_dtype(kind: Any) -> np.dtype:
+    """The dtype of a value of this kind on its own."""
+    return _DEFAULT.get(kind) or kind
+
+
+def astype(x: Any, dtype: Any, casting: str = "unsafe"):
+    """`x.astype(dtype)`. Raises `TypeError` where `casting` forbids it."""
+    x, dtype = as_array(x), checked_dtype(dtype)
+    if not np.can_cast(x.dtype, dtype, casting):
+        raise TypeError(at_user_line(f"Cannot cast array data from {x.dtype!r} to {dtype!r} according to the rule {casting!r}"))
+    result = cast(x, dtype)
+    return Tracer(result.owner, result.atom) if result is x and type(x) is Tracer else result

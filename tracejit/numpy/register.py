@@ -1,0 +1,44 @@
+"""How the functions here enter the tables of `trace.dispatch`, and the refusals that many of them share."""
+from __future__ import annotations
+
+from typing import Any, Callable
+
+import numpy as np
+
+from ..errors import at_user_line
+from ..trace import dispatch
+
+
+def implements(*functions: Callable):
+    """Decorator: the traced version of these NumPy functions, which takes the same arguments."""
+    def enter(traced: Callable) -> Callable:
+        for function in functions:
+            dispatch.functions[function] = traced
+        return traced
+    return enter
+
+
+def operator(name: str):
+    """Decorator: what the proxy does under this name."""
+    def enter(traced: Callable) -> Callable:
+        dispatch.operators[name] = traced
+        return traced
+    return enter
+
+
+def refuse(function: str, **arguments: Any) -> None:
+    """Raise `TypeError` where an argument that has no traced form was given."""
+    for name, value in arguments.items():
+        if value is not None and value is not np._NoValue:
+            instead = "use the result instead" if name == "out" else "leave it out"
+            raise TypeError(at_user_line(f"{function}(..., {name}=) has no traced form: {instead}"))
+
+
+def static(x: Any, function: str, name: str):
+    """`x`, which must be known while tracing. Raises `TypeError` for a traced value without one."""
+    from ..trace import Tracer
+    if type(x) is not Tracer:
+        return x
+    if x.owner.knows(x.atom):
+        return static(x.owner.ambient(x.atom), function, name)
+    raise TypeError(at_user_line(f"{function}: `{name}` decides shapes, so it must be known while tracing, but it is a traced value ({x.type})"))
