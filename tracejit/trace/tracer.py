@@ -185,6 +185,14 @@ class Tracer:
         """As `numpy.ndarray.flatten`."""
         return dispatch.functions[np.ravel](self, order=order)
 
+    def clip(self, min=None, max=None, out=None, **kwargs):
+        """As `numpy.ndarray.clip`."""
+        return dispatch.functions[np.clip](self, min, max, out, **kwargs)
+
+    def compress(self, condition, axis=None, out=None):
+        """As `numpy.ndarray.compress`."""
+        return dispatch.functions[np.compress](condition, self, axis, out)
+
     def conj(self):
         """As `numpy.ndarray.conj`."""
         return dispatch.ufuncs[np.conjugate](self)
@@ -206,7 +214,6 @@ class Tracer:
     cumsum = _method(np.cumsum)
     cumprod = _method(np.cumprod)
     dot = _method(np.dot)
-    clip = _method(np.clip)
     round = _method(np.round)
     ravel = _method(np.ravel)
     squeeze = _method(np.squeeze)
@@ -217,7 +224,6 @@ class Tracer:
     diagonal = _method(np.diagonal)
     copy = _method(np.copy)
     nonzero = _method(np.nonzero)
-    compress = _method(np.compress)
     choose = _method(np.choose)
     sort = _method(np.sort)
     argsort = _method(np.argsort)
