@@ -32,13 +32,27 @@ def method(name):
 
 
 FLOAT_BINARY = {
-    "fadd": np.add, "fsub": np.subtract, "fmul": np.multiply, "fdiv": np.divide, "frem": np.fmod, "copysign": np.copysign,
-    "maximum": np.maximum, "minimum": np.minimum, "maxnum": np.fmax, "minnum": np.fmin,
+    "fadd": np.add,
+    "fsub": np.subtract,
+    "fmul": np.multiply,
+    "fdiv": np.divide,
+    "frem": np.fmod,
+    "copysign": np.copysign,
+    "maximum": np.maximum,
+    "minimum": np.minimum,
+    "maxnum": np.fmax,
+    "minnum": np.fmin,
 }
 FLOAT_UNARY = {"fneg": np.negative, "sqrt": np.sqrt, "floor": np.floor, "ceil": np.ceil, "ftrunc": np.trunc, "rint": np.rint, "fabs": np.abs}
 INTEGER_BINARY = {
-    "iadd": np.add, "isub": np.subtract, "imul": np.multiply, "and_": np.bitwise_and, "or_": np.bitwise_or, "xor": np.bitwise_xor,
-    "smax": np.maximum, "smin": np.minimum,
+    "iadd": np.add,
+    "isub": np.subtract,
+    "imul": np.multiply,
+    "and_": np.bitwise_and,
+    "or_": np.bitwise_or,
+    "xor": np.bitwise_xor,
+    "smax": np.maximum,
+    "smin": np.minimum,
 }
 SPECIAL = [np.nan, 1.5, -0.0, 0.0, np.inf, -np.inf, -2.5, 0.5]
 

@@ -1,0 +1,15 @@
+"""Elementary functions as vector code: formulas that write LLVM IR through an `Emitter`, for every width, within 4 ULP over the whole range.
+
+`FUNCTIONS[name](e, *values)` writes the function into the emitter's function and returns its value; `arity[name]` is its number of arguments.
+Kinds float and double are computed as they are, half by way of float.  Results at zeros, infinities and NaN are NumPy's.
+sin, cos and tan end the current block (see trigonometric.py), so a caller that builds phis reads `Function.block` after emitting an expression.
+
+    e.store(FUNCTIONS["tanh"](e, e.load(pointer, "double", 8)), pointer, 8)
+
+Formulas are one file a family; `number.py` is the notation they are written in, `fit.py` makes their coefficients, `accuracy.py` measures them.
+"""
+
+from . import error_function, exponential, hyperbolic, inverse_trigonometric, logarithm, power, trigonometric  # noqa: F401  fill the table
+from .registry import FUNCTIONS, arity
+
+__all__ = ["FUNCTIONS", "arity"]
