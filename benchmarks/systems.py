@@ -43,9 +43,12 @@ SYSTEMS = {
 
 SUBJECT = "tracejit"
 
-CACHE_VARIABLES = ("TRACEJIT_CACHE_DIR", "TORCHINDUCTOR_CACHE_DIR", "TRITON_CACHE_DIR", "NUMBA_CACHE_DIR", "JAX_COMPILATION_CACHE_DIR")
+CACHE_VARIABLES = ("TRACEJIT_CACHE_DIR", "TORCHINDUCTOR_CACHE_DIR", "TRITON_CACHE_DIR", "NUMBA_CACHE_DIR")
+OPTIONAL_CACHE_VARIABLE = "JAX_COMPILATION_CACHE_DIR"  # JAX keeps a cache on disk only where this is set
 
 
 def environment_with_caches_in(folder: str) -> dict[str, str]:
-    """This process's environment with every compiler cache moved into a folder of its own below ``folder``."""
-    return os.environ | {variable: os.path.join(folder, variable.lower()) for variable in CACHE_VARIABLES}
+    """This process's environment with every compiler cache moved into an empty folder of its own below ``folder``, JAX's turned off."""
+    environment = os.environ | {variable: os.path.join(folder, variable.lower()) for variable in CACHE_VARIABLES}
+    environment.pop(OPTIONAL_CACHE_VARIABLE, None)
+    return environment

@@ -118,6 +118,8 @@ def test_memory_peak_is_seen_after_it_is_freed():
     assert gauge.grown_bytes() >= 30_000_000
 
 
-@pytest.mark.parametrize(("seconds", "text"), [(2.5e-7, "250 ns"), (1e-6, "1.00 us"), (9.996e-4, "1.00 ms"), (0.0123, "12.3 ms"), (123.0, "123 s"), (1.5, "1.50 s")])
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(2.5e-7, "250 ns"), (1e-6, "1.00 us"), (9.996e-4, "1.00 ms"), (0.0123, "12.3 ms"), (123.0, "123 s"), (1.5, "1.50 s")]
+)
 def test_seconds_text(seconds, text):
     assert report.seconds_text(seconds) == text
