@@ -9,7 +9,6 @@ import ctypes
 import os
 import struct
 import sys
-import sysconfig
 import warnings
 from functools import cache
 
@@ -100,7 +99,7 @@ def _problem() -> str | None:
         return f"it knows CPython on POSIX systems, and this is {sys.implementation.name} on {os.name}"
     if struct.calcsize("P") != 8:
         return "it knows 64-bit builds only"
-    if sysconfig.get_config_var("Py_GIL_DISABLED"):
+    if "t" in sys.abiflags:
         return "it relies on the GIL, and this Python was built without one"
     version = ctypes.CFUNCTYPE(ctypes.c_uint)(_array_api()[_ARRAY_ABI_VERSION])()
     if version >> 24 != 2:

@@ -53,8 +53,7 @@ def compile_entry(name: str, arguments: Sequence[Spec], result: Spec, program: i
 
     `captured` are the data addresses of captured arrays.  `miss` is what a call returns that does not match.  `keep` are objects to keep alive
     as long as the entry: the library of the program, the captured arrays.  `release_gil` lets other Python threads run while the program does,
-    which must then be safe to run in several threads at once; that adds 0.03 us where no other
-    thread wants it.
+    which must then be safe to run in several threads at once; that adds 0.03 us where no other thread waits.
     Raises TypeError for a spec on the wrong side, a dtype that is not a native number, or a named tuple or dict of another length; IndexError for
     an `Argument` or `SameAs` of a leaf that there is not.  Where `abi.supported()` is false every call misses.
 
