@@ -59,10 +59,11 @@ def _transpose(ct, x, y, contract, batch):
         order = sorted(range(len(contract[1])), key=lambda i: contract[1][i])
         axes = (*batch[0], *free_x, *(contract[0][i] for i in order))
         return transpose(got, permutation=_inverse(axes)), None
+    # With x first, the result of an ordinary product has y's own order of axes, and needs no transpose in memory.
     columns = tuple(range(b, b + len(free_x)))
-    got = dot_general(ct, x, contract=(columns, free_x), batch=(in_front, batch[0]))
+    got = dot_general(x, ct, contract=(free_x, columns), batch=(batch[0], in_front))
     order = sorted(range(len(contract[0])), key=lambda i: contract[0][i])
-    axes = (*batch[1], *free_y, *(contract[1][i] for i in order))
+    axes = (*batch[1], *(contract[1][i] for i in order), *free_y)
     return None, transpose(got, permutation=_inverse(axes))
 
 

@@ -1,0 +1,67 @@
+"""Which axes of a temporary need memory.
+
+Inside a nest, a value that is written and read in the same turn of a shared loop does not need that loop's axis: a matrix becomes a row, a row a scalar in a register.
+"""
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from . import index as ix
+from .fuse import Loop, Nest
+from .index import Index
+from .kernel import Buffer, loads
+from .partition import Stage
+
+
+class Storage(NamedTuple):
+    """How a nest keeps a value: in a `register`, or in memory with only the axes in `kept`."""
+
+    kept: tuple[int, ...]
+    register: bool = False
+    private: bool = False   # nothing outside the nest touches it
+
+    def shape(self, buffer: Buffer) -> tuple[int, ...]:
+        return tuple(buffer.shape[d] for d in self.kept)
+
+    def position(self, buffer: Buffer, index: tuple[Index, ...]) -> Index:
+        """The position in memory of the element at an index."""
+        return ix.flatten(tuple(index[d] for d in self.kept), self.shape(buffer))
+
+
+def whole(buffer: Buffer) -> Storage:
+    return Storage(tuple(range(len(buffer.shape))))
+
+
+class _Use(NamedTuple):
+    path: tuple[Loop, ...]
+    index: tuple[Index, ...]
+    stage: Stage
+    writes: bool
+
+
+def contract(nest: Nest, needed: set[Buffer]) -> dict[Buffer, Storage]:
+    """The storage of every buffer that the nest touches; those in `needed` are read elsewhere and stay whole."""
+    uses: dict[Buffer, list[_Use]] = {}
+
+    def visit(body: list, path: tuple[Loop, ...]) -> None:
+        for item in body:
+            if isinstance(item, Loop):
+                visit(item.body, (*path, item))
+            else:
+                for e in loads(item.expression):
+                    uses.setdefault(e.data[0], []).append(_Use(path, e.data[1], item, False))
+                uses.setdefault(item.buffer, []).append(_Use(path, item.target, item, True))
+
+    visit(nest.body, ())
+    return {buffer: whole(buffer) if buffer in needed or not any(u.writes for u in found) else _storage(buffer, found) for buffer, found in uses.items()}
+
+
+def _storage(buffer: Buffer, uses: list[_Use]) -> Storage:
+    common = uses[0].path
+    for use in uses[1:]:
+        common = tuple(a for a, b in zip(common, use.path) if a is b)
+    shared = [ix.of(loop.counter) for loop in common]
+    kept = tuple(d for d, n in enumerate(buffer.shape) if n != 1 and not (uses[0].index[d] in shared and all(u.index[d] == uses[0].index[d] for u in uses)))
+    writers = [u for u in uses if u.writes]
+    register = not kept and len(writers) == 1 and writers[0].stage.combine is None and writers[0].path == common
+    return Storage(kept, register, True)

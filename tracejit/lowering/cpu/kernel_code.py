@@ -1,0 +1,386 @@
+"""A nest as one LLVM function: loops, loads, stores and accumulators around the instructions of `scalar.py`.
+
+The innermost loops run over vectors: whole ones first, then one masked turn of the same body for the rest, so body and tail round alike.  What does not depend on the innermost counter is
+computed in front of it.  The text depends on the structure of the nest alone, so equal nests are one function.
+"""
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from ...ir.types import BOOL, INT
+from ..contract import Storage
+from ..fuse import Loop, Nest
+from ..index import Computed, Counter, Index, Quotient
+from ..kernel import Buffer, Expression, children
+from ..partition import Stage, identity
+from . import scalar
+from .emit import Emitter, Function, Module, Value
+from .llvm import lanes as native_lanes
+
+# A reduction keeps this many vectors of partial results when its body is small: additions in flight hide their latency of 4 cycles.
+PARTIAL_SUMS = 4
+SMALL_BODY = 10
+
+
+class Context(NamedTuple):
+    """Where an expression is computed: under which mask, and whether that mask comes from a guard (then memory may be touched only under it)."""
+
+    emitter: Emitter
+    counter: Counter | None = None   # the one that runs across the lanes
+    base: Value | None = None        # its value in the first lane
+    mask: Value | None = None
+    guarded: bool = False
+
+
+class KernelCode:
+    """Writes one nest into a module as `name(ptr buffer0, ptr buffer1, ...) -> i64`, which is 0 or, after an index out of range, 1."""
+
+    def __init__(self, module: Module, name: str, nest: Nest, storage: dict[Buffer, Storage]):
+        self.storage = storage
+        self.cells = {b for b, s in storage.items() if s.private and not s.kept and not s.register}
+        self.buffers = [b for b, s in storage.items() if not s.register and b not in self.cells]
+        self.function = Function(module, name, [("ptr", f"b{i}") for i in range(len(self.buffers))], "i64", linkage="internal")
+        self.scalar = Emitter(self.function, 1)
+        self.pointers = {b: self.function.parameter(f"b{i}") for i, b in enumerate(self.buffers)}
+        self.pointers |= {b: self.function.alloca(_memory_kind(b.type.dtype), 1) for b in self.cells}
+        self.counters: dict[Counter, Value] = {}
+        self.scopes: list[dict] = [{}]
+        self.flag = self.function.alloca("i8", 1)
+        self.scalar.store(self.scalar.const("i8", 0), self.flag, 1)
+        self._block(nest.body)
+        outside = self.scalar.load(self.flag, "i8", 1)
+        self.function.ret(self.scalar.zext(outside, "i64"))
+
+    # -- statements
+    def _block(self, body: list) -> None:
+        for item in body:
+            if isinstance(item, Stage):
+                self._statement(item, Context(self.scalar))
+            elif all(isinstance(inner, Stage) for inner in item.body):
+                self._vector_loop(item)
+            else:
+                self._scalar_loop(item)
+
+    def _statement(self, stage: Stage, c: Context) -> None:
+        """Store or combine in memory."""
+        value = self._value(stage.expression, c)
+        storage = self.storage[stage.buffer]
+        if storage.register:
+            self.scopes[-1][stage.buffer] = value
+            return
+        position = storage.position(stage.buffer, stage.target)
+        if stage.combine:
+            value = scalar.apply(_of(c, value, self.scalar), stage.combine, stage.buffer.type.dtype, self._read(stage.buffer, position, c), value)
+        self._write(stage.buffer, position, value, c)
+
+    # -- loops
+    def _scalar_loop(self, loop: Loop) -> None:
+        counter, n = loop.counter, loop.counter.extent
+        self._hoist(loop)
+
+        def body(i: Value) -> None:
+            self.counters[counter] = i
+            self.scopes.append({})
+            self._block(loop.body)
+            self.scopes.pop()
+        self._count(n, 1, body)
+
+    def _count(self, end: int, step: int, body, start: int = 0) -> None:
+        """`body(i)` for i = start, start + step, ... below `end`; at least one turn, and no loop where there is one only."""
+        f, e = self.function, self.scalar
+        if start + step >= end:
+            body(e.const("i64", start))
+            return
+        before, name = f.block, f.fresh_label("loop")
+        f.br(name)
+        f.label(name, dominator=before)
+        i = f.phi("i64")
+        i.add(e.const("i64", start), before)
+        body(i.value)
+        following = e.iadd(i.value, e.const("i64", step))
+        i.add(following, f.block)
+        done = f.fresh_label("done")
+        f.cbr(e.icmp("slt", following, e.const("i64", end)), name, done)
+        f.label(done, dominator=before)
+
+    def _vector_loop(self, loop: Loop) -> None:
+        counter, n = loop.counter, loop.counter.extent
+        width = _lanes(loop)
+        e = Emitter(self.function, width)
+        self._hoist(loop)
+        reduced = [s for s in loop.body if s.combine and not any(i.coefficient(counter) for i in s.target)]
+        whole, rest = n // width * width, n % width
+        copies = PARTIAL_SUMS if reduced and whole >= 2 * PARTIAL_SUMS * width and _weight(loop) <= SMALL_BODY else 1
+        sums = {s: [self._new_partial(s, e) for _ in range(copies)] for s in reduced}
+
+        def turn(base: Value, mask: Value | None, copy: int) -> None:
+            c = Context(e, counter, base, mask)
+            self.counters[counter] = base
+            self.scopes.append({})
+            for stage in loop.body:
+                if stage in sums:
+                    self._accumulate(stage, sums[stage][copy], c)
+                else:
+                    self._statement(stage, c)
+            self.scopes.pop()
+
+        def turns(base: Value) -> None:
+            for copy in range(copies):
+                turn(self.scalar.iadd(base, self.scalar.const("i64", copy * width)) if copy else base, None, copy)
+
+        block = copies * width
+        bulk = whole // block * block
+        if bulk:
+            self._count(bulk, block, turns)
+        if bulk < whole:
+            self._count(whole, width, lambda base: turn(base, None, 0), start=bulk)
+        if rest:
+            turn(self.scalar.const("i64", whole), e.lane_constants("i1", [lane < rest for lane in range(width)]), 0)
+        for stage, cells in sums.items():
+            self._finish(stage, cells, e)
+
+    def _new_partial(self, stage: Stage, e: Emitter) -> Value:
+        dtype = stage.buffer.type.dtype
+        cell = self.function.alloca(f"<{e.lanes} x {scalar.kind_of(dtype)}>" if e.lanes > 1 else scalar.kind_of(dtype), 1)
+        e.store(scalar.constant(e, dtype, identity(stage.combine, dtype)), cell, 64)
+        return cell
+
+    def _accumulate(self, stage: Stage, cell: Value, c: Context) -> None:
+        e, dtype = c.emitter, stage.buffer.type.dtype
+        old = e.load(cell, scalar.kind_of(dtype), 64)
+        new = scalar.apply(e, stage.combine, dtype, old, e.splat(self._value(stage.expression, c)))
+        e.store(new if c.mask is None else e.select(c.mask, new, old), cell, 64)
+
+    def _finish(self, stage: Stage, cells: list[Value], e: Emitter) -> None:
+        """Combine the partial results and what the outer turns have left in memory."""
+        dtype = stage.buffer.type.dtype
+        partial = [e.load(cell, scalar.kind_of(dtype), 64) for cell in cells]
+        while len(partial) > 1:
+            partial = [scalar.apply(e, stage.combine, dtype, a, b) for a, b in zip(partial[::2], partial[1::2])]
+        total = e.reduce(_ACROSS[stage.combine][dtype.kind], partial[0])
+        c = Context(self.scalar)
+        position = self.storage[stage.buffer].position(stage.buffer, stage.target)
+        self._write(stage.buffer, position, scalar.apply(self.scalar, stage.combine, dtype, self._read(stage.buffer, position, c), total), c)
+
+    def _hoist(self, loop: Loop) -> None:
+        """Compute in front of a loop what does not depend on it: largest such parts of its expressions, except reads under a guard and of what the loop makes."""
+        made = {s.buffer for s in _all_stages(loop.body)}
+        inside = _counters(loop)
+        steady: dict[Expression, bool] = {}
+
+        def is_steady(x: Expression) -> bool:
+            known = steady.get(x)
+            if known is None:
+                known = steady[x] = not (x.counters & inside) and not (x.op == "load" and x.data[0] in made) and all(map(is_steady, children(x)))
+            return known
+
+        def walk(x: Expression, seen: set[Expression]) -> None:
+            if x in seen:
+                return
+            seen.add(x)
+            if is_steady(x):
+                if x.op != "const":
+                    self._value(x, Context(self.scalar))
+            elif x.op == "guard":
+                walk(x.args[1], seen)
+            else:
+                for a in children(x):
+                    walk(a, seen)
+
+        for stage in _all_stages(loop.body):
+            walk(stage.expression, set())
+
+    # -- expressions
+    def _value(self, x: Expression, c: Context) -> Value:
+        if x.op == "const":
+            return scalar.constant(self.scalar, x.dtype, np.frombuffer(x.data, x.dtype)[0])
+        mask = None if c.mask is None else c.mask.name
+        for scope in reversed(self.scopes):
+            found = scope.get((x, mask)) or scope.get((x, None))
+            if found is not None:
+                return found
+        value = getattr(self, f"_{x.op}")(x, c)
+        self.scopes[-1][x, mask] = value
+        return value
+
+    def _apply(self, x: Expression, c: Context) -> Value:
+        args = [self._value(a, c) for a in x.args]
+        dtype = x.args[1].dtype if x.data == "select" else x.args[0].dtype
+        return scalar.apply(_of(c, *args, self.scalar), x.data, dtype, *args)
+
+    def _convert(self, x: Expression, c: Context) -> Value:
+        value = self._value(x.args[0], c)
+        return scalar.convert(_of(c, value, self.scalar), value, x.args[0].dtype, x.dtype)
+
+    def _index(self, x: Expression, c: Context) -> Value:
+        return self._position(x.data, c)
+
+    def _guard(self, x: Expression, c: Context) -> Value:
+        holds = self._tests(x.data, c)
+        mask = holds if c.mask is None else c.emitter.and_(c.emitter.splat(c.mask), c.emitter.splat(holds))
+        inside = self._value(x.args[0], c._replace(mask=mask, guarded=True))
+        outside = self._value(x.args[1], c)
+        return _of(c, holds, inside, outside, self.scalar).select(holds, inside, outside)
+
+    def _tests(self, tests, c: Context) -> Value:
+        result = None
+        for kind, index, n in tests:
+            if kind == "divisible":
+                kind, index, n = "eq", index % n, 0
+            at = self._position(index, c)
+            e = _of(c, at, self.scalar)
+            test = e.icmp({"ge": "sge", "lt": "slt", "eq": "eq"}[kind], at, e.const("i64", n))
+            result = test if result is None else _of(c, result, test, self.scalar).and_(result, test)
+        return result
+
+    def _checked(self, x: Expression, c: Context) -> Value:
+        """An index as NumPy takes it. One out of range sets the flag and reads element 0; the caller sees the flag before it sees the result."""
+        at, n = self._value(x.args[0], c), x.data
+        e = _of(c, at, self.scalar)
+        at = e.select(e.icmp("slt", at, e.const("i64", 0)), e.iadd(at, e.const("i64", n)), at)
+        outside = e.icmp("uge", at, e.const("i64", n))
+        wrong = outside if c.mask is None else c.emitter.and_(c.emitter.splat(outside), c.emitter.splat(c.mask))
+        s = self.scalar
+        s.store(s.or_(s.load(self.flag, "i8", 1), s.zext(c.emitter.any(wrong), "i8")), self.flag, 1)
+        return e.select(outside, e.const("i64", 0), at)
+
+    def _load(self, x: Expression, c: Context) -> Value:
+        buffer, index = x.data
+        storage = self.storage[buffer]
+        if storage.register:
+            return next(scope[buffer] for scope in reversed(self.scopes) if buffer in scope)
+        return self._read(buffer, storage.position(buffer, index), c)
+
+    # -- positions and memory
+    def _position(self, index: Index, c: Context) -> Value:
+        """An index as an i64, in every lane where it depends on the vector counter."""
+        s, e = self.scalar, c.emitter
+        total = s.const("i64", index.constant)
+        varying = None
+        for atom, coefficient in index.terms:
+            value = self._atom(atom, c)
+            wide = value.lanes > 1
+            term = (e if wide else s).imul(value, s.const("i64", coefficient)) if coefficient != 1 else value
+            if wide:
+                varying = term if varying is None else e.iadd(varying, term)
+            else:
+                total = s.iadd(total, term)
+        return total if varying is None else e.iadd(varying, total)
+
+    def _atom(self, atom, c: Context) -> Value:
+        if isinstance(atom, Counter):
+            base = self.counters[atom]
+            return c.emitter.iadd(base, c.emitter.iota("i64")) if atom is c.counter and c.emitter.lanes > 1 else base
+        if isinstance(atom, Computed):
+            return self._value(atom.expression, c)
+        at = self._position(atom.index, c)
+        e = _of(c, at, self.scalar)
+        # Never negative: operands of quotients and remainders are positions in arrays. 32 bits, where they fit, divide by a constant with two multiplications.
+        if atom.index.low >= 0 and atom.index.high < 1 << 31:
+            divide = e.udiv if isinstance(atom, Quotient) else e.urem
+            return e.zext(divide(e.trunc(at, "i32"), e.const("i32", atom.divisor)), "i64")
+        divide = e.sdiv if isinstance(atom, Quotient) else e.srem
+        shift = -(atom.index.low // atom.divisor) if atom.index.low < 0 else 0
+        moved = divide(e.iadd(at, e.const("i64", shift * atom.divisor)), e.const("i64", atom.divisor))
+        return e.isub(moved, e.const("i64", shift)) if shift and isinstance(atom, Quotient) else moved
+
+    def _depends(self, atom, c: Context) -> bool:
+        if isinstance(atom, Counter):
+            return atom is c.counter
+        return c.counter in (atom.expression.counters if isinstance(atom, Computed) else atom.index.counters())
+
+    def _across(self, position: Index, c: Context) -> str:
+        """How a position moves across the lanes: "same", "adjacent" or "scattered"."""
+        varying = [(a, k) for a, k in position.terms if self._depends(a, c)]
+        if not varying:
+            return "same"
+        return "adjacent" if len(varying) == 1 and varying[0][1] == 1 and isinstance(varying[0][0], Counter) else "scattered"
+
+    def _read(self, buffer: Buffer, position: Index, c: Context) -> Value:
+        kind, align = _memory_kind(buffer.type.dtype), buffer.type.dtype.itemsize
+        pointer, e = self.pointers[buffer], c.emitter
+        how = self._across(position, c)
+        zero = Value("0" if kind.startswith("i") else "0.0", kind)
+        if how == "same" and not c.guarded:
+            value = self.scalar.load(self.scalar.gep(pointer, kind, self._position(position, c)), kind, align)
+        elif how == "same" and c.mask.lanes == 1:
+            value = self.scalar.masked_load(self.scalar.gep(pointer, kind, self._position(position, c)), kind, align, c.mask, zero)
+        elif how == "adjacent":
+            at = self.scalar.gep(pointer, kind, self._position(position, c._replace(counter=None)))
+            value = e.load(at, kind, align) if c.mask is None else e.masked_load(at, kind, align, c.mask, zero)
+        else:
+            at = e.gep(pointer, kind, e.splat(self._position(position, c)))
+            value = e.gather(at, kind, align, e.const("i1", 1) if c.mask is None else c.mask, zero)
+        return (e if value.lanes > 1 else self.scalar).icmp("ne", value, Value("0", "i8")) if buffer.type.dtype == BOOL else value
+
+    def _write(self, buffer: Buffer, position: Index, value: Value, c: Context) -> None:
+        kind, align = _memory_kind(buffer.type.dtype), buffer.type.dtype.itemsize
+        pointer, e = self.pointers[buffer], c.emitter
+        if value.kind == "i1":
+            value = (e if value.lanes > 1 else self.scalar).zext(value, "i8")
+        how = self._across(position, c)
+        if how == "same":
+            self.scalar.store(value, self.scalar.gep(pointer, kind, self._position(position, c)), align)
+        elif how == "adjacent":
+            at = self.scalar.gep(pointer, kind, self._position(position, c._replace(counter=None)))
+            e.store(value, at, align) if c.mask is None else e.masked_store(value, at, align, c.mask)
+        else:
+            e.scatter(value, e.gep(pointer, kind, self._position(position, c)), align, e.const("i1", 1) if c.mask is None else c.mask)
+
+
+def _of(c: Context, *values) -> Emitter:
+    """The emitter for values, the last of which is the scalar one: scalar where all are."""
+    *values, single = values
+    return c.emitter if any(v.lanes > 1 for v in values) else single
+
+
+def _memory_kind(dtype: np.dtype) -> str:
+    return "i8" if dtype == BOOL else scalar.kind_of(dtype)
+
+
+_ACROSS = {"add": {"f": "fadd", "i": "iadd", "u": "iadd", "b": "or_"}, "multiply": {"f": "fmul", "i": "imul", "u": "imul", "b": "and_"},
+           "maximum": {"f": "maximum", "i": "smax", "u": "umax", "b": "or_"}, "minimum": {"f": "minimum", "i": "smin", "u": "umin", "b": "and_"},
+           "logical_or": {"b": "or_"}, "logical_and": {"b": "and_"}}
+
+
+def _all_stages(body: list):
+    for item in body:
+        if isinstance(item, Stage):
+            yield item
+        else:
+            yield from _all_stages(item.body)
+
+
+def _counters(loop: Loop) -> set[Counter]:
+    found = {loop.counter}
+    for item in loop.body:
+        if isinstance(item, Loop):
+            found |= _counters(item)
+    return found
+
+
+def _expressions(loop: Loop) -> set[Expression]:
+    seen: set[Expression] = set()
+    stack = [s.expression for s in loop.body]
+    while stack:
+        x = stack.pop()
+        if x not in seen:
+            seen.add(x)
+            stack.extend(children(x))
+    return seen
+
+
+def _weight(loop: Loop) -> int:
+    return sum(x.op in ("apply", "convert", "guard") for x in _expressions(loop))
+
+
+def _lanes(loop: Loop) -> int:
+    """As many lanes as a native vector has of the widest float, or the widest number where there are no floats; fewer for a short loop."""
+    dtypes = {x.dtype for x in _expressions(loop) if x.op != "index"} | {s.buffer.type.dtype for s in loop.body}
+    floats = {d for d in dtypes if d.kind == "f"}
+    width = native_lanes(max((d.itemsize for d in floats or dtypes), default=INT.itemsize))
+    while width > 1 and width // 2 >= loop.counter.extent:
+        width //= 2
+    return width

@@ -1,0 +1,122 @@
+"""The LLVM module of a program: its kernels, and one function for each run of steps that needs no Python."""
+from __future__ import annotations
+
+from typing import NamedTuple, Sequence
+
+import numpy as np
+
+from ..contract import Storage
+from ..fuse import Nest
+from ..kernel import Buffer
+from ..partition import Library
+from . import blas
+from .emit import Emitter, Function, Module, Value
+from .kernel_code import KernelCode
+from .llvm import Library as Code
+from .llvm import compile_module
+
+
+class Place(NamedTuple):
+    """Where a buffer is: a slot of the argument table, and bytes from there."""
+
+    slot: int
+    offset: int
+
+
+class Kernel(NamedTuple):
+    """One compiled nest, for people: its name and its LLVM text."""
+
+    name: str
+    text: str
+
+
+class Segments(NamedTuple):
+    """Compiled code: the address of one function `i64 (ptr slots)` for each segment."""
+
+    code: Code
+    addresses: list[int]
+    kernels: list[Kernel]
+    text: str
+
+
+def compile_segments(segments: Sequence[Sequence[Nest | Library]], storages: dict[Nest, dict[Buffer, Storage]], places: dict[tuple[Nest | None, Buffer], Place]) -> Segments:
+    """Compile runs of native steps. `places` says where each buffer is; a nest's own temporaries are found under the nest."""
+    module = Module()
+    kernels: dict[str, str] = {}   # text without its name -> name: equal nests are one function
+    names: dict[Nest, tuple[str, list[Buffer]]] = {}
+    for segment in segments:
+        for nest in segment:
+            if isinstance(nest, Nest):
+                code = KernelCode(module, "kernel", nest, storages[nest])
+                module.functions.remove(code.function)
+                text = code.function.text()
+                name = kernels.setdefault(text, f"kernel{len(kernels)}")
+                names[nest] = name, code.buffers
+    functions = []
+    for number, segment in enumerate(segments):
+        function = Function(module, f"segment{number}", [("ptr", "slots")], "i64")
+        _write_segment(function, segment, names, places)
+        functions.append(function)
+    bodies = [text.replace("@kernel(", f"@{name}(", 1) for text, name in kernels.items()]
+    text = "\n\n".join([module.text(), *bodies])
+    symbols = blas.find().symbols if any(isinstance(step, Library) for segment in segments for step in segment) else {}
+    used = {name: address for name, address in symbols.items() if f"@{name}(" in text}
+    code = compile_module(text, used, [f.name for f in functions])
+    return Segments(code, [code.address(f.name) for f in functions], [Kernel(name, body) for (_, name), body in zip(kernels.items(), bodies)], text)
+
+
+def _write_segment(f: Function, segment, names, places) -> None:
+    e = Emitter(f, 1)
+    slots: dict[int, Value] = {}
+
+    def pointer(nest: Nest | None, buffer: Buffer) -> Value:
+        place = places.get((None, buffer)) or places[nest, buffer]
+        if place.slot not in slots:
+            slots[place.slot] = e.load(e.gep(f.parameter("slots"), "ptr", e.const("i64", place.slot)), "ptr", 8)
+        return e.gep(slots[place.slot], "i8", e.const("i64", place.offset)) if place.offset else slots[place.slot]
+
+    status = e.const("i64", 0)
+    for step in segment:
+        if isinstance(step, Nest):
+            name, buffers = names[step]
+            result = f.effect("i64", 1, f"call i64 @{name}({', '.join(f'ptr {pointer(step, b).name}' for b in buffers)})")
+            status = e.or_(status, result)
+        else:
+            _write_product(f, step, pointer)
+    f.ret(status)
+
+
+def _write_product(f: Function, step: Library, pointer) -> None:
+    """A product of matrices, or one for each of a stack."""
+    x, y = step.operands
+    *batch, m, k = x.shape
+    n = y.shape[-1]
+    dtype = step.result.type.dtype
+    kind = {"f8": "double", "f4": "float"}[dtype.kind + str(dtype.itemsize)]
+    e, size = Emitter(f, 1), dtype.itemsize
+    out = pointer(None, step.result)
+    at_x, at_y = (e.gep(pointer(None, v.buffer), "i8", e.const("i64", v.offset * size)) for v in (x, y))
+
+    def multiply(px: Value, py: Value, po: Value) -> None:
+        blas.product(f, kind, m, n, k, blas.matrix(px, (m, k), x.strides[-2:]), blas.matrix(py, (k, n), y.strides[-2:]), po)
+
+    count = batch[0] if batch else 1
+    if count == 1:
+        multiply(at_x, at_y, out)
+        return
+    before, loop, done = f.block, f.fresh_label("stack"), f.fresh_label("done")
+    f.br(loop)
+    f.label(loop, dominator=before)
+    i = f.phi("i64")
+    i.add(e.const("i64", 0), before)
+    step_of = lambda p, stride: e.gep(p, "i8", e.imul(i.value, e.const("i64", stride * size)))  # noqa: E731
+    multiply(step_of(at_x, x.strides[0]), step_of(at_y, y.strides[0]), step_of(out, m * n))
+    following = e.iadd(i.value, e.const("i64", 1))
+    i.add(following, f.block)
+    f.cbr(e.icmp("slt", following, e.const("i64", count)), loop, done)
+    f.label(done, dominator=before)
+
+
+def multiplies(dtype: np.dtype) -> bool:
+    """Whether BLAS has a product for the dtype."""
+    return dtype in (np.float64, np.float32)

@@ -1,0 +1,187 @@
+"""Loop nests merged: stages that run over the same counters share their loops, recursively, and what they pass to one another loses the axes that live inside one turn.
+
+Softmax, layer norm and their gradients become one pass over rows that stay in L1, with no rule about any of them.
+
+A `Nest` is a block: a list of stages and loops, in order; a loop has a counter and a block.  A stage is merged into a loop of equal extent only if everything that it reads from the
+stages inside was complete in the same turn.  Before the outermost loop that a reduction runs over stands a stage that stores its identity.
+"""
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Iterator
+
+from . import index as ix
+from .index import Counter, Index
+from .kernel import Buffer, Expression, constant, loads, size, substitute
+from .partition import Host, Library, Partition, Stage, identity
+
+# A loop body stops taking in stages at this many operations: beyond it registers spill and LLVM slows down.
+MAX_BODY = 400
+# How many earlier nests are tried for a stage that does not depend on the last one.
+LOOK_BACK = 12
+
+
+@dataclass(eq=False)
+class Loop:
+    counter: Counter
+    body: list[Loop | Stage] = field(default_factory=list)
+
+
+@dataclass(eq=False)
+class Nest:
+    """A block that becomes one kernel."""
+
+    body: list[Loop | Stage] = field(default_factory=list)
+    size: int = 0
+
+    def stages(self) -> Iterator[Stage]:
+        return _stages(self.body)
+
+
+Item = Nest | Library | Host
+
+
+def _stages(body: list[Loop | Stage]) -> Iterator[Stage]:
+    for item in body:
+        if isinstance(item, Stage):
+            yield item
+        else:
+            yield from _stages(item.body)
+
+
+def fuse(partition: Partition) -> list[Item]:
+    """The steps of a partition with its stages merged into nests, in an order that computes everything before it is read."""
+    fuser = _Fuser()
+    for step in partition.steps:
+        if isinstance(step, Stage):
+            fuser.add(step)
+        else:
+            made = [step.result] if isinstance(step, Library) else step.results
+            fuser.items.append(step)
+            for buffer in made:
+                fuser.place[buffer] = len(fuser.items) - 1
+    return fuser.items
+
+
+class _Fuser:
+    def __init__(self) -> None:
+        self.items: list[Item] = []
+        self.place: dict[Buffer, int] = {}   # of each stored value, the item that makes it
+        self.reads: dict[Nest, set[Buffer]] = {}
+
+    def add(self, stage: Stage) -> None:
+        read = {e.data[0] for e in loads(stage.expression)}
+        earliest = max((self.place[b] for b in read if b in self.place), default=-1)
+        cost = size(stage.expression)
+        tried = 0
+        for position in range(len(self.items) - 1, max(earliest, 0) - 1, -1):
+            nest = self.items[position]
+            if not isinstance(nest, Nest) or nest.size + cost > MAX_BODY:
+                continue
+            tried += 1
+            if tried > LOOK_BACK and position != earliest:
+                continue
+            depends = position == earliest
+            if not depends and not (self.reads[nest] & read):
+                continue   # nothing in common: sharing a loop would gain nothing
+            if self._enter(nest, stage):
+                break
+        else:
+            nest, position = Nest(), len(self.items)
+            self.items.append(nest)
+            self.reads[nest] = set()
+            _append(nest.body, _resolved(stage, {}), 0)
+        nest.size += cost
+        self.reads[nest] |= read
+        self.place[stage.buffer] = position
+
+    def _enter(self, nest: Nest, stage: Stage) -> bool:
+        """Put the stage into the nest, sharing its outermost loop; a stage without loops goes to the end."""
+        if not stage.counters:
+            nest.body.append(stage)
+            return True
+        return _merge(nest.body, stage, {}, 0, top=True)
+
+
+def _merge(body: list, stage: Stage, names: dict[Counter, Counter], depth: int, top: bool = False) -> bool:
+    """Put `stage`, whose first `depth` loops are shared under `names`, into the block. At the top only where a loop can be shared."""
+    if depth == len(stage.counters):
+        body.append(_resolved(stage, names))
+        return True
+    counter = stage.counters[depth]
+    for position in range(len(body) - 1, -1, -1):
+        item = body[position]
+        if isinstance(item, Loop) and item.counter.extent == counter.extent and _allowed(item, stage, {**names, counter: item.counter}, item.counter):
+            renamed = {**names, counter: item.counter}
+            if stage.combine and depth == _first_reduced(stage):
+                body.insert(position, None)   # the identity goes in front of the shared loop
+                body[position:position + 1] = _identity_items(stage, renamed, depth)
+            return _merge(item.body, stage, renamed, depth + 1)
+        if _feeds(item, stage):
+            break
+    if top:
+        return False
+    _append(body, _resolved(stage, names), depth)
+    return True
+
+
+def _append(body: list, stage: Stage, depth: int) -> None:
+    """The loops of the stage from `depth` on, as new loops at the end of the block."""
+    for level in range(depth, len(stage.counters)):
+        if stage.combine and level == _first_reduced(stage):
+            body += _identity_items(stage, {}, level)
+        loop = Loop(stage.counters[level])
+        body.append(loop)
+        body = loop.body
+    if stage.combine and _first_reduced(stage) == len(stage.counters):
+        body += _identity_items(stage, {}, len(stage.counters))
+    body.append(stage)
+
+
+def _first_reduced(stage: Stage) -> int:
+    """The depth of the outermost loop that the stage reduces over."""
+    kept = {a for i in stage.target for a, _ in i.terms}
+    return next((d for d, c in enumerate(stage.counters) if c not in kept), len(stage.counters))
+
+
+def _identity_items(stage: Stage, names: dict[Counter, Counter], depth: int) -> list:
+    """The stage that stores the identity of a reduction, with loops over the kept axes that run inside the reduced one."""
+    kept = {a for i in stage.target for a, _ in i.terms}
+    inner = [c for c in stage.counters[depth:] if c in kept]
+    fresh = {c: Counter(c.extent) for c in inner}
+    dtype = stage.buffer.type.dtype
+    target = tuple(i.substitute({**names, **fresh}) for i in stage.target)
+    start = Stage(stage.buffer, [fresh[c] for c in inner], target, constant(identity(stage.combine, dtype), dtype), None, stage.node)
+    body: list = []
+    _append(body, start, 0)
+    return body
+
+
+def _resolved(stage: Stage, names: dict[Counter, Counter]) -> Stage:
+    if not names:
+        return stage
+    return Stage(stage.buffer, [names.get(c, c) for c in stage.counters], tuple(i.substitute(names) for i in stage.target), substitute(stage.expression, names), stage.combine, stage.node)
+
+
+def _feeds(item: Loop | Stage, stage: Stage) -> bool:
+    """Whether the stage reads what the item makes."""
+    made = {s.buffer for s in ([item] if isinstance(item, Stage) else _stages(item.body))}
+    return any(e.data[0] in made for e in loads(stage.expression))
+
+
+def _allowed(loop: Loop, stage: Stage, names: dict[Counter, Counter], counter: Counter) -> bool:
+    """May the stage run inside this loop?  Only if what it reads from the stages there is complete in the same turn, and was made at the same counter."""
+    writers: dict[Buffer, list[Stage]] = {}
+    for s in _stages(loop.body):
+        writers.setdefault(s.buffer, []).append(s)
+    own = ix.of(counter)
+    for e in loads(stage.expression):
+        for writer in writers.get(e.data[0], ()):
+            read = tuple(i.substitute(names, lambda x: substitute(x, names)) for i in e.data[1])
+            axes = [d for d, i in enumerate(writer.target) if i == own]
+            if not axes or any(read[d] != own for d in axes):
+                return False
+    return True
+
+
+__all__ = ["Expression", "Index", "Item", "Loop", "Nest", "fuse"]

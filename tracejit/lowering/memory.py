@@ -1,0 +1,38 @@
+"""Where temporaries are: offsets into one arena, shared by values that are never alive at once."""
+from __future__ import annotations
+
+from typing import Iterable, NamedTuple
+
+ALIGNMENT = 64
+
+
+class Interval(NamedTuple):
+    """A value of `size` bytes, alive from step `first` to step `last`, both included."""
+
+    first: int
+    last: int
+    size: int
+
+
+def plan(intervals: Iterable[Interval]) -> tuple[list[int], int]:
+    """An offset for each interval, and the size of the arena. The largest come first, each at the lowest place that is free while it lives.
+
+    >>> plan([Interval(0, 1, 100), Interval(1, 2, 64), Interval(2, 3, 100)])
+    ([0, 128, 0], 192)
+    """
+    intervals = list(intervals)
+    offsets = [0] * len(intervals)
+    placed: list[tuple[int, int, Interval]] = []
+    total = 0
+    for i in sorted(range(len(intervals)), key=lambda i: (-intervals[i].size, i)):
+        own = intervals[i]
+        size = -(-own.size // ALIGNMENT) * ALIGNMENT
+        at = 0
+        for start, end, other in sorted((p for p in placed if p[2].first <= own.last and own.first <= p[2].last), key=lambda p: p[:2]):
+            if at + size <= start:
+                break
+            at = max(at, end)
+        offsets[i] = at
+        placed.append((at, at + size, own))
+        total = max(total, at + size)
+    return offsets, total

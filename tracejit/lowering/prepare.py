@@ -1,0 +1,53 @@
+"""The graph as lowering wants it: calls inlined, and every product of arrays a product of matrices.
+
+Replaying into a new builder shares equal values across what were calls, and applies the local identities once more.
+"""
+from __future__ import annotations
+
+import math
+from typing import Any, Sequence
+
+from ..ir import Atom, Builder, Graph, Literal, Node, Var, checked
+from ..ops.call import call
+from ..ops.dot import as_matrices, dot_general
+from ..ops.movement import reshape, transpose
+
+
+def prepare(graph: Graph) -> Graph:
+    """An equal graph without calls, in which every `dot_general` multiplies stacks of matrices: (batch, m, k) by (batch, k, n), or (m, k) by (k, n)."""
+    builder = Builder()
+    inputs = [builder.input(t) for t in graph.in_types]
+    outputs = _inline(builder, graph, inputs)
+    return checked(builder.finish(tuple(outputs)), "prepared graph")
+
+
+def _inline(builder: Builder, graph: Graph, args: Sequence[Atom]) -> list[Atom]:
+    env: dict[Var, Any] = dict(zip(graph.inputs, args))
+    for node in graph.nodes:
+        inputs = tuple([env[a] if type(a) is Var else a for a in node.inputs])
+        if node.op is call:
+            outputs = _inline(builder, node.params["graph"], inputs)
+        elif node.op is dot_general:
+            outputs = (_as_matrix_product(builder, node, *inputs),)
+        else:
+            outputs = builder.emit(node.op, inputs, node.params, node.source)
+        env.update(zip(node.outputs, outputs))
+    return [a if type(a) is Literal else env[a] for a in graph.outputs]
+
+
+def _as_matrix_product(builder: Builder, node: Node, x: Atom, y: Atom) -> Atom:
+    contract, batch = node.params["contract"], node.params["batch"]
+    nb, nc = len(batch[0]), len(contract[0])
+    px, py = as_matrices(len(x.type.shape), len(y.type.shape), contract, batch)
+    shape_x, shape_y = [x.type.shape[p] for p in px], [y.type.shape[p] for p in py]
+    lead = [math.prod(shape_x[:nb])] if nb else []
+    m, k, n = math.prod(shape_x[nb:len(shape_x) - nc]), math.prod(shape_y[nb:nb + nc]), math.prod(shape_y[nb + nc:])
+
+    def matrices(a: Atom, permutation, shape) -> Atom:
+        (moved,) = builder.emit(transpose, (a,), {"permutation": permutation}, node.source)
+        return builder.emit(reshape, (moved,), {"shape": tuple(shape)}, node.source)[0]
+
+    operands = matrices(x, px, (*lead, m, k)), matrices(y, py, (*lead, k, n))
+    axes = ((2,), (1,)), ((0,), (0,))
+    (product,) = builder.emit(dot_general, operands, {"contract": axes[0] if nb else ((1,), (0,)), "batch": axes[1] if nb else ((), ())}, node.source)
+    return builder.emit(reshape, (product,), {"shape": node.outputs[0].type.shape}, node.source)[0]

@@ -1,0 +1,168 @@
+"""`Program`: a graph made runnable.  Steps between two host calls are one native function; temporaries share one arena.
+
+The native code runs with Python's lock held, so one arena a program is enough.
+"""
+from __future__ import annotations
+
+import ctypes
+import weakref
+from typing import Any, Sequence
+
+import numpy as np
+
+from ..interpret import replay
+from ..ir import Graph, Literal, Node
+from .contract import contract, whole
+from .cpu import scalar
+from .cpu.program_code import Kernel, Place, Segments, compile_segments, multiplies
+from .fuse import Item, Nest, fuse
+from .kernel import Buffer, loads
+from .memory import ALIGNMENT, Interval, plan
+from .partition import Host, Library, Partition, partition
+from .prepare import prepare
+
+_ELEMENTWISE = frozenset({"power", *scalar.FLOAT, *scalar.INTEGER, *scalar.BOOL, *scalar.FUNCTIONS})
+
+
+def native(node: Node) -> bool:
+    """Whether the CPU target computes the node itself; else its `run` is called."""
+    types = [a.type for a in (*node.inputs, *node.outputs)]
+    if node.op.kind == "host" or not all(scalar.has_kind(t.dtype) for t in types):
+        return False
+    if node.op.kind == "dot":
+        # An empty product is a sum of nothing, and BLAS multiplies floats only.
+        return multiplies(types[0].dtype) and all(t.size for t in types)
+    if node.op.kind == "pointwise" and node.op.name in _ELEMENTWISE:
+        return scalar.is_native(node.op.name, types[-2].dtype if node.op.name == "select" else types[0].dtype)
+    return True
+
+
+class Program:
+    """A compiled graph. `run(args)` computes its outputs; `address` is its native function where it has no host steps."""
+
+    def __init__(self, graph: Graph):
+        self.graph = graph
+        self.prepared = prepare(graph)
+        self.partition: Partition = partition(self.prepared, native)
+        self.items: list[Item] = [i for i in fuse(self.partition) if not _is_empty(i)]
+        self._lay_out()
+        self.segments: Segments = compile_segments([s for s in self.schedule if not isinstance(s, Host)], self._storages, self._places)
+        addresses = iter(self.segments.addresses)
+        self._calls = [s if isinstance(s, Host) else ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p)(next(addresses)) for s in self.schedule]
+
+    # -- layout
+    def _lay_out(self) -> None:
+        self.schedule: list[list[Nest | Library] | Host] = []
+        for item in self.items:
+            if isinstance(item, Host):
+                self.schedule.append(item)
+            elif self.schedule and isinstance(self.schedule[-1], list):
+                self.schedule[-1].append(item)
+            else:
+                self.schedule.append([item])
+        inputs = self.partition.inputs
+        self.outputs: list[Buffer] = list(dict.fromkeys(b for b in self.partition.outputs if isinstance(b, Buffer) and b.role == "output"))
+        self.arena_slot = len(inputs)
+        self._places: dict[tuple[Nest | None, Buffer], Place] = {(None, b): Place(i, 0) for i, b in enumerate(inputs)}
+        self._places |= {(None, b): Place(self.arena_slot + 1 + i, 0) for i, b in enumerate(self.outputs)}
+        self._place_temporaries()
+
+    def _place_temporaries(self) -> None:
+        alive: dict[Buffer, list[int]] = {}
+        for time, item in enumerate(self.items):
+            for buffer in _touched(item):
+                if buffer.role == "temporary":
+                    alive.setdefault(buffer, [time, time])[1] = time
+        across = {b for b, (first, last) in alive.items() if first != last}
+        self._storages = {}
+        wanted: list[tuple[Nest | None, Buffer, Interval]] = [(None, b, Interval(*alive[b], b.type.nbytes)) for b in across]
+        needed = {*across, *self.partition.inputs, *self.outputs}
+        for time, item in enumerate(self.items):
+            if isinstance(item, Nest):
+                storage = self._storages[item] = contract(item, needed)
+                for buffer, how in storage.items():
+                    if how.private and how.kept:
+                        wanted.append((item, buffer, Interval(time, time, int(np.prod(how.shape(buffer))) * buffer.type.dtype.itemsize)))
+            else:
+                made = [item.result] if isinstance(item, Library) else item.results
+                wanted += [(None, b, Interval(time, time, b.type.nbytes)) for b in made if b.role == "temporary" and b not in across]
+        offsets, self.arena_bytes = plan(interval for _, _, interval in wanted)
+        self._places |= {(nest, buffer): Place(self.arena_slot, offset) for (nest, buffer, _), offset in zip(wanted, offsets)}
+        self._memory = np.empty(self.arena_bytes + ALIGNMENT, np.uint8)
+        self._arena = self._memory[-self._memory.ctypes.data % ALIGNMENT:]
+        self.arena_address = self._arena.ctypes.data
+
+    # -- what was built
+    @property
+    def address(self) -> int | None:
+        """The native function `i64 (ptr slots)` over inputs, arena and outputs; None where there are host steps or nothing to compute."""
+        return self.segments.addresses[0] if len(self.schedule) == 1 and not isinstance(self.schedule[0], Host) else None
+
+    @property
+    def kernels(self) -> list[Kernel]:
+        return self.segments.kernels
+
+    @property
+    def host_ops(self) -> list[str]:
+        """Names of the ops that have no native form here."""
+        return [item.node.op.name for item in self.items if isinstance(item, Host)]
+
+    # -- running
+    def run(self, args: Sequence[Any]) -> list[Any]:
+        """The outputs on arrays and scalars of the graph's input types, which may be strided. Raises what NumPy raises for an index out of range."""
+        held = [np.ascontiguousarray(a) if isinstance(a, np.ndarray) else np.asarray(a, b.type.dtype) for a, b in zip(args, self.partition.inputs)]
+        made = [np.empty(b.shape, b.type.dtype) for b in self.outputs]
+        slots = (ctypes.c_void_p * (self.arena_slot + 1 + len(made)))(*[a.ctypes.data for a in held], self.arena_address, *[a.ctypes.data for a in made])
+        for step in self._calls:
+            if isinstance(step, Host):
+                self._call_host(step, slots)
+            elif step(slots):
+                replay(self.graph, list(args))   # the reference meaning raises the error, with the position that was out of range
+                raise RuntimeError("compiled code reported an index out of range that the interpreter did not find")
+        results = dict(zip(self.outputs, made))
+        position = {b: i for i, b in enumerate(self.partition.inputs)}
+        return [o.value if isinstance(o, Literal) else results[o][()] if o in results else args[position[o]] for o in self.partition.outputs]
+
+    def _call_host(self, step: Host, slots) -> None:
+        def array(buffer: Buffer) -> np.ndarray:
+            place = self._places[None, buffer]
+            memory = (ctypes.c_char * buffer.type.nbytes).from_address((slots[place.slot] or 0) + place.offset) if buffer.type.nbytes else b""
+            return np.frombuffer(memory, buffer.type.dtype).reshape(buffer.shape)
+
+        operands = [array(o)[()] if isinstance(o, Buffer) else o for o in step.operands]
+        with np.errstate(all="ignore"):
+            results = step.node.op.run(np, *operands, **step.node.params)
+        for buffer, value in zip(step.results, results if step.node.op.multiple else (results,)):
+            if buffer.type.size:
+                array(buffer)[...] = value
+
+
+def _touched(item: Item) -> list[Buffer]:
+    if isinstance(item, Nest):
+        return list(dict.fromkeys(b for s in item.stages() for b in (s.buffer, *(e.data[0] for e in loads(s.expression)))))
+    if isinstance(item, Library):
+        return [*(v.buffer for v in item.operands), item.result]
+    return [*(o for o in item.operands if isinstance(o, Buffer)), *item.results]
+
+
+def _is_empty(item: Item) -> bool:
+    return isinstance(item, Nest) and all(any(c.extent == 0 for c in s.counters) for s in item.stages())
+
+
+_programs: weakref.WeakKeyDictionary[Graph, Program] = weakref.WeakKeyDictionary()
+
+
+def program(graph: Graph) -> Program:
+    """The program of a graph, compiled once."""
+    found = _programs.get(graph)
+    if found is None:
+        found = _programs[graph] = Program(graph)
+    return found
+
+
+def execute(graph: Graph, args: Sequence[Any]) -> list[Any]:
+    """The outputs of a graph on arrays, compiled."""
+    return program(graph).run(args)
+
+
+__all__ = ["Program", "execute", "native", "program", "whole"]
