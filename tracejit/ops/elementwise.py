@@ -113,16 +113,15 @@ def is_literal(atom, value) -> bool:
     return type(atom) is Literal and atom.value == value
 
 
-def _keeps(x, other) -> bool:
-    """Whether dropping the operand `other` leaves the shape of `x`."""
-    return other.type.shape == () or np.broadcast_shapes(x.type.shape, other.type.shape) == x.type.shape
-
-
 # -- arithmetic
 def _simplify_add(builder, x, y):
     if x.type.dtype.kind in "iu":   # not for floats: -0.0 + 0.0 is 0.0
         return x if is_literal(y, 0) else y if is_literal(x, 0) else None
     return None
+
+
+def _simplify_subtract(builder, x, y):
+    return x if is_literal(y, 0) and not np.signbit((y.value.real, y.value.imag)).any() else None   # -0.0 - -0.0 is 0.0
 
 
 def _simplify_multiply(builder, x, y):
@@ -147,7 +146,7 @@ negative = unary("negative", np.negative, NUMBERS, jvp=lambda t, x, y: -t, trans
 add = binary("add", np.add, ALL, jvp=(lambda t, x, y, z: t, lambda t, x, y, z: t), transpose=_transpose_sum, simplify=_simplify_add)
 subtract = binary("subtract", np.subtract, jvp=(lambda t, x, y, z: t, lambda t, x, y, z: -t),
                   transpose=lambda ct, x, y: (unbroadcast(ct, x.shape) if isinstance(x, Linear) else None, unbroadcast(-ct, y.shape) if isinstance(y, Linear) else None),
-                  simplify=lambda builder, x, y: x if is_literal(y, 0) and not np.signbit(y.value) else None)
+                  simplify=_simplify_subtract)
 multiply = binary("multiply", np.multiply, ALL, jvp=(lambda t, x, y, z: t * y, lambda t, x, y, z: x * t), transpose=_transpose_multiply, simplify=_simplify_multiply)
 divide = binary("divide", np.true_divide, INEXACT, jvp=(lambda t, x, y, z: t / y, lambda t, x, y, z: -t * (z / y)),
                 transpose=lambda ct, x, y: (unbroadcast(ct / y, x.shape), None), simplify=lambda builder, x, y: x if is_literal(y, 1) else None, dear=True, singular=True)
@@ -267,11 +266,16 @@ logistic = unary("logistic", _scipy("expit"), FLOATS, jvp=_logistic_slope, dear=
 
 
 # -- rounding and signs: piecewise constant or linear
+def _sign_slope(t, x, y):
+    """Of z / |z|: the part of the tangent across z turns it. A real sign is constant."""
+    return _over(t - y * convert(real(conjugate(y) * t), dtype=type_of(x).dtype), _complex_like(absolute(x), x)) if type_of(x).dtype.kind == "c" else None
+
+
 floor = unary("floor", np.floor, FLOATS)
 ceil = unary("ceil", np.ceil, FLOATS)
 trunc = unary("trunc", np.trunc, FLOATS)
 rint = unary("rint", np.rint, INEXACT)
-sign = unary("sign", np.sign, NUMBERS)
+sign = unary("sign", np.sign, NUMBERS, jvp=_sign_slope)
 signbit = unary("signbit", np.signbit, FLOATS, result=lambda d: BOOL)
 
 
@@ -403,13 +407,18 @@ def _convert_jvp(primals, out, tangents, dtype):
     return convert(tangents[0], dtype=dtype) if is_inexact(dtype) else None
 
 
+def _show_convert(x, dtype):
+    array = x if x.type.shape else f"np.asarray({x})"
+    return f"{array}{'.real' if x.type.dtype.kind == 'c' and dtype.kind not in 'cb' else ''}.astype(np.{dtype.name})"
+
+
 def _simplify_convert(builder, x, dtype):
     return x if x.type.dtype == dtype else None
 
 
 convert = define("convert", infer=lambda x, dtype: ArrayType(x.shape, dtype), run=_convert_run, jvp=_convert_jvp, transpose=lambda ct, x, dtype: (convert(ct, dtype=x.type.dtype),),
                  batch=lambda args, batched, dtype: convert(args[0], dtype=dtype), lower=lambda k, xs, index, dtype: k.convert(xs[0].broadcast(index), dtype),
-                 simplify=_simplify_convert, show=lambda x, dtype: f"np.asarray({x}).astype(np.{dtype.name})")
+                 simplify=_simplify_convert, show=_show_convert)
 
 # A value whose derivative is cut: `stop_gradient`.
 _stop_cell: list[Op] = []

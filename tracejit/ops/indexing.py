@@ -248,7 +248,7 @@ def _write_last(rows, at, updates):
     rows[at] = updates
 
 
-def _scatter(name, write, jvp, transpose=None) -> Op:
+def _scatter(name, write, jvp, turn=None) -> Op:
     cell: list[Op] = []
 
     def batch(args, batched, axes, mode):
@@ -260,7 +260,7 @@ def _scatter(name, write, jvp, transpose=None) -> Op:
         row = positions_along(x, (n, *(1,) * rank), 0)
         return cell[0](x, updates, row, *_lined(indices, batched[2:], rank), axes=(0, *_up(axes)), mode=mode)
 
-    op = define(name, infer=_infer_scatter(name), run=_run_scatter(write), jvp=jvp, transpose=transpose, batch=batch, show=_show_scatter(name))
+    op = define(name, infer=_infer_scatter(name), run=_run_scatter(write), jvp=jvp, transpose=turn, batch=batch, show=_show_scatter(name))
     cell.append(op)
     return op
 
@@ -422,11 +422,11 @@ dynamic_slice = define(
     "dynamic_slice", infer=_infer_dynamic_slice, run=lambda xp, x, *starts, sizes: x[_block(x.shape, starts, sizes)],
     jvp=lambda primals, out, tangents, sizes: dynamic_slice(tangents[0], *primals[1:], sizes=sizes),
     transpose=_transpose_dynamic_slice, batch=_batch_dynamic_slice, lower=_lower_dynamic_slice, simplify=_simplify_dynamic_slice,
-    show=lambda x, *starts, sizes: f"{x}[{_show_block(x.type.shape, starts, sizes)}]")
+    show=lambda x, *starts, sizes: f"{x}[{_show_block(x.type.shape, starts, sizes)}]" if sizes else x)
 
 
 # -- dynamic_update_slice(x, update, *starts) and dynamic_slice_add: x with the block replaced, or added to
-def _dynamic_write(name, operator, write, scatter, jvp, transpose) -> Op:
+def _dynamic_write(name, operator, write, scatter, jvp, turn) -> Op:
     cell: list[Op] = []
 
     def infer(x, update, *starts):
@@ -454,7 +454,7 @@ def _dynamic_write(name, operator, write, scatter, jvp, transpose) -> Op:
     def show(x, update, *starts):
         return show_write(x, _show_block(x.type.shape, starts, update.type.shape), operator, update)
 
-    op = define(name, infer=infer, run=run, jvp=jvp, transpose=transpose, batch=batch, show=show)
+    op = define(name, infer=infer, run=run, jvp=jvp, transpose=turn, batch=batch, show=show)
     cell.append(op)
     return op
 

@@ -119,7 +119,7 @@ slice_ = _movement(
     transpose=_transpose_slice, batch=lambda args, batched, start, stop, step: slice_(args[0], start=(0, *start), stop=(type_of(args[0]).shape[0], *stop), step=(1, *step)),
     lower=lambda k, xs, index, start, stop, step: xs[0][tuple(s + i * d for s, i, d in zip(start, index, step))],
     simplify=lambda builder, x, start, stop, step: x if _slice_shape(start, stop, step) == x.type.shape else None,
-    show=lambda x, start, stop, step: f"{x}[{', '.join(map(show_slice, _slices(start, stop, step))) or '...'}]")
+    show=lambda x, start, stop, step: f"{x}[{', '.join(map(show_slice, _slices(start, stop, step)))}]" if start else x)
 
 
 def show_slice(s: slice) -> str:
@@ -174,6 +174,8 @@ def _lower_pad(k, xs, index, low, high, interior, value):
 
 
 def _show_pad(x, low, high, interior, value):
+    if not low:
+        return x
     if not any(interior):
         return f"np.pad({x}, {tuple(zip(low, high))}, constant_values={parameter(value)})"
     t = _infer_pad(x.type, low, high, interior, value)
