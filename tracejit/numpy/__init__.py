@@ -1,2 +1,2 @@
 """NumPy's functions on traced values."""
-from . import comparing, creation, indexing, joining, powers, promotion, reductions, shaping, ufuncs  # noqa: F401
+from . import comparing, creation, einsum, indexing, joining, mathematics, matrices, norms, padding, powers, products, promotion, reductions, shaping, statistics, taking, ufunc_methods, ufuncs  # noqa: F401

@@ -44,7 +44,7 @@ def array(object, dtype=None, *, copy=True, order="K", subok=False, ndmin=0, lik
     if not holds_tracer(object):
         return np.array(object, dtype, copy=copy, order=order, subok=subok, ndmin=ndmin)
     x = as_array(object)
-    x = Tracer(x.owner, x.atom) if dtype is None else cast(x, checked_dtype(dtype))
+    x = x if dtype is None else cast(x, checked_dtype(dtype))
     return movement.reshape(x, shape=(1,) * (ndmin - x.ndim) + x.shape) if x.ndim < ndmin else x
 
 

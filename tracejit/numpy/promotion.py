@@ -40,8 +40,10 @@ def cast(x: Any, dtype: np.dtype):
 
 
 def as_array(x: Any):
-    """`x` as something with a shape and a dtype: traced values and arrays stay, numbers become NumPy scalars, nested lists arrays."""
-    if type(x) is Tracer or isinstance(x, (np.ndarray, np.generic)):
+    """`x` as something with a shape and a dtype of its own: arrays stay, numbers become NumPy scalars, nested lists arrays."""
+    if type(x) is Tracer:
+        return Tracer(x.owner, x.atom) if x.weak else x
+    if isinstance(x, (np.ndarray, np.generic)):
         return x
     if isinstance(x, (list, tuple)) and holds_tracer(x):
         from .creation import stack_nested
@@ -93,5 +95,4 @@ def astype(x: Any, dtype: Any, casting: str = "unsafe"):
     x, dtype = as_array(x), checked_dtype(dtype)
     if not np.can_cast(x.dtype, dtype, casting):
         raise TypeError(at_user_line(f"Cannot cast array data from {x.dtype!r} to {dtype!r} according to the rule {casting!r}"))
-    result = cast(x, dtype)
-    return Tracer(result.owner, result.atom) if result is x and type(x) is Tracer else result
+    return cast(x, dtype)

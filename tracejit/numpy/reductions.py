@@ -19,7 +19,7 @@ _UNSIGNED = np.dtype(np.uint64)
 _none = np._NoValue
 
 
-def _wide(dtype: np.dtype) -> np.dtype:
+def wide(dtype: np.dtype) -> np.dtype:
     """What sums and products are made in: small integers would overflow."""
     if dtype.kind in "bi":
         return INT
@@ -44,7 +44,7 @@ def _accumulation(name: str, op, combine, neutral):
     def reduce(a, axis=None, dtype=None, out=None, keepdims=_none, initial=_none, where=_none):
         refuse(f"np.{name}", out=out)
         x = as_array(a)
-        x = cast(x, _wide(x.dtype) if dtype is None else checked_dtype(dtype))
+        x = cast(x, wide(x.dtype) if dtype is None else checked_dtype(dtype))
         x = _masked(x, where, neutral)
         if x.dtype == BOOL:    # asked for by dtype=bool: the sum is `any`, the product `all`
             op_ = reduction.reduce_any if neutral == 0 else reduction.reduce_all
