@@ -12,7 +12,7 @@ from benchmarks.systems import SYSTEMS
 
 
 def cpu_model() -> str:
-    """The processor's name as the kernel gives it, with its vector extension level where that is known."""
+    """The processor's name as the kernel gives it, with its widest vector extension where that is known."""
     cpuinfo = Path("/proc/cpuinfo")
     if not cpuinfo.exists():
         return platform.processor() or platform.machine()
@@ -45,7 +45,7 @@ def describe() -> dict[str, object]:
         "cpu": cpu_model(),
         "cores": usable_cores(),
         "architecture": platform.machine(),
-        "system": f"{platform.system()} {platform.release()}",
+        "system": platform.system(),
         "load_average_at_start": os.getloadavg()[0],
         "python": platform.python_version(),
         "versions": versions(),
