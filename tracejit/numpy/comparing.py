@@ -18,7 +18,7 @@ _none = np._NoValue
 def where(condition, x=None, y=None, /):
     """As `numpy.where` with three arguments; with one the shape of the result would depend on values."""
     if x is None and y is None:
-        raise TypeError(at_user_line("np.where(condition) of a traced condition has no known size. Use np.where(condition, x, y), or np.nonzero outside the traced function."))
+        raise TypeError(at_user_line("np.where(condition) of a traced condition has no known size: use np.where(condition, x, y)"))
     if x is None or y is None:
         raise ValueError(at_user_line("either both or neither of x and y should be given"))
     condition = as_array(condition)
@@ -55,7 +55,8 @@ def piecewise(x, condlist, funclist, *args, **kw):
     elif len(funclist) == len(conditions):
         otherwise = 0
     else:
-        raise ValueError(at_user_line(f"with {len(conditions)} condition(s), either {len(conditions)} or {len(conditions) + 1} functions are expected"))
+        n = len(conditions)
+        raise ValueError(at_user_line(f"with {n} condition(s), either {n} or {n + 1} functions are expected"))
 
     def value(f):
         return cast(operand(f(x, *args, **kw) if callable(f) else f), x.dtype)

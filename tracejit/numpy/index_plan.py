@@ -121,8 +121,8 @@ def _known_mask(item: Tracer) -> np.ndarray:
     while type(mask) is Tracer:
         if not mask.owner.knows(mask.atom):
             raise TypeError(at_user_line(
-                f"a traced boolean array ({item.type}) cannot be an index while {mask.owner.what} is traced: the size of the result would depend on its values. "
-                f"Use `np.where(mask, x, other)`, `np.sum(x, where=mask)`, or `x.at[...]` with `np.where` for an assignment."))
+                f"a traced boolean array ({item.type}) cannot be an index while {mask.owner.what} is traced: "
+                f"the size of the result would depend on its values. Use `np.where(mask, x, other)` or `np.sum(x, where=mask)`."))
         mask = mask.owner.ambient(mask.atom)
     return np.asarray(mask)
 
@@ -235,8 +235,8 @@ class _Axes:
             1 if d in self.blocks else n for d, n in enumerate(sliced))
         squeezed = (*lead, *(sliced[d] for d in kept))
         order, shape = self._placed(lead, kept, sliced)
-        return Plan(tuple(self.start), tuple(self.stop), tuple(self.step), tuple(self.reversed), sliced, self.blocks, tuple(self.arrays), tuple(self.array_axes),
-                    taken, squeezed, order, shape)
+        return Plan(tuple(self.start), tuple(self.stop), tuple(self.step), tuple(self.reversed), sliced,
+                    self.blocks, tuple(self.arrays), tuple(self.array_axes), taken, squeezed, order, shape)
 
     def _array_shape(self) -> tuple[int, ...]:
         shapes = [a.shape for a in self.arrays]
@@ -248,11 +248,12 @@ class _Axes:
 
     def _placed(self, lead, kept, sliced):
         """Where each axis of `squeezed` goes. Index arrays that stand side by side leave their axes in place, others move them to the front."""
-        layout = [place for place in self.layout]
+        layout = self.layout
         at = [i for i, place in enumerate(layout) if place == "array"]
         if at:
             first = at[0] if at[-1] - at[0] + 1 == len(at) else 0
-            layout = [place for place in layout[:first] if place != "array"] + ["arrays"] + [place for place in layout[first:] if place != "array"]
+            before, behind = ([place for place in places if place != "array"] for places in (layout[:first], layout[first:]))
+            layout = [*before, "arrays", *behind]
         order, shape = [], []
         for place in layout:
             if place == "arrays":

@@ -1,14 +1,25 @@
 """`x[index]` and `x.at[index]`: NumPy's basic and advanced indexing, with integers, slices and arrays that are known or traced."""
 from __future__ import annotations
 
-from typing import Any, Callable
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
 from ..errors import at_user_line
 from ..ops import elementwise as ops
 from ..ops import movement
-from ..ops.indexing import dynamic_slice, dynamic_slice_add, dynamic_update_slice, gather, scatter_add, scatter_max, scatter_min, scatter_set, slice_update
+from ..ops.indexing import (
+    dynamic_slice,
+    dynamic_slice_add,
+    dynamic_update_slice,
+    gather,
+    scatter_add,
+    scatter_max,
+    scatter_min,
+    scatter_set,
+    slice_update,
+)
 from ..trace import Tracer
 from .index_plan import Plan, plan
 from .promotion import cast, common_dtype, operand

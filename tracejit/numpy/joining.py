@@ -38,8 +38,8 @@ def concatenate(arrays, /, axis=0, out=None, *, dtype=None, casting="same_kind")
     axis = axis_index(axis, ndim)
     for i, x in enumerate(arrays):
         if x.ndim != ndim:
-            raise ValueError(at_user_line(f"all the input array dimensions except for the concatenation axis must match exactly, but along dimension 0, "
-                                          f"the array at index 0 has {ndim} dimension(s) and the array at index {i} has {x.ndim} dimension(s)"))
+            raise ValueError(at_user_line(f"all the input arrays must have same number of dimensions, but the array at index 0 has {ndim} "
+                                          f"dimension(s) and the array at index {i} has {x.ndim} dimension(s)"))
     return movement.concatenate(*arrays, axis=axis)
 
 

@@ -1,12 +1,14 @@
 """`elementwise`: the traced version of a ufunc.
 
-NumPy picks a *loop* for the dtypes of the operands (`np.sin` of an int8 computes in float16); `ufunc.resolve_dtypes` tells which, and the answer is remembered.
-The operands are cast to the loop's dtypes and handed to a body, which is an op or a few. This path runs once for every operation of a traced program,
-so it is short: two dictionary look-ups where the dtypes agree.
+NumPy picks a *loop* for the dtypes of the operands (`np.sin` of an int8 computes in float16); `ufunc.resolve_dtypes` tells which, and the answer
+is remembered.
+The operands are cast to the loop's dtypes and handed to a body, which is an op or a few.  This path runs once for every operation of a traced
+program, so it is short: one dictionary look-up where the dtypes agree.
 """
 from __future__ import annotations
 
-from typing import Any, Callable
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -68,7 +70,9 @@ def _two(ufunc, body):
 def with_options(ufunc: np.ufunc, body: Callable, operands: tuple, options: dict[str, Any]):
     """The call with `dtype=`, `signature=`, `casting=`; memory order and subclasses mean nothing here."""
     if options.pop("where", True) is not True:
-        raise TypeError(at_user_line(f"np.{ufunc.__name__}(..., where=) leaves elements of `out` as they are and has no traced form: use np.where(mask, np.{ufunc.__name__}(...), other)"))
+        name = ufunc.__name__
+        raise TypeError(at_user_line(f"np.{name}(..., where=) leaves elements of `out` as they are and has no traced form: "
+                                     f"use np.where(mask, np.{name}(...), other)"))
     for ignored in ("out", "order", "subok"):
         options.pop(ignored, None)
     dtype, signature = options.pop("dtype", None), options.pop("signature", options.pop("sig", None))

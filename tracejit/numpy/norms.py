@@ -91,7 +91,8 @@ def vector_norm(x, /, *, axis=None, keepdims=False, ord=2):
     if isinstance(axis, tuple) and len(axis) != 1:
         chosen = tuple(axis_index(d, x.ndim) for d in axis)
         rest = tuple(d for d in range(x.ndim) if d not in chosen)
-        lined = movement.reshape(movement.transpose(x, permutation=(*chosen, *rest)), shape=(math.prod(x.shape[d] for d in chosen), *(x.shape[d] for d in rest)))
+        count = math.prod(x.shape[d] for d in chosen)
+        lined = movement.reshape(movement.transpose(x, permutation=(*chosen, *rest)), shape=(count, *(x.shape[d] for d in rest)))
         result = norm(lined, ord, 0)
         return movement.reshape(result, shape=tuple(1 if d in chosen else n for d, n in enumerate(x.shape))) if keepdims else result
     return norm(x, ord, axis if isinstance(axis, tuple) else (axis,), keepdims)

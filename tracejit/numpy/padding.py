@@ -64,11 +64,14 @@ def _constant(x, widths, values):
         return movement.pad(x, low=low, high=high, interior=(0,) * x.ndim, value=value)
     values = broadcast_to(astype(as_array(values), x.dtype), (x.ndim, 2))
     for axis, (low, high) in enumerate(widths):
-        def side(k, width, axis=axis):
-            value = movement.reshape(movement.slice_(values, start=(axis, k), stop=(axis + 1, k + 1), step=(1, 1)), shape=())
-            return movement.broadcast_to(value, shape=tuple(width if d == axis else n for d, n in enumerate(x.shape)))
-        x = concatenate([side(0, low), x, side(1, high)], axis)
+        below, above = (_filling(values, axis, side, width, x.shape) for side, width in ((0, low), (1, high)))
+        x = concatenate([below, x, above], axis)
     return x
+
+
+def _filling(values, axis: int, side: int, width: int, shape: tuple[int, ...]):
+    value = movement.reshape(movement.slice_(values, start=(axis, side), stop=(axis + 1, side + 1), step=(1, 1)), shape=())
+    return movement.broadcast_to(value, shape=tuple(width if d == axis else n for d, n in enumerate(shape)))
 
 
 def _runs(source: np.ndarray) -> list[tuple[int, int, int]]:

@@ -1,7 +1,7 @@
 """Which dtype a computation has: NumPy's own rules (NEP 50), asked of NumPy once per combination and remembered.
 
-The *kind* of an operand is its dtype, or the Python type `int`, `float`, `complex` where it is a Python number or a traced value that stands for one: those are
-weak, they yield to the dtype of the others.
+The *kind* of an operand is its dtype, or the Python type `int`, `float`, `complex` where it is a Python number or a traced value that stands for one:
+those are weak, they yield to the dtype of the others.
 """
 from __future__ import annotations
 
@@ -81,7 +81,8 @@ def checked_dtype(dtype: Any) -> np.dtype:
     """A dtype that can be traced. Raises `TypeError` for the others."""
     dtype = np.dtype(dtype)
     if not supported(dtype):
-        raise TypeError(at_user_line(f"dtype {dtype} cannot be traced: only booleans, integers, floats up to 64 bits and complex numbers up to 128 bits in native byte order can"))
+        raise TypeError(at_user_line(f"dtype {dtype} cannot be traced: only booleans, integers, floats up to 64 bits and complex numbers "
+                                     f"up to 128 bits in native byte order can"))
     return dtype
 
 

@@ -40,25 +40,22 @@ def _given(value) -> bool:
     return value is not _none and value is not None
 
 
-def _accumulation(name: str, op, combine, neutral):
+def _accumulation(name: str, op, truth, combine, neutral):
+    """`truth` is the reduction that sums or multiplies booleans, where dtype=bool asks for that."""
     def reduce(a, axis=None, dtype=None, out=None, keepdims=_none, initial=_none, where=_none):
         refuse(f"np.{name}", out=out)
         x = as_array(a)
         x = cast(x, wide(x.dtype) if dtype is None else checked_dtype(dtype))
         x = _masked(x, where, neutral)
-        if x.dtype == BOOL:    # asked for by dtype=bool: the sum is `any`, the product `all`
-            op_ = reduction.reduce_any if neutral == 0 else reduction.reduce_all
-        else:
-            op_ = op
         axes = axis_tuple(axis, x.ndim)
-        result = keep(op_(x, axes=axes), keepdims, x.shape, axes)
+        result = keep((truth if x.dtype == BOOL else op)(x, axes=axes), keepdims, x.shape, axes)
         return combine(result, cast(initial, x.dtype)) if _given(initial) else result
     reduce.__name__ = name
     return reduce
 
 
-sum = implements(np.sum)(_accumulation("sum", reduction.reduce_sum, ops.add, 0))
-prod = implements(np.prod)(_accumulation("prod", reduction.reduce_prod, ops.multiply, 1))
+sum = implements(np.sum)(_accumulation("sum", reduction.reduce_sum, reduction.reduce_any, ops.add, 0))
+prod = implements(np.prod)(_accumulation("prod", reduction.reduce_prod, reduction.reduce_all, ops.multiply, 1))
 
 
 def _extremum(name: str, op, pairwise, ufunc: str):
@@ -68,7 +65,8 @@ def _extremum(name: str, op, pairwise, ufunc: str):
         if _given(initial):
             initial = cast(initial, x.dtype)
         elif where is not True and where is not _none:
-            raise ValueError(at_user_line(f"reduction operation '{ufunc}' does not have an identity, so to use a where mask one has to specify 'initial'"))
+            raise ValueError(at_user_line(f"reduction operation '{ufunc}' does not have an identity, "
+                                          f"so to use a where mask one has to specify 'initial'"))
         x = _masked(x, where, initial)
         axes = axis_tuple(axis, x.ndim)
         if not _given(initial):

@@ -1,7 +1,8 @@
 """How the functions here enter the tables of `trace.dispatch`, and the refusals that many of them share."""
 from __future__ import annotations
 
-from typing import Any, Callable
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 

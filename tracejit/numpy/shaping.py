@@ -145,7 +145,8 @@ def _common_shape(arrays) -> tuple[int, ...]:
     try:
         return np.broadcast_shapes(*[x.shape for x in arrays])
     except ValueError:
-        raise ValueError(at_user_line(f"shape mismatch: objects cannot be broadcast to a single shape, got {', '.join(str(x.shape) for x in arrays)}")) from None
+        shapes = ", ".join(str(x.shape) for x in arrays)
+        raise ValueError(at_user_line(f"shape mismatch: objects cannot be broadcast to a single shape, got {shapes}")) from None
 
 
 def _at_least(name: str, widen):

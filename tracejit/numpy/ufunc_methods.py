@@ -27,7 +27,8 @@ def reduce(ufunc, array, axis=0, dtype=None, out=None, keepdims=False, initial=_
     if function in (reductions.sum, reductions.prod):
         return function(array, axis, dtype, keepdims=keepdims, initial=initial, where=where)
     if function in (reductions.max, reductions.min):
-        return function(array if dtype is None else cast(as_array(array), checked_dtype(dtype)), axis, keepdims=keepdims, initial=initial, where=where)
+        x = as_array(array) if dtype is None else cast(as_array(array), checked_dtype(dtype))
+        return function(x, axis, keepdims=keepdims, initial=initial, where=where)
     if function is not None:
         refuse(f"np.{ufunc.__name__}.reduce", initial=initial)
         return function(array, axis, keepdims=keepdims, where=where)
@@ -80,7 +81,8 @@ def outer(ufunc, a, b, /, **options):
 
 def at(ufunc, *arguments):
     """`ufunc.at` changes its argument in place: refused."""
-    raise TypeError(at_user_line(f"np.{ufunc.__name__}.at writes into an array in place, which a traced array does not allow: use `x.at[index].add(value)` and the like"))
+    raise TypeError(at_user_line(f"np.{ufunc.__name__}.at writes into an array in place, which a traced array does not allow: "
+                                 f"use `x.at[index].add(value)` and the like"))
 
 
 dispatch.ufunc_methods.update(reduce=reduce, accumulate=accumulate, outer=outer, at=at)

@@ -1,6 +1,7 @@
 """NumPy's ufuncs. A line of the tables is a ufunc: its op, or the few ops that it is made of.
 
-The bodies get operands in the dtypes of NumPy's loop (see `loops`). NumPy has integer loops for some functions whose op is only for floats: there the value is unchanged.
+The bodies get operands in the dtypes of NumPy's loop (see `loops`). NumPy has integer loops for some functions whose op is only for floats: there the
+value is unchanged.
 """
 from __future__ import annotations
 

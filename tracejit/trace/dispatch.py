@@ -4,6 +4,7 @@
 """
 from __future__ import annotations
 
+import sys
 from typing import Any, Callable
 
 import numpy as np
@@ -13,6 +14,7 @@ from ..errors import at_user_line
 ufuncs: dict[np.ufunc, Callable] = {}
 ufunc_methods: dict[str, Callable] = {}      # "reduce", "accumulate", "outer", "at": called with the ufunc first
 functions: dict[Callable, Callable] = {}
+libraries: dict[str, Callable[[], None]] = {}   # by module name: enters a library's ufuncs, when an unknown one is met after its import
 operators: dict[str, Callable] = {}
 
 
@@ -26,10 +28,17 @@ def call_ufunc(ufunc: np.ufunc, method: str, inputs: tuple, kwargs: dict[str, An
         if handler is None:
             raise TypeError(at_user_line(f"np.{ufunc.__name__}.{method} cannot be traced"))
         return handler(ufunc, *inputs, **kwargs)
-    handler = ufuncs.get(ufunc)
+    handler = ufuncs.get(ufunc) or _of_library(ufunc)
     if handler is None:
         raise TypeError(at_user_line(f"the ufunc {ufunc.__name__} has no traced form"))
     return handler(*inputs, **kwargs)
+
+
+def _of_library(ufunc: np.ufunc) -> Callable | None:
+    for module, enter in libraries.items():
+        if module in sys.modules:
+            enter()
+    return ufuncs.get(ufunc)
 
 
 def call_function(func: Callable, args: tuple, kwargs: dict[str, Any]):

@@ -39,7 +39,8 @@ def einsum(*operands, out=None, dtype=None, order="K", casting="safe", optimize=
 def _parse(operands: tuple) -> tuple[list[list[Any]], list[Any], list]:
     """One list of labels for each operand, the labels of the result, the operands. An ellipsis becomes the labels (-n .. -1), lined up at the end."""
     if not operands:
-        raise ValueError(at_user_line("must specify the einstein sum subscripts string and at least one operand, or at least one operand and its corresponding subscripts list"))
+        raise ValueError(at_user_line("must specify the einstein sum subscripts string and at least one operand, "
+                                      "or at least one operand and its corresponding subscripts list"))
     if isinstance(operands[0], str):
         (inputs, result), arrays = _split(operands[0]), operands[1:]
     else:
@@ -111,7 +112,8 @@ def _without_repeats(x, names: list) -> tuple:
             i = names.index(name)
             j = names.index(name, i + 1)
             if x.shape[i] != x.shape[j]:
-                raise ValueError(at_user_line(f"dimensions in single operand for collapsing index '{name}' don't match ({x.shape[i]} != {x.shape[j]})"))
+                raise ValueError(at_user_line(f"dimensions in single operand for collapsing index '{name}' don't match "
+                                              f"({x.shape[i]} != {x.shape[j]})"))
             x = diagonal(x, 0, i, j)
             names = [*names[:i], *names[i + 1:j], *names[j + 1:], name]
     return x, names
@@ -126,7 +128,8 @@ def _without_spread(terms: list[tuple]) -> list[tuple]:
             if known == 1:
                 sizes[name] = n
             elif n not in (1, known):
-                raise ValueError(at_user_line(f"operands could not be broadcast together with remapped shapes: the label '{name}' has the sizes {known} and {n}"))
+                raise ValueError(at_user_line(f"operands could not be broadcast together with remapped shapes: "
+                                              f"the label '{name}' has the sizes {known} and {n}"))
     result = []
     for x, names in terms:
         kept = [d for d, name in enumerate(names) if not (x.shape[d] == 1 and sizes[name] != 1)]
