@@ -7,6 +7,7 @@ knows its range.
 from __future__ import annotations
 
 import itertools
+from dataclasses import dataclass
 from typing import NamedTuple, Union
 
 _serial = itertools.count()
@@ -32,7 +33,8 @@ class Counter:
         return f"i{self.serial}<{self.extent}>"
 
 
-class Quotient(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Quotient:
     """`index // divisor`, rounded down."""
 
     index: Index
@@ -47,26 +49,32 @@ class Quotient(NamedTuple):
         return self.index.high // self.divisor
 
 
-class Remainder(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Remainder:
     """`index % divisor`, never negative."""
 
     index: Index
     divisor: int
 
-    low = 0
+    @property
+    def low(self) -> int:
+        return 0
 
     @property
     def high(self) -> int:
         return self.divisor - 1
 
 
-class Computed(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Computed:
     """An integer element of an array, already checked to lie in 0 .. high."""
 
     expression: object
     high: int
 
-    low = 0
+    @property
+    def low(self) -> int:
+        return 0
 
 
 Atom = Union[Counter, Quotient, Remainder, Computed]

@@ -147,13 +147,23 @@ class Expressions:
     def guard(tests: list[Test], inside: Callable[[], Expression], outside: Expression) -> Expression:
         """`inside()` where all tests hold, else `outside`. Tests that the ranges of the counters decide vanish."""
         open_ = []
-        for kind, index, n in tests:
-            holds = {"ge": (index.low >= n, index.high < n), "lt": (index.high < n, index.low >= n), "divisible": (not (index % n).terms and (index % n).constant == 0, False)}[kind]
-            if holds[1]:
+        for test in tests:
+            holds = decided(test)
+            if holds is False:
                 return outside
-            if not holds[0]:
-                open_.append((kind, index, n))
+            if holds is None:
+                open_.append(test)
         return make("guard", outside.dtype, (inside(), outside), tuple(open_)) if open_ else inside()
+
+
+def decided(test: Test) -> bool | None:
+    """The outcome of a test where the ranges of the counters settle it."""
+    kind, index, n = test
+    if kind == "divisible":
+        rest = index % n
+        return None if rest.terms else rest.constant == 0
+    always, never = (index.low >= n, index.high < n) if kind == "ge" else (index.high < n, index.low >= n)
+    return True if always else False if never else None
 
 
 def substitute(expression: Expression, counters: dict[Counter, Counter], memo: dict[Expression, Expression] | None = None) -> Expression:

@@ -1,0 +1,229 @@
+"""`jit`: a function traced once for each signature of its arguments, and compiled.
+
+A call goes to the native entry of the signature that was met last.  What the entry does not take (another signature, keyword arguments, strided arrays, proxies) goes the slow way: flatten, look up,
+trace and compile if new.
+"""
+from __future__ import annotations
+
+import functools
+import inspect
+import weakref
+from typing import Any, Callable, Iterable, NamedTuple, Sequence
+
+import numpy as np
+
+from .. import tree
+from ..errors import at_user_line
+from ..ir import Graph
+from ..ops import call as call_module
+from ..ops.call import call
+from ..trace import Tracer
+from .recording import Recording, as_value, check_leaves, defined_at, name_of, record, require_callable
+
+_MISS = object()
+
+
+def _never(*args: Any) -> Any:
+    return _MISS
+
+
+def _execute(graph: Graph, args: list) -> list:
+    from ..lowering.program import execute
+    return execute(graph, args)
+
+
+call_module.executor = _execute
+
+
+class Variant:
+    """The function for one signature: its graph, and once it is needed its program and native entry."""
+
+    def __init__(self, made: Recording, name: str):
+        self.graph, self.outside, self.structure, self.name = made.graph, made.outside, made.structure, name
+        self._program = None
+
+    @property
+    def program(self):
+        if self._program is None:
+            from ..lowering.program import program
+            self._program = program(self.graph)
+        return self._program
+
+    def run(self, flat: Sequence[Any]) -> Any:
+        values = [as_value(x) for x in flat]
+        results = self.program.run([*values, *self.outside])
+        given = {id(v): x for v, x in zip(values, flat)}   # an argument that is returned is the object that was passed
+        return self.structure.unflatten([given.get(id(r), r) for r in results])
+
+    def entry(self, positional: Iterable[Any]) -> Callable:
+        """The native entry for these arguments (statics in `Static`), or a function that always misses where there is none."""
+        from ..lowering.cpu.entry import compile_entry
+        from .entry_specs import argument_specs, result_spec
+        program = self.program
+        if program.address is None or not all(isinstance(x, np.ndarray) and x.flags.c_contiguous and x.flags.aligned for x in self.outside):
+            return _never
+        specs = argument_specs(positional)
+        if specs is None:
+            return _never
+        count = len(program.partition.inputs) - len(self.outside)
+        result = result_spec(self.structure, self.graph, program, count)
+        if result is None:
+            return _never
+        captured = [x.ctypes.data for x in self.outside] + [program.arena_address]
+        return compile_entry(self.name, specs, result, program.address, captured, _MISS, keep=(program, self.outside)).call
+
+
+class Static(NamedTuple):
+    """A static argument in the list that an entry is made for."""
+
+    value: Any
+
+
+class Jit:
+    """A compiled function; made by `jit`."""
+
+    def __init__(self, f: Callable, static_argnums: Sequence[int], static_argnames: Sequence[str]):
+        functools.update_wrapper(self, f)
+        self.f = f
+        self._what = f"jit of {name_of(f)}"
+        self._static_numbers, self._static_names = _statics(f, static_argnums, static_argnames)
+        self._variants: dict[Any, Variant] = {}
+        self._entry = _never
+        self._bound: dict[int, tuple[weakref.ref, Jit]] = {}
+
+    def __call__(self, *args, **kwargs):
+        if not kwargs:
+            out = self._entry(*args)
+            if out is not _MISS:
+                return out
+        return self._slow(args, kwargs)
+
+    def __get__(self, instance: Any, owner: Any = None):
+        if instance is None:
+            return self
+        found = self._bound.get(id(instance))
+        if found is None or found[0]() is not instance:
+            # The bound function lives as long as the instance, and must not keep it alive.
+            reference = weakref.ref(instance, lambda _, key=id(instance): self._bound.pop(key, None))
+            method = functools.wraps(self.f)(lambda *args, **kwargs: self.f(reference(), *args, **kwargs))
+            numbers = [n - 1 for n in self._static_numbers if n > 0]
+            found = self._bound[id(instance)] = reference, Jit(method, numbers, self._static_names)
+        return found[1]
+
+    def __repr__(self) -> str:
+        return f"<jit of {defined_at(self.f)}, {len(self._variants)} compiled>"
+
+    # -- the slow way
+    def _split(self, args: tuple, kwargs: dict) -> tuple[tuple, dict, tuple]:
+        """Traced positional and keyword arguments, and the static ones: ((place, value), ...)."""
+        if not self._static_numbers and not self._static_names:
+            return args, kwargs, ()
+        numbers = {n % len(args) for n in self._static_numbers if -len(args) <= n < len(args)}
+        statics = (*((n, args[n]) for n in sorted(numbers)), *((k, kwargs[k]) for k in sorted(kwargs) if k in self._static_names))
+        for place, value in statics:
+            try:
+                hash(value)
+            except TypeError:
+                raise TypeError(at_user_line(f"{self._what}: static argument {place!r} of {defined_at(self.f)} is a {type(value).__qualname__}, which cannot be hashed: "
+                                             f"pass a tuple instead of a list, a frozen dataclass instead of a dict, or make the argument an ordinary one")) from None
+        return tuple(a for n, a in enumerate(args) if n not in numbers), {k: v for k, v in kwargs.items() if k not in self._static_names}, statics
+
+    def _variant(self, args: tuple, kwargs: dict) -> tuple[Variant, list]:
+        """The variant for these arguments, traced if it is new, and the flat arguments."""
+        moving, named, statics = self._split(args, kwargs)
+        flat, structure = tree.flatten((moving, named))
+        types = check_leaves(flat, (moving, named), self.f, self._what)
+        key = (structure, *types, *((place, type(value), value) for place, value in statics))
+        variant = self._variants.get(key)
+        if variant is None:
+            function = _with_statics(self.f, statics)
+            made = record(lambda a, k: function(*a, **k), self._what, types, structure, concrete=False)
+            variant = Variant(made, name_of(self.f))
+            # A function that closes over a value of an outer trace means something else each time.
+            if not any(type(x) is Tracer for x in made.outside):
+                self._variants[key] = variant
+        return variant, flat
+
+    def _slow(self, args: tuple, kwargs: dict) -> Any:
+        variant, flat = self._variant(args, kwargs)
+        if any(type(x) is Tracer for x in (*flat, *variant.outside)):
+            values = [as_value(x) for x in flat]
+            results = call(*values, *variant.outside, graph=variant.graph)
+            return variant.structure.unflatten(results)
+        out = variant.run(flat)
+        if not kwargs:
+            numbers = {n % len(args) for n in self._static_numbers if -len(args) <= n < len(args)}
+            self._entry = variant.entry(Static(a) if n in numbers else a for n, a in enumerate(args))
+        return out
+
+    # -- what was built
+    def graph(self, *args, **kwargs) -> Graph:
+        """The traced graph for these arguments; printed, it is NumPy code."""
+        return self._variant(args, kwargs)[0].graph
+
+    def kernels(self, *args, **kwargs) -> str:
+        """What the compiled program does, step by step: its loop nests as readable code, library calls and host calls."""
+        from ..lowering.show import show
+        return show(self._variant(args, kwargs)[0].program)
+
+    def llvm(self, *args, **kwargs) -> str:
+        """The LLVM module of the compiled program, as text."""
+        return self._variant(args, kwargs)[0].program.segments.text
+
+
+def _statics(f: Callable, numbers: Sequence[int], names: Sequence[str]) -> tuple[tuple[int, ...], tuple[str, ...]]:
+    """Static positions and names, each completed by the other where the signature of `f` tells."""
+    try:
+        parameters = list(inspect.signature(f).parameters.values())
+    except (TypeError, ValueError):   # builtins without a signature
+        return tuple(numbers), tuple(names)
+    positional = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    variadic = any(p.kind is p.VAR_POSITIONAL for p in parameters)
+    for n in numbers:
+        if not variadic and not -len(positional) <= n < len(positional):
+            raise ValueError(at_user_line(f"jit: static_argnums has {n}, but {defined_at(f)} takes {len(positional)} positional arguments"))
+    known = {p.name for p in parameters}
+    for name in names:
+        if name not in known and not any(p.kind is p.VAR_KEYWORD for p in parameters):
+            raise ValueError(at_user_line(f"jit: static_argnames has {name!r}, which is not a parameter of {defined_at(f)}"))
+    all_numbers = {n if variadic or n >= 0 else n + len(positional) for n in numbers} | {positional.index(name) for name in names if name in positional}
+    all_names = set(names) | {positional[n] for n in all_numbers if -len(positional) <= n < len(positional)}
+    return tuple(sorted(all_numbers)), tuple(sorted(all_names))
+
+
+def _with_statics(f: Callable, statics: tuple) -> Callable:
+    """`f` with its static arguments put back in their places."""
+    if not statics:
+        return f
+    numbered = [(place, value) for place, value in statics if isinstance(place, int)]
+    named = {place: value for place, value in statics if isinstance(place, str)}
+
+    def function(*moving, **kwargs):
+        args = list(moving)
+        for place, value in numbered:
+            args.insert(place, value)
+        return f(*args, **kwargs, **named)
+    return function
+
+
+def jit(f: Callable | None = None, *, static_argnums: int | Sequence[int] = (), static_argnames: str | Sequence[str] = ()):
+    """`f`, compiled: traced once for each combination of shapes, dtypes and static arguments, and then run as native code.
+
+    Arguments are trees of arrays and numbers; those in `static_argnums` or `static_argnames` are hashable values that the traced function sees as they are.  Results are NumPy arrays, 0-d results
+    NumPy scalars.  Arrays that `f` closes over are read at each call; other values that it closes over are fixed when it is traced.  Usable as a decorator, with or without arguments, on methods too.
+    Raises `TypeError` for arguments or results that are not arrays, and `TracerBoolError` or `TracerConversionError` where `f` asks a traced value for a Python value.
+
+    >>> import numpy as np, tracejit as tj
+    >>> f = tj.jit(lambda x: np.sin(x) ** 2 + np.cos(x) ** 2)
+    >>> f(np.zeros(2))
+    array([1., 1.])
+    """
+    numbers = (static_argnums,) if isinstance(static_argnums, int) else tuple(static_argnums)
+    names = (static_argnames,) if isinstance(static_argnames, str) else tuple(static_argnames)
+    if f is None:
+        return lambda g: jit(g, static_argnums=numbers, static_argnames=names)
+    require_callable(f, "jit")
+    return Jit(f, numbers, names)
+
+
+__all__ = ["Jit", "jit"]
