@@ -13,9 +13,8 @@ from .. import tree
 from ..errors import at_user_line
 from ..interpret import replay
 from ..ir import ArrayType, Var, is_inexact
-from ..ops.core import filled, zeros
 from ..ops.elementwise import convert, stop_gradient as stop_gradient_op
-from ..trace import Tracer, type_of
+from ..trace import Tracer, constant_beside, type_of
 from ..transforms import backward, forward
 from ..transforms.forward import differentiable, instantiate
 from .recording import Recording, as_value, check_leaves, defined_at, name_of, record, record_types, require_callable
@@ -177,7 +176,7 @@ def value_and_grad(f: Callable, argnums: int | Sequence[int] = 0, has_aux: bool 
         outputs, linear, made, structure, flat = _linearize(function, what, chosen, has_aux=has_aux)
         _require_scalar(what, f, made, outputs, holomorphic)
         type_ = made.graph.out_types[0]
-        one = filled(1, type_.strong)[()]
+        one = constant_beside(outputs[0], type_.dtype.type(1))
         back = backward.transpose(linear.graph, len(linear.active), linear.residuals, [one] if linear.reached else [])
         gradient = structure.unflatten(_cotangents(flat, linear.active, back))
         value = _rebuild(made, outputs)
@@ -411,4 +410,4 @@ def stop_gradient(x: Any) -> Any:
     return tree.map(lambda leaf: stop_gradient_op(leaf) if type(leaf) is Tracer and is_inexact(leaf.dtype) else leaf, x)
 
 
-__all__ = ["grad", "hessian", "hvp", "jacfwd", "jacrev", "jvp", "linear_transpose", "linearize", "stop_gradient", "value_and_grad", "vjp", "zeros"]
+__all__ = ["grad", "hessian", "hvp", "jacfwd", "jacrev", "jvp", "linear_transpose", "linearize", "stop_gradient", "value_and_grad", "vjp"]

@@ -81,6 +81,22 @@ def unbroadcast(ct, shape: tuple[int, ...]):
     return summed if type_of(summed).shape == shape else reshape(summed, shape=shape)
 
 
+def _without_spread(cell, special):
+    """Numbers that were broadcast are used as numbers, since elementwise operations broadcast by themselves: `special` is the op's own identity, tried first."""
+    def simplify(builder, *inputs, **params):
+        from .movement import broadcast_to
+        found = special(builder, *inputs, **params) if special else None
+        if found is not None:
+            return found
+        spread = [builder.produced_by(a, broadcast_to) for a in inputs]
+        if not any(n and n.inputs[0].type.shape == () for n in spread):
+            return None
+        shape = np.broadcast_shapes(*[a.type.shape for a in inputs])
+        (result,) = builder.emit(cell[0], tuple(n.inputs[0] if n and n.inputs[0].type.shape == () else a for n, a in zip(spread, inputs)), params)
+        return result if result.type.shape == shape else builder.emit(broadcast_to, (result,), {"shape": shape})[0]
+    return simplify
+
+
 def _elementwise(name, fn, kinds, result, jvp, transpose, simplify, dear, singular, show):
     cell: list[Op] = []
 
@@ -88,7 +104,7 @@ def _elementwise(name, fn, kinds, result, jvp, transpose, simplify, dear, singul
         return fn(*args) if xp is np else getattr(xp, fn.__name__)(*args)
 
     op = define(name, infer=_infer(name, kinds, result), run=run, jvp=jvp, transpose=transpose, batch=batch_elementwise(cell), lower=lower_elementwise(name),
-                simplify=simplify, show=show or f"np.{fn.__name__}", dear=dear, singular=singular)
+                simplify=_without_spread(cell, simplify), show=show or f"np.{fn.__name__}", dear=dear, singular=singular)
     cell.append(op)
     return op
 
@@ -290,12 +306,8 @@ def _complex_like(y, x):
 
 
 absolute = unary("absolute", np.absolute, NUMBERS, result=_real, jvp=_absolute_slope)
-copysign = binary("copysign", np.copysign, FLOATS, jvp=(lambda t, x, y, z: t * select(signbit(x) == signbit(y), *_signs(x)), lambda t, x, y, z: None))
+copysign = binary("copysign", np.copysign, FLOATS, jvp=(lambda t, x, y, z: t * (sign(x) * copysign(np.ones((), type_of(y).dtype)[()], y)), lambda t, x, y, z: None))
 nextafter = binary("nextafter", np.nextafter, FLOATS, jvp=(lambda t, x, y, z: t, lambda t, x, y, z: None))
-
-
-def _signs(x):
-    return np.asarray(1, type_of(x).dtype)[()], np.asarray(-1, type_of(x).dtype)[()]
 
 
 # -- maximum and minimum. `tie` is the share of the tangent that x gets where the two are equal: a half,
@@ -394,7 +406,7 @@ def _simplify_select(builder, c, x, y):
 
 _select_cell: list[Op] = []
 select = define("select", infer=_infer_select, run=lambda xp, c, x, y: xp.where(c, x, y), jvp=_select_jvp, transpose=_select_transpose, batch=batch_elementwise(_select_cell),
-                lower=lower_elementwise("select"), simplify=_simplify_select, show="np.where")
+                lower=lower_elementwise("select"), simplify=_without_spread(_select_cell, _simplify_select), show="np.where")
 _select_cell.append(select)
 
 

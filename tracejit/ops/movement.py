@@ -11,7 +11,7 @@ import numpy as np
 from ..errors import at_user_line
 from ..ir import ArrayType
 from ..ir.printer import parameter
-from ..trace import type_of
+from ..trace import dispatch, type_of
 from .core import Contribution, Linear, Op, define
 from .elementwise import unbroadcast
 
@@ -47,6 +47,9 @@ broadcast_to = _movement(
     "broadcast_to", infer=_infer_broadcast, run=lambda xp, x, shape: xp.broadcast_to(x, shape), transpose=lambda ct, x, shape: (unbroadcast(ct, x.shape),), batch=_batch_broadcast,
     lower=lambda k, xs, index, shape: xs[0].broadcast(index), simplify=lambda builder, x, shape: x if x.type.shape == shape else None,
     show=lambda x, shape: f"np.broadcast_to({x}, {shape})")
+
+
+dispatch.operators["spread"] = broadcast_to   # how a trace takes in an array that is one number everywhere
 
 
 # -- reshape(x, shape), in C order

@@ -16,6 +16,7 @@ import numpy as np
 from ..errors import LeakedTracerError, Source, at_user_line, user_source
 from ..ir import ArrayType, Builder, Graph, Literal, Var, array_type, checked
 from ..ir.graph import Atom
+from . import dispatch
 from .tracer import Tracer
 
 _depth = itertools.count(1)
@@ -57,6 +58,8 @@ class Trace:
                 return x.atom
             key = x.atom
         elif isinstance(x, np.ndarray):
+            if x.ndim and x.size and not x.flags.writeable and not any(x.strides):   # one number, spread: `ops.core.zeros`
+                return self.builder.emit(dispatch.operators["spread"], (Literal(x[(0,) * x.ndim]),), {"shape": x.shape})[0]
             key = id(x)
         else:
             array_type(x)
@@ -118,6 +121,11 @@ def bind(op, args, params: dict[str, Any]):
     if trace is None:
         return op.run(np, *args, **params)
     return trace.emit(op, args, params)
+
+
+def constant_beside(x: Any, value: np.generic):
+    """`value` as a constant of the trace that `x` belongs to, so that what is computed from it is folded and fused there; just `value` where x is not traced."""
+    return Tracer(x.owner, Literal(value)) if type(x) is Tracer else value
 
 
 def type_of(x: Any) -> ArrayType:
