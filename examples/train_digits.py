@@ -72,10 +72,10 @@ def train(images, labels, *, epochs, batch, seed, jit):
 
 def plot_loss(losses, batches, path):
     fig, ax = plt.subplots(figsize=(7, 4), layout="constrained")
-    epochs = np.arange(1, len(losses) + 1) / batches
-    ax.semilogy(epochs, losses, color="tab:blue", alpha=0.3, linewidth=0.8, label="step")
-    ax.semilogy(np.arange(1, len(losses) // batches + 1), np.reshape(losses, (-1, batches)).mean(1), color="tab:blue", label="mean of the epoch")
-    ax.set(xlabel="epoch", ylabel="cross-entropy", title="Training loss", xlim=(0, epochs[-1]))
+    epochs = len(losses) // batches
+    ax.semilogy(np.arange(len(losses)) / batches, losses, color="tab:blue", alpha=0.3, linewidth=0.8, label="step")
+    ax.semilogy(np.arange(epochs) + 0.5, np.reshape(losses, (epochs, batches)).mean(1), color="tab:blue", label="mean of the epoch")
+    ax.set(xlabel="epoch", ylabel="cross-entropy", title="Training loss", xlim=(0, epochs))
     ax.grid(alpha=0.3)
     ax.legend()
     fig.savefig(path, dpi=150)
