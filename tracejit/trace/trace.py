@@ -79,17 +79,21 @@ class Trace:
         builder = self.builder
         inputs = tuple([a.atom if type(a) is Tracer and a.owner is self else self.atom(a) for a in args])
         outputs = builder.emit(op, inputs, params, user_source())
-        values = self.values
-        if values is not None and any([type(o) is Var and o not in values for o in outputs]):
-            results = bind(op, [values[a] if type(a) is Var else a.value for a in inputs], params)
-            for var, value in zip(outputs, results if op.multiple else (results,)):
-                values[var] = value
+        if self.values is not None:
+            for o in outputs:
+                self.ambient(o)   # at once, so that an error comes from the line that made it
         tracers = [Tracer(self, o) for o in outputs]
         return tracers if op.multiple else tracers[0]
 
     def ambient(self, atom: Atom) -> Any:
         """The value of `atom` in the context outside. Only a concrete trace has one for a variable."""
-        return atom.value if type(atom) is Literal else self.values[atom]
+        if type(atom) is Literal:
+            return atom.value
+        if atom not in self.values:
+            node = self.builder.producer[atom]
+            results = bind(node.op, [self.ambient(a) for a in node.inputs], node.params)
+            self.values.update(zip(node.outputs, results if node.op.multiple else (results,)))
+        return self.values[atom]
 
     def knows(self, atom: Atom) -> bool:
         return type(atom) is Literal or self.values is not None
