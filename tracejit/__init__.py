@@ -6,11 +6,11 @@
 array([0., 0., 0.])
 """
 from . import numpy as numpy  # noqa: PLC0414  (fills the dispatch tables that proxies read)
-from . import tree
+from . import nn, optim, tree
 from .api import (ShapeDtype, eval_shape, grad, hessian, hvp, jit, jacfwd, jacrev, jvp, linear_transpose, linearize, stop_gradient, trace, value_and_grad, vjp, vmap)
 from .config import config
 from .errors import GraphError, LeakedTracerError, TracejitError, TracerBoolError, TracerConversionError
 
 __version__ = "0.1.0"
 __all__ = ["GraphError", "LeakedTracerError", "ShapeDtype", "TracejitError", "TracerBoolError", "TracerConversionError", "config", "eval_shape", "grad", "hessian", "hvp", "jacfwd",
-           "jacrev", "jit", "jvp", "linear_transpose", "linearize", "numpy", "stop_gradient", "trace", "tree", "value_and_grad", "vjp", "vmap"]
+           "jacrev", "jit", "jvp", "linear_transpose", "linearize", "nn", "numpy", "optim", "stop_gradient", "trace", "tree", "value_and_grad", "vjp", "vmap"]
