@@ -89,14 +89,14 @@ def masked(mask, *shapes, **params):
 
 # -- elementwise
 DOMAINS = {
-    **dict.fromkeys(("sqrt", "cbrt", "log", "log2", "log10"), (0.2, 3)), "log1p": (-0.8, 2), "power": (0.3, 2), "arccosh": (1.2, 3),
+    **dict.fromkeys(("sqrt", "root", "over", "cbrt", "log", "log2", "log10"), (0.2, 3)), "log1p": (-0.8, 2), "power": (0.3, 2), "arccosh": (1.2, 3),
     **dict.fromkeys(("arcsin", "arccos", "arctanh"), (-0.9, 0.9)), **dict.fromkeys(("divide", "remainder", "fmod", "floor_divide"), (0.5, 3)),
     **dict.fromkeys(("left_shift", "right_shift"), (0, 4)),
 }
 UNARY = """negative square sqrt cbrt exp exp2 expm1 log log2 log10 log1p sin cos tan arcsin arccos arctan sinh cosh tanh arcsinh arccosh arctanh
-           erf erfc logistic floor ceil trunc rint sign signbit absolute logical_not invert isnan isinf isfinite real imag conjugate"""
-BINARY = """add subtract multiply divide floor_divide remainder fmod power hypot logaddexp arctan2 copysign nextafter equal not_equal less less_equal
-            greater greater_equal logical_and logical_or logical_xor bitwise_and bitwise_or bitwise_xor left_shift right_shift make_complex"""
+           erf erfc logistic root floor ceil trunc rint sign signbit absolute logical_not invert isnan isinf isfinite real imag conjugate"""
+BINARY = """add subtract multiply divide floor_divide remainder fmod power hypot logaddexp over arctan2 copysign nextafter equal not_equal less
+            less_equal greater greater_equal logical_and logical_or logical_xor bitwise_and bitwise_or bitwise_xor left_shift right_shift make_complex"""
 PAIRS = ((3, 4), (3, 4)), ((3, 4), (4,)), ((), (3,)), ((3, 1), (1, 4)), ((0, 3), (1,)), ((), ())
 
 for _name in UNARY.split():
@@ -122,7 +122,8 @@ row("transpose", on((2, 3, 4), permutation=(2, 0, 1)), on((3, 4), permutation=(1
     on((3, 4), permutation=(0, 1)))
 row("reverse", on((2, 3), axes=(0,)), on((2, 3), axes=(0, 1)), on((3,), axes=()), on((0, 2), axes=(0,)))
 row("slice", on((5, 6), start=(1, 0), stop=(4, 6), step=(1, 1)), on((5, 6), start=(0, 1), stop=(5, 6), step=(2, 3)),
-    on((5,), start=(2,), stop=(2,), step=(1,)), on((5,), start=(0,), stop=(5,), step=(1,)), on((0, 2), start=(0, 1), stop=(0, 2), step=(1, 1)), on((), start=(), stop=(), step=()))
+    on((5,), start=(2,), stop=(2,), step=(1,)), on((5,), start=(0,), stop=(5,), step=(1,)), on((0, 2), start=(0, 1), stop=(0, 2), step=(1, 1)),
+    on((), start=(), stop=(), step=()))
 row("pad", on((3, 2), low=(1, 0), high=(0, 2), interior=(0, 0), value=0), on((3,), low=(2,), high=(1,), interior=(2,), value=0),
     on((0, 2), low=(1, 0), high=(2, 0), interior=(1, 1), value=0), on((1,), low=(0,), high=(0,), interior=(3,), value=0),
     on((2,), low=(0,), high=(0,), interior=(0,), value=0), on((), low=(), high=(), interior=(), value=0),

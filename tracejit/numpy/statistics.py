@@ -102,9 +102,7 @@ def std(a, axis=None, dtype=None, out=None, ddof=0, keepdims=_none, *, where=_no
 
 def root(x):
     """The square root of a sum of squares: its slope at 0 is 0, the least-norm choice."""
-    zero, one = x.dtype.type(0), x.dtype.type(1)
-    at_zero = ops.equal(x, zero)
-    return ops.select(at_zero, zero, ops.sqrt(ops.select(at_zero, one, x)))
+    return ops.root(x)
 
 
 @implements(np.cov)

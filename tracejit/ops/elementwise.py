@@ -97,32 +97,32 @@ def _without_spread(cell, special):
     return simplify
 
 
-def _elementwise(name, fn, kinds, result, jvp, transpose, simplify, dear, singular, show):
+def _elementwise(name, fn, kinds, result, jvp, transpose, lower, simplify, dear, singular, show):
     cell: list[Op] = []
 
     def run(xp, *args):
         return fn(*args) if xp is np else getattr(xp, fn.__name__)(*args)
 
-    op = define(name, infer=_infer(name, kinds, result), run=run, jvp=jvp, transpose=transpose, batch=batch_elementwise(cell), lower=lower_elementwise(name),
-                simplify=_without_spread(cell, simplify), show=show or f"np.{fn.__name__}", dear=dear, singular=singular)
+    op = define(name, infer=_infer(name, kinds, result), run=run, jvp=jvp, transpose=transpose, batch=batch_elementwise(cell),
+                lower=lower or lower_elementwise(name), simplify=_without_spread(cell, simplify), show=show or f"np.{fn.__name__}", dear=dear, singular=singular)
     cell.append(op)
     return op
 
 
-def unary(name, fn, kinds=INEXACT, result=None, jvp=None, transpose=None, simplify=None, dear=False, singular=False, show=None) -> Op:
+def unary(name, fn, kinds=INEXACT, result=None, jvp=None, transpose=None, lower=None, simplify=None, dear=False, singular=False, show=None) -> Op:
     """`jvp` is (t, x, y) -> tangent; None: the op has no derivative (it is piecewise constant), so its tangent is zero."""
     def rule(primals, out, tangents):
         return None if jvp is None or not is_inexact(type_of(primals[0]).dtype) else jvp(tangents[0], primals[0], out)
-    return _elementwise(name, fn, kinds, result, rule, transpose, simplify, dear, singular, show)
+    return _elementwise(name, fn, kinds, result, rule, transpose, lower, simplify, dear, singular, show)
 
 
-def binary(name, fn, kinds=NUMBERS, result=None, jvp=None, transpose=None, simplify=None, dear=False, singular=False, show=None) -> Op:
+def binary(name, fn, kinds=NUMBERS, result=None, jvp=None, transpose=None, lower=None, simplify=None, dear=False, singular=False, show=None) -> Op:
     """`jvp` is a pair of (t, x, y, z) -> tangent, one for each input, where z is the result."""
     def rule(primals, out, tangents):
         if jvp is None:
             return None
         return add_tangents(*[None if t is None else part(t, *primals, out) for t, part in zip(tangents, jvp)])
-    return _elementwise(name, fn, kinds, result, rule, transpose, simplify, dear, singular, show)
+    return _elementwise(name, fn, kinds, result, rule, transpose, lower, simplify, dear, singular, show)
 
 
 def is_literal(atom, value) -> bool:
@@ -177,10 +177,10 @@ def _power_x(t, x, y, z):
 
 
 def _power_y(t, x, y, z):
-    """x^y log x, and 0 at x = 0 for y >= 0, its limit from inside the domain (at y = 0 by convention)."""
+    """x^y log x, and at x = 0 its limit from inside the domain: 0 for y >= 0 (at y = 0 by convention), NaN for y < 0."""
     zero, one = (np.asarray(v, type_of(x).dtype)[()] for v in (0, 1))
-    inside = logical_and(x == 0, _real_part(y) >= 0)
-    return t * select(inside, zero, z * log(select(inside, one, x)))
+    at_zero = x == 0
+    return t * select(logical_and(at_zero, _real_part(y) >= 0), zero, z * log(select(at_zero, one, x)))
 
 
 def _real_part(x):
@@ -209,13 +209,25 @@ square = unary("square", np.square, NUMBERS, jvp=lambda t, x, y: 2 * x * t)
 sqrt = unary("sqrt", np.sqrt, jvp=lambda t, x, y: t * (0.5 / y), dear=True, singular=True)
 power = binary("power", np.power, jvp=(_power_x, _power_y), simplify=_simplify_power, dear=True, singular=True)
 cbrt = unary("cbrt", np.cbrt, FLOATS, jvp=lambda t, x, y: t / (3 * square(y)), dear=True, singular=True)
-hypot = binary("hypot", np.hypot, FLOATS, jvp=(lambda t, x, y, z: t * _over(x, z), lambda t, x, y, z: t * _over(y, z)), dear=True)
+hypot = binary("hypot", np.hypot, FLOATS, jvp=(lambda t, x, y, z: t * over(x, z), lambda t, x, y, z: t * over(y, z)), dear=True)
 
 
-def _over(x, r):
-    """x / r, and 0 where r is 0: the least-norm slope of a norm at the origin."""
-    zero, one = (np.asarray(v, type_of(r).dtype)[()] for v in (0, 1))
-    return select(r == 0, zero, x / select(r == 0, one, r))
+# -- norms: `over` is x / r, and 0 where r is 0; `root` is sqrt with the slope 0 at 0.
+# So the slope of a norm at the origin is the one of least norm, and its second derivative there, which has no meaning, is NaN.
+def _run_over(x, r):
+    return np.where(r == 0, np.zeros((), r.dtype), np.divide(x, r))[()]
+
+
+def _lower_over(k, xs, index):
+    x, r = (a.broadcast(index) for a in xs)
+    zero = k.constant(0, r.dtype)
+    return k.apply("select", k.apply("equal", r, zero), zero, k.apply("divide", x, r))
+
+
+over = binary("over", _run_over, INEXACT, jvp=(lambda t, x, r, z: over(t, r), lambda t, x, r, z: -t * (z / r)),
+              transpose=lambda ct, x, r: (unbroadcast(over(ct, r), x.shape), None), lower=_lower_over, dear=True, singular=True,
+              show=lambda x, r: f"np.where({r} == 0, 0, {x} / {r})")
+root = unary("root", np.sqrt, jvp=lambda t, x, y: over(0.5 * t, y), lower=lambda k, xs, index: k.apply("sqrt", xs[0][index]), dear=True, singular=True)
 
 
 # -- exponentials and logarithms
@@ -232,7 +244,7 @@ log1p = unary("log1p", np.log1p, jvp=lambda t, x, y: t / (1 + x), dear=True, sin
 def _logaddexp_slope(t, x, y):
     """exp(x - z) as logistic(x - y): finite where both are infinite alike, and then a half."""
     zero = np.zeros((), type_of(x).dtype)[()]
-    return t * logistic(select(x == y, zero, x - y))
+    return t * logistic(select(logical_and(isinf(x), x == y), zero, x - y))
 
 
 logaddexp = binary("logaddexp", np.logaddexp, FLOATS, jvp=(lambda t, x, y, z: _logaddexp_slope(t, x, y), lambda t, x, y, z: _logaddexp_slope(t, y, x)), dear=True)
@@ -284,7 +296,7 @@ logistic = unary("logistic", _scipy("expit"), FLOATS, jvp=_logistic_slope, dear=
 # -- rounding and signs: piecewise constant or linear
 def _sign_slope(t, x, y):
     """Of z / |z|: the part of the tangent across z turns it. A real sign is constant."""
-    return _over(t - y * convert(real(conjugate(y) * t), dtype=type_of(x).dtype), _complex_like(absolute(x), x)) if type_of(x).dtype.kind == "c" else None
+    return over(t - y * convert(real(conjugate(y) * t), dtype=type_of(x).dtype), _complex_like(absolute(x), x)) if type_of(x).dtype.kind == "c" else None
 
 
 floor = unary("floor", np.floor, FLOATS)
@@ -297,7 +309,7 @@ signbit = unary("signbit", np.signbit, FLOATS, result=lambda d: BOOL)
 
 def _absolute_slope(t, x, y):
     if type_of(x).dtype.kind == "c":
-        return real(t * conjugate(_over(x, _complex_like(y, x))))
+        return real(t * conjugate(over(x, _complex_like(y, x))))
     return t * sign(x)
 
 
