@@ -40,6 +40,7 @@ class Variant:
 
     def __init__(self, made: Recording, name: str):
         self.graph, self.outside, self.structure, self.name = made.graph, made.outside, made.structure, name
+        self.calls = 0
         self._program = None
 
     @property
@@ -151,7 +152,8 @@ class Jit:
             results = call(*values, *variant.outside, graph=variant.graph)
             return variant.structure.unflatten(results)
         out = variant.run(flat)
-        if not kwargs:
+        variant.calls += 1
+        if not kwargs and variant.calls > 1:   # a function that is called once needs no entry: loading the first one takes 15 ms
             numbers = {n % len(args) for n in self._static_numbers if -len(args) <= n < len(args)}
             self._entry = variant.entry(Static(a) if n in numbers else a for n, a in enumerate(args))
         return out

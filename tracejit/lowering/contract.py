@@ -7,9 +7,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from . import index as ix
-from .fuse import Loop, Nest
+from .fuse import Loop, Nest, reads
 from .index import Index
-from .kernel import Buffer, loads
+from .kernel import Buffer
 from .partition import Stage
 
 
@@ -48,7 +48,7 @@ def contract(nest: Nest, needed: set[Buffer]) -> dict[Buffer, Storage]:
             if isinstance(item, Loop):
                 visit(item.body, (*path, item))
             else:
-                for e in loads(item.expression):
+                for e in reads(item):
                     uses.setdefault(e.data[0], []).append(_Use(path, e.data[1], item, False))
                 uses.setdefault(item.buffer, []).append(_Use(path, item.target, item, True))
 

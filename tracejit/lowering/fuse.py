@@ -7,12 +7,12 @@ stages inside was complete in the same turn.  Before the outermost loop that a r
 """
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Iterator
 
 from . import index as ix
 from .index import Counter, Index
-from .kernel import Buffer, Expression, constant, loads, size, substitute
+from .kernel import Buffer, Expression, constant, load, loads, size, substitute
 from .partition import Host, Library, Partition, Stage, identity
 
 # A loop body stops taking in stages at this many operations: beyond it registers spill and LLVM slows down.
@@ -70,7 +70,7 @@ class _Fuser:
         self.reads: dict[Nest, set[Buffer]] = {}
 
     def add(self, stage: Stage) -> None:
-        read = {e.data[0] for e in loads(stage.expression)}
+        read = {e.data[0] for e in reads(stage)}
         earliest = max((self.place[b] for b in read if b in self.place), default=-1)
         cost = size(stage.expression)
         tried = 0
@@ -113,7 +113,7 @@ def _merge(body: list, stage: Stage, names: dict[Counter, Counter], depth: int, 
         item = body[position]
         if isinstance(item, Loop) and item.counter.extent == counter.extent and _allowed(item, stage, {**names, counter: item.counter}, item.counter):
             renamed = {**names, counter: item.counter}
-            if stage.combine and depth == _first_reduced(stage):
+            if depth == _first_reduced(stage):
                 body.insert(position, None)   # the identity goes in front of the shared loop
                 body[position:position + 1] = _identity_items(stage, renamed, depth)
             return _merge(item.body, stage, renamed, depth + 1)
@@ -128,18 +128,26 @@ def _merge(body: list, stage: Stage, names: dict[Counter, Counter], depth: int, 
 def _append(body: list, stage: Stage, depth: int) -> None:
     """The loops of the stage from `depth` on, as new loops at the end of the block."""
     for level in range(depth, len(stage.counters)):
-        if stage.combine and level == _first_reduced(stage):
+        if level == _first_reduced(stage):
             body += _identity_items(stage, {}, level)
         loop = Loop(stage.counters[level])
         body.append(loop)
         body = loop.body
-    if stage.combine and _first_reduced(stage) == len(stage.counters):
+    if _first_reduced(stage) == len(stage.counters):
         body += _identity_items(stage, {}, len(stage.counters))
     body.append(stage)
 
 
-def _first_reduced(stage: Stage) -> int:
-    """The depth of the outermost loop that the stage reduces over."""
+def reads(stage: Stage) -> list[Expression]:
+    """What the stage loads; one that changes an array depends on all that was written there before."""
+    own = [load(stage.buffer, stage.target)] if stage.into else []
+    return loads(stage.expression) + own + [e for i in stage.target for c in i.computed() for e in loads(c.expression)]
+
+
+def _first_reduced(stage: Stage) -> int | None:
+    """The depth of the outermost loop that the stage reduces over, in front of which its identity is stored; None for a stage that does not reduce."""
+    if not stage.combine or stage.into:
+        return None
     kept = {a for i in stage.target for a, _ in i.terms}
     return next((d for d, c in enumerate(stage.counters) if c not in kept), len(stage.counters))
 
@@ -160,13 +168,14 @@ def _identity_items(stage: Stage, names: dict[Counter, Counter], depth: int) -> 
 def _resolved(stage: Stage, names: dict[Counter, Counter]) -> Stage:
     if not names:
         return stage
-    return Stage(stage.buffer, [names.get(c, c) for c in stage.counters], tuple(i.substitute(names) for i in stage.target), substitute(stage.expression, names), stage.combine, stage.node)
+    renamed = lambda x: substitute(x, names)  # noqa: E731
+    return replace(stage, counters=[names.get(c, c) for c in stage.counters], target=tuple(i.substitute(names, renamed) for i in stage.target), expression=renamed(stage.expression))
 
 
 def _feeds(item: Loop | Stage, stage: Stage) -> bool:
     """Whether the stage reads what the item makes."""
     made = {s.buffer for s in ([item] if isinstance(item, Stage) else _stages(item.body))}
-    return any(e.data[0] in made for e in loads(stage.expression))
+    return any(e.data[0] in made for e in reads(stage))
 
 
 def _allowed(loop: Loop, stage: Stage, names: dict[Counter, Counter], counter: Counter) -> bool:
@@ -175,7 +184,7 @@ def _allowed(loop: Loop, stage: Stage, names: dict[Counter, Counter], counter: C
     for s in _stages(loop.body):
         writers.setdefault(s.buffer, []).append(s)
     own = ix.of(counter)
-    for e in loads(stage.expression):
+    for e in reads(stage):
         for writer in writers.get(e.data[0], ()):
             read = tuple(i.substitute(names, lambda x: substitute(x, names)) for i in e.data[1])
             axes = [d for d, i in enumerate(writer.target) if i == own]
@@ -184,4 +193,4 @@ def _allowed(loop: Loop, stage: Stage, names: dict[Counter, Counter], counter: C
     return True
 
 
-__all__ = ["Expression", "Index", "Item", "Loop", "Nest", "fuse"]
+__all__ = ["Expression", "Index", "Item", "Loop", "Nest", "fuse", "reads"]

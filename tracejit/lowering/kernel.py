@@ -103,9 +103,19 @@ class Reader:
         own = index[len(index) - len(self.shape):]
         return self[tuple(Index() if n == 1 else i for n, i in zip(self.shape, own))]
 
-    def gather(self, positions: tuple[Index | Expression, ...]) -> Expression:
+    def gather(self, positions: tuple[Index | int | Expression, ...]) -> Expression:
         """The element at positions some of which the program computes: those are checked as NumPy checks an index."""
-        return self[tuple(p if isinstance(p, (Index, int)) else Index(((Computed(make("checked", INT, (p,), n), max(n - 1, 0)), 1),)) for p, n in zip(positions, self.shape))]
+        return self[settled(positions, self.shape)]
+
+
+def settled(positions: tuple[Index | int | Expression, ...], shape: tuple[int, ...]) -> tuple[Index, ...]:
+    """Positions in an array of `shape` as indices; a computed one becomes a checked atom."""
+    result = []
+    for p, n in zip(positions, shape):
+        if isinstance(p, Expression):
+            p = Index(((Computed(make("checked", INT, (p,), n), max(n - 1, 0)), 1),))
+        result.append(Index(constant=p) if isinstance(p, int) else p)
+    return tuple(result)
 
 
 class Expressions:

@@ -13,7 +13,7 @@ import numpy as np
 from ..ir import ArrayType, Atom, Graph, Literal, Node, Var
 from . import index as ix
 from .index import Counter, Index
-from .kernel import Buffer, Expression, Expressions, Reader, constant, load
+from .kernel import Buffer, Expression, Expressions, Reader, constant, load, settled
 
 # A cheap value with several readers is stored once this many operations would be repeated: about what a store and a load of it cost.
 REPEATED_WORK = 6
@@ -23,7 +23,10 @@ MAX_DEPTH = 40
 
 @dataclass(eq=False)
 class Stage:
-    """A loop nest: for all `counters`, store `expression` at `target` of `buffer`, or combine it into what is there."""
+    """A loop nest: for all `counters`, store `expression` at `target` of `buffer`, or combine it into what is there.
+
+    A reduction combines into its identity, which fusion stores first; with `into`, the stage changes an array that was made before.
+    """
 
     buffer: Buffer
     counters: list[Counter]
@@ -31,6 +34,7 @@ class Stage:
     expression: Expression
     combine: str | None = None
     node: Node | None = None
+    into: bool = False
 
 
 @dataclass
@@ -88,6 +92,7 @@ class Partitioner:
             for v in node.outputs:
                 self.producer[v] = node
         self.buffers: dict[Var, Buffer] = {v: Buffer(v.type.strong, "input") for v in graph.inputs}
+        self.outputs = {a for a in graph.outputs if type(a) is Var}
         self.wanted = self._outputs_and_operands()
         self._lines: dict[tuple[Var, tuple[Index, ...]], Expression] = {}
 
@@ -96,13 +101,13 @@ class Partitioner:
         return node.op.kind if self.native(node) else "host"
 
     def _outputs_and_operands(self) -> set[Var]:
-        wanted = {a for a in self.graph.outputs if type(a) is Var}
+        wanted = set(self.outputs)
         self.views: dict[tuple[Node, int], Var] = {}
         for node in self.graph.nodes:
             kind = self.kind(node)
             if kind == "host":
                 wanted.update(a for a in node.inputs if type(a) is Var)
-            elif kind not in ("pointwise", "reduce"):
+            elif kind not in ("pointwise", "reduce", "write"):
                 for position, a in enumerate(node.inputs):
                     if type(a) is Var:
                         base = self._base(a)
@@ -167,6 +172,8 @@ class Partitioner:
                     dear[var], work[var], depth[var] = is_dear, cost, deep
             elif kind == "reduce":
                 steps.append(self._reduce_stage(node))
+            elif kind == "write":
+                steps += self._write_stages(node)
             elif kind == "host":
                 operands = [self.buffers[a] if type(a) is Var else a.value for a in node.inputs]
                 steps.append(Host(node, operands, [self._buffer(v) for v in node.outputs]))
@@ -224,6 +231,27 @@ class Partitioner:
             return Stage(self._buffer(node.outputs[0]), [c for c in kept if c.extent != 1], target, constant(identity(combine, dtype), dtype), None, node)
         expression = self.read(x, tuple(map(ix.of, counters)))
         return Stage(self._buffer(node.outputs[0]), [c for c in counters if c.extent != 1], target, expression, combine, node)
+
+
+    def _write_stages(self, node: Node) -> list[Stage]:
+        """A copy of the first input, and the stage that writes the second into it. Nothing is copied where this is the only reader of a temporary: it is changed in place."""
+        x, updates = node.inputs[:2]
+        counters = [Counter(n) for n in updates.type.shape]
+        index = tuple(map(ix.of, counters))
+        readers = [Reader(a.type, lambda i, a=a: self.read(a, i)) for a in node.inputs]
+        combine, positions = node.op.lower(Expressions, readers, index, **node.params)
+        value = self.read(updates, index)
+        stages = []
+        buffer = self.buffers.get(x) if type(x) is Var else None
+        if buffer is not None and buffer.role == "temporary" and x not in self.outputs and self.readers[x] == [node] and node.inputs.count(x) == 1:
+            self.buffers[node.outputs[0]] = buffer
+        else:
+            buffer = self._buffer(node.outputs[0])
+            own = [Counter(n) for n in x.type.shape]
+            at = tuple(map(ix.of, own))
+            stages.append(Stage(buffer, [c for c in own if c.extent != 1], at, self.read(x, at), None, node))
+        stages.append(Stage(buffer, [c for c in counters if c.extent != 1], settled(positions, x.type.shape), value, combine, node, into=True))
+        return stages
 
 
 def is_matrix(shape: tuple[int, ...], strides: tuple[int, ...]) -> bool:

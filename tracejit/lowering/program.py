@@ -15,8 +15,8 @@ from ..ir import Graph, Literal, Node
 from .contract import contract, whole
 from .cpu import scalar
 from .cpu.program_code import Kernel, Place, Segments, compile_segments, multiplies
-from .fuse import Item, Nest, fuse
-from .kernel import Buffer, loads
+from .fuse import Item, Nest, fuse, reads
+from .kernel import Buffer
 from .memory import ALIGNMENT, Interval, plan
 from .partition import Host, Library, Partition, partition
 from .prepare import prepare
@@ -139,7 +139,7 @@ class Program:
 
 def _touched(item: Item) -> list[Buffer]:
     if isinstance(item, Nest):
-        return list(dict.fromkeys(b for s in item.stages() for b in (s.buffer, *(e.data[0] for e in loads(s.expression)))))
+        return list(dict.fromkeys(b for s in item.stages() for b in (s.buffer, *(e.data[0] for e in reads(s)))))
     if isinstance(item, Library):
         return [*(v.buffer for v in item.operands), item.result]
     return [*(o for o in item.operands if isinstance(o, Buffer)), *item.results]

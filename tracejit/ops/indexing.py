@@ -26,7 +26,7 @@ from ..ir.types import INT
 from ..trace import Tracer, type_of
 from .core import Contribution, Linear, Op, define, move_axis, zeros
 from .elementwise import add, equal, less, select
-from .movement import all_batched, broadcast_to, inside_tests, iota, reshape, show_slice, show_write, slice_, slice_of, transpose
+from .movement import all_batched, broadcast_to, iota, reshape, show_slice, show_write, slice_, slice_of, transpose
 
 MODES = "raise", "clip", "wrap"
 
@@ -248,7 +248,19 @@ def _write_last(rows, at, updates):
     rows[at] = updates
 
 
-def _scatter(name, write, jvp, turn=None) -> Op:
+def _lower_scatter(combine):
+    """What compiled code combines with, and where in x the update at `index` goes."""
+    def lower(k, xs, index, axes, mode):
+        x, _, *indices = xs
+        rank = len(index) - len(x.shape) + len(axes)
+        at, own = {}, iter(index[rank:])
+        for i, a in zip(indices, axes):
+            at[a] = _lower_mode(k, i.broadcast(index[:rank]), x.shape[a], mode)
+        return combine, tuple(at[d] if d in at else next(own) for d in range(len(x.shape)))
+    return lower
+
+
+def _scatter(name, write, combine, jvp, turn=None) -> Op:
     cell: list[Op] = []
 
     def batch(args, batched, axes, mode):
@@ -260,7 +272,8 @@ def _scatter(name, write, jvp, turn=None) -> Op:
         row = positions_along(x, (n, *(1,) * rank), 0)
         return cell[0](x, updates, row, *_lined(indices, batched[2:], rank), axes=(0, *_up(axes)), mode=mode)
 
-    op = define(name, infer=_infer_scatter(name), run=_run_scatter(write), jvp=jvp, transpose=turn, batch=batch, show=_show_scatter(name))
+    op = define(name, infer=_infer_scatter(name), run=_run_scatter(write), jvp=jvp, transpose=turn, batch=batch,
+                lower=_lower_scatter(combine), kind="write", show=_show_scatter(name))
     cell.append(op)
     return op
 
@@ -282,7 +295,7 @@ def _transpose_scatter_add(ct, x, updates, *indices, axes, mode):
     return ct if isinstance(x, Linear) else None, read, *(None,) * len(indices)
 
 
-scatter_add = _scatter("scatter_add", _write_each(np.add), _jvp_scatter_add, _transpose_scatter_add)
+scatter_add = _scatter("scatter_add", _write_each(np.add), "add", _jvp_scatter_add, _transpose_scatter_add)
 
 
 # Where indices meet, the last update stands, as in NumPy: in the transpose the others get nothing.
@@ -314,7 +327,7 @@ def _only_last(read, shape, indices, axes, mode):
     return select(stands, read, np.zeros((), type_of(read).dtype)[()])
 
 
-scatter_set = _scatter("scatter_set", _write_last, _jvp_scatter_set, _transpose_scatter_set)
+scatter_set = _scatter("scatter_set", _write_last, None, _jvp_scatter_set, _transpose_scatter_set)
 
 
 # Ties share the tangent evenly, the value that was there before included, as in reduce_max.
@@ -328,8 +341,8 @@ def _jvp_extremum(primals, out, tangents, axes, mode):
     return scatter_add(select(x_hit, tx, zero), select(u_hit, tu, zero), *indices, **where) / count
 
 
-scatter_max = _scatter("scatter_max", _write_each(np.maximum), _jvp_extremum)
-scatter_min = _scatter("scatter_min", _write_each(np.minimum), _jvp_extremum)
+scatter_max = _scatter("scatter_max", _write_each(np.maximum), "maximum", _jvp_extremum)
+scatter_min = _scatter("scatter_min", _write_each(np.minimum), "minimum", _jvp_extremum)
 
 
 # -- dynamic_slice(x, *starts, sizes)
@@ -426,7 +439,7 @@ dynamic_slice = define(
 
 
 # -- dynamic_update_slice(x, update, *starts) and dynamic_slice_add: x with the block replaced, or added to
-def _dynamic_write(name, operator, write, scatter, jvp, turn) -> Op:
+def _dynamic_write(name, operator, write, combine, scatter, jvp, turn) -> Op:
     cell: list[Op] = []
 
     def infer(x, update, *starts):
@@ -454,7 +467,11 @@ def _dynamic_write(name, operator, write, scatter, jvp, turn) -> Op:
     def show(x, update, *starts):
         return show_write(x, _show_block(x.type.shape, starts, update.type.shape), operator, update)
 
-    op = define(name, infer=infer, run=run, jvp=jvp, transpose=turn, batch=batch, show=show)
+    def lower(k, xs, index):
+        x, _, *starts = xs
+        return combine, tuple(k.apply("add", _lower_start(k, s, n), k.index_value(i, INT)) for s, i, n in zip(starts, index, x.shape))
+
+    op = define(name, infer=infer, run=run, jvp=jvp, transpose=turn, batch=batch, lower=lower, kind="write", show=show)
     cell.append(op)
     return op
 
@@ -491,8 +508,8 @@ def _transpose_slice_add(ct, x, update, *starts):
     return ct if isinstance(x, Linear) else None, read, *(None,) * len(starts)
 
 
-dynamic_update_slice = _dynamic_write("dynamic_update_slice", "=", _write_block, scatter_set, _jvp_update, _transpose_update)
-dynamic_slice_add = _dynamic_write("dynamic_slice_add", "+=", _add_block, scatter_add, _jvp_slice_add, _transpose_slice_add)
+dynamic_update_slice = _dynamic_write("dynamic_update_slice", "=", _write_block, None, scatter_set, _jvp_update, _transpose_update)
+dynamic_slice_add = _dynamic_write("dynamic_slice_add", "+=", _add_block, "add", scatter_add, _jvp_slice_add, _transpose_slice_add)
 
 
 # -- slice_update(x, v, start, step): x with v in the slice that begins at `start`
@@ -520,15 +537,12 @@ def _batch_slice_update(args, batched, start, step):
 
 
 def _lower_slice_update(k, xs, index, start, step):
-    x, v = xs
-    high = tuple(n - s.stop for n, s in zip(x.shape, slice_of(start, step, v.shape)))
-    tests, source = inside_tests(k, index, v.shape, start, high, tuple(d - 1 for d in step))
-    return k.guard(tests, lambda: v[source], x[index])
+    return None, tuple(s + i * d for s, i, d in zip(start, index, step))
 
 
 slice_update = define(
     "slice_update", infer=_infer_slice_update, run=_run_slice_update,
     jvp=lambda primals, out, tangents, start, step: slice_update(*_materialized(tangents, primals), start=start, step=step),
-    transpose=_transpose_slice_update, batch=_batch_slice_update, lower=_lower_slice_update,
+    transpose=_transpose_slice_update, batch=_batch_slice_update, lower=_lower_slice_update, kind="write",
     simplify=lambda builder, x, v, start, step: v if v.type.shape == x.type.shape else None,
     show=lambda x, v, start, step: show_write(x, ", ".join(map(show_slice, slice_of(start, step, v.type.shape))), "=", v))

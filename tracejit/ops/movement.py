@@ -234,9 +234,7 @@ def show_write(x, at: str, operator: str, value):
 
 
 slice_add = define("slice_add", infer=lambda acc, x, start, step: acc.strong, run=_run_slice_add, jvp=_jvp_slice_add, transpose=_transpose_slice_add, batch=_batch_slice_add,
-                   lower=lambda k, xs, index, start, step: k.apply("add", xs[0][index], _lower_pad(
-                       k, xs[1:], index, start, tuple(n - (s + (m - 1) * d + 1 if m else s) for n, s, m, d in zip(xs[0].shape, start, xs[1].shape, step)),
-                       tuple(d - 1 for d in step), 0)),
+                   lower=lambda k, xs, index, start, step: ("add", tuple(s + i * d for s, i, d in zip(start, index, step))), kind="write",
                    show=lambda acc, x, start, step: show_write(acc, ", ".join(map(show_slice, slice_of(start, step, x.type.shape))), "+=", x))
 
 

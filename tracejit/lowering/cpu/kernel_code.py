@@ -110,7 +110,7 @@ class KernelCode:
         width = _lanes(loop)
         e = Emitter(self.function, width)
         self._hoist(loop)
-        reduced = [s for s in loop.body if s.combine and not any(i.coefficient(counter) for i in s.target)]
+        reduced = [s for s in loop.body if s.combine and not any(counter in i.counters() for i in s.target)]
         whole, rest = n // width * width, n % width
         copies = PARTIAL_SUMS if reduced and whole >= 2 * PARTIAL_SUMS * width and _weight(loop) <= SMALL_BODY else 1
         sums = {s: [self._new_partial(s, e) for _ in range(copies)] for s in reduced}
@@ -376,8 +376,16 @@ def _weight(loop: Loop) -> int:
     return sum(x.op in ("apply", "convert", "guard") for x in _expressions(loop))
 
 
+def _collides(stage: Stage, counter: Counter) -> bool:
+    """Whether two turns may write to one place, so that they must go in order: where the counter chooses a computed position, or none."""
+    computed = any(counter in c.expression.counters for i in stage.target for c in i.computed())
+    return computed or not stage.combine and not any(counter in i.counters() for i in stage.target)
+
+
 def _lanes(loop: Loop) -> int:
     """As many lanes as a native vector has of the widest float, or the widest number where there are no floats; fewer for a short loop."""
+    if any(s.into and _collides(s, loop.counter) for s in loop.body):
+        return 1
     dtypes = {x.dtype for x in _expressions(loop) if x.op != "index"} | {s.buffer.type.dtype for s in loop.body}
     floats = {d for d in dtypes if d.kind == "f"}
     width = native_lanes(max((d.itemsize for d in floats or dtypes), default=INT.itemsize))

@@ -107,7 +107,7 @@ _enter(
     rint=lambda e, d, x: e.rint(x), absolute=lambda e, d, x: e.fabs(x), sign=_sign, copysign=lambda e, d, a, b: e.copysign(a, b), nextafter=_nextafter,
     signbit=lambda e, d, x: e.icmp("slt", _bits(e, x), e.const(_bits(e, x).kind, 0)),
     maximum=lambda e, d, a, b: e.maximum(a, b), minimum=lambda e, d, a, b: e.minimum(a, b), fmax=lambda e, d, a, b: e.maxnum(a, b), fmin=lambda e, d, a, b: e.minnum(a, b),
-    isnan=lambda e, d, x: e.fcmp("uno", x, x), isinf=lambda e, d, x: e.fcmp("oeq", e.fabs(x), constant(e, d, np.inf)),
+    power=lambda e, d, a, b: FUNCTIONS["pow"](e, a, b), isnan=lambda e, d, x: e.fcmp("uno", x, x), isinf=lambda e, d, x: e.fcmp("oeq", e.fabs(x), constant(e, d, np.inf)),
     isfinite=lambda e, d, x: e.fcmp("olt", e.fabs(x), constant(e, d, np.inf)))
 
 
