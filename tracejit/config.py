@@ -13,16 +13,28 @@ def _flag(name: str, default: bool) -> bool:
     return os.environ.get(name, "1" if default else "0").strip().lower() not in ("0", "", "false", "no", "off")
 
 
+def _threads() -> int:
+    for name in ("TRACEJIT_NUM_THREADS", "OMP_NUM_THREADS"):
+        text = os.environ.get(name, "")
+        if text.strip().isdigit():
+            return max(1, int(text))
+    affinity = getattr(os, "sched_getaffinity", None)   # Linux has it
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
+
+
 class Config:
     """`check`: verify every graph after every pass (environment: `TRACEJIT_CHECK=1`).
+
+    `threads`: how many threads a large kernel runs on (`TRACEJIT_NUM_THREADS`, else `OMP_NUM_THREADS`, else the processors that the process may use); read when a function is compiled.
 
     `max_nodes`: the size at which tracing stops with an error, because a Python loop was unrolled (`TRACEJIT_MAX_NODES`).
     """
 
-    __slots__ = ("check", "max_nodes")
+    __slots__ = ("check", "max_nodes", "threads")
 
     def __init__(self) -> None:
         self.check = _flag("TRACEJIT_CHECK", False)
+        self.threads = _threads()
         self.max_nodes = int(os.environ.get("TRACEJIT_MAX_NODES", "200000"))
 
 

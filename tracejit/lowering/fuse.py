@@ -8,7 +8,7 @@ stages inside was complete in the same turn.  Before the outermost loop that a r
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Iterator
+from typing import Any, Iterator
 
 from . import index as ix
 from .index import Counter, Index
@@ -29,10 +29,11 @@ class Loop:
 
 @dataclass(eq=False)
 class Nest:
-    """A block that becomes one kernel."""
+    """A block that becomes one kernel; with `chunks` (see `parallel`), a kernel that runs one chunk of its last loop."""
 
     body: list[Loop | Stage] = field(default_factory=list)
     size: int = 0
+    chunks: Any = None
 
     def stages(self) -> Iterator[Stage]:
         return _stages(self.body)

@@ -5,11 +5,13 @@ The native code runs with Python's lock held, so one arena a program is enough.
 from __future__ import annotations
 
 import ctypes
+import math
 import weakref
 from typing import Any, Sequence
 
 import numpy as np
 
+from ..config import config
 from ..interpret import replay
 from ..ir import Graph, Literal, Node
 from .contract import contract, whole
@@ -18,6 +20,7 @@ from .cpu.program_code import Kernel, Place, Segments, compile_segments, multipl
 from .fuse import Item, Nest, fuse, reads
 from .kernel import Buffer
 from .memory import ALIGNMENT, Interval, plan
+from .parallel import parallelize
 from .partition import Host, Library, Partition, partition
 from .prepare import prepare
 
@@ -37,6 +40,9 @@ def native(node: Node) -> bool:
     return True
 
 
+_NATIVE = ctypes.PYFUNCTYPE(ctypes.c_int64, ctypes.c_void_p)   # keeps Python's lock
+
+
 class Program:
     """A compiled graph. `run(args)` computes its outputs; `address` is its native function where it has no host steps."""
 
@@ -44,11 +50,11 @@ class Program:
         self.graph = graph
         self.prepared = prepare(graph)
         self.partition: Partition = partition(self.prepared, native)
-        self.items: list[Item] = [i for i in fuse(self.partition) if not _is_empty(i)]
+        self.items: list[Item] = parallelize([i for i in fuse(self.partition) if not _is_empty(i)], config.threads)
         self._lay_out()
         self.segments: Segments = compile_segments([s for s in self.schedule if not isinstance(s, Host)], self._storages, self._places)
         addresses = iter(self.segments.addresses)
-        self._calls = [s if isinstance(s, Host) else ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p)(next(addresses)) for s in self.schedule]
+        self._calls = [s if isinstance(s, Host) else _NATIVE(next(addresses)) for s in self.schedule]
 
     # -- layout
     def _lay_out(self) -> None:
@@ -82,7 +88,8 @@ class Program:
                 storage = self._storages[item] = contract(item, needed)
                 for buffer, how in storage.items():
                     if how.private and how.kept:
-                        wanted.append((item, buffer, Interval(time, time, int(np.prod(how.shape(buffer))) * buffer.type.dtype.itemsize)))
+                        copies = item.chunks.counter.extent if item.chunks else 1
+                        wanted.append((item, buffer, Interval(time, time, copies * math.prod(how.shape(buffer)) * buffer.type.dtype.itemsize)))
             else:
                 made = [item.result] if isinstance(item, Library) else item.results
                 wanted += [(None, b, Interval(time, time, b.type.nbytes)) for b in made if b.role == "temporary" and b not in across]

@@ -5,6 +5,7 @@ computed in front of it.  The text depends on the structure of the nest alone, s
 """
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -41,17 +42,41 @@ class KernelCode:
         self.storage = storage
         self.cells = {b for b, s in storage.items() if s.private and not s.kept and not s.register}
         self.buffers = [b for b, s in storage.items() if not s.register and b not in self.cells]
-        self.function = Function(module, name, [("ptr", f"b{i}") for i in range(len(self.buffers))], "i64", linkage="internal")
+        self.chunks = nest.chunks
+        parameters = [("ptr", f"b{i}") for i in range(len(self.buffers))] + ([("i64", "chunk")] if self.chunks else [])
+        self.function = Function(module, name, parameters, "i64", linkage="internal")
         self.scalar = Emitter(self.function, 1)
-        self.pointers = {b: self.function.parameter(f"b{i}") for i, b in enumerate(self.buffers)}
-        self.pointers |= {b: self.function.alloca(_memory_kind(b.type.dtype), 1) for b in self.cells}
         self.counters: dict[Counter, Value] = {}
+        self.pointers = {b: self.function.parameter(f"b{i}") for i, b in enumerate(self.buffers)}
+        if self.chunks:
+            self.counters[self.chunks.counter] = self.function.parameter("chunk")
+            for b, s in storage.items():   # every chunk has rows of its own
+                if s.private and b in self.pointers:
+                    self.pointers[b] = self._own_part(b, s)
+        self.pointers |= {b: self.function.alloca(_memory_kind(b.type.dtype), 1) for b in self.cells}
         self.scopes: list[dict] = [{}]
         self.flag = self.function.alloca("i8", 1)
         self.scalar.store(self.scalar.const("i8", 0), self.flag, 1)
-        self._block(nest.body)
+        if self.chunks:
+            self._block(nest.body[:-1])
+            self._chunk_loop(nest.body[-1])
+        else:
+            self._block(nest.body)
         outside = self.scalar.load(self.flag, "i8", 1)
         self.function.ret(self.scalar.zext(outside, "i64"))
+
+    def _own_part(self, buffer: Buffer, storage: Storage) -> Value:
+        size = math.prod(storage.shape(buffer)) * buffer.type.dtype.itemsize
+        return self.scalar.gep(self.pointers[buffer], "i8", self.scalar.imul(self.function.parameter("chunk"), self.scalar.const("i64", size)))
+
+    def _chunk_loop(self, loop: Loop) -> None:
+        """The turns of this chunk: `turns` of them from chunk * turns on, fewer in the last chunk."""
+        e, n, turns = self.scalar, loop.counter.extent, self.chunks.turns
+        first = e.imul(self.function.parameter("chunk"), e.const("i64", turns))
+        if all(isinstance(inner, Stage) for inner in loop.body):
+            self._vector_loop(loop, (first, turns))
+        else:
+            self._scalar_loop(loop, (first, e.smin(e.iadd(first, e.const("i64", turns)), e.const("i64", n))))
 
     # -- statements
     def _block(self, body: list) -> None:
@@ -76,7 +101,7 @@ class KernelCode:
         self._write(stage.buffer, position, value, c)
 
     # -- loops
-    def _scalar_loop(self, loop: Loop) -> None:
+    def _scalar_loop(self, loop: Loop, bounds: tuple[Value, Value] | None = None) -> None:
         counter, n = loop.counter, loop.counter.extent
         self._hoist(loop)
 
@@ -85,27 +110,35 @@ class KernelCode:
             self.scopes.append({})
             self._block(loop.body)
             self.scopes.pop()
-        self._count(n, 1, body)
+        if bounds:
+            self._turn(*bounds, 1, body)
+        else:
+            self._count(0, n, 1, body)
 
-    def _count(self, end: int, step: int, body, start: int = 0) -> None:
+    def _count(self, start: int, end: int, step: int, body) -> None:
         """`body(i)` for i = start, start + step, ... below `end`; at least one turn, and no loop where there is one only."""
-        f, e = self.function, self.scalar
+        first = self.scalar.const("i64", start)
         if start + step >= end:
-            body(e.const("i64", start))
-            return
+            body(first)
+        else:
+            self._turn(first, self.scalar.const("i64", end), step, body)
+
+    def _turn(self, start: Value, end: Value, step: int, body) -> None:
+        """The same for bounds that the program computes."""
+        f, e = self.function, self.scalar
         before, name = f.block, f.fresh_label("loop")
         f.br(name)
         f.label(name, dominator=before)
         i = f.phi("i64")
-        i.add(e.const("i64", start), before)
+        i.add(start, before)
         body(i.value)
         following = e.iadd(i.value, e.const("i64", step))
         i.add(following, f.block)
         done = f.fresh_label("done")
-        f.cbr(e.icmp("slt", following, e.const("i64", end)), name, done)
+        f.cbr(e.icmp("slt", following, end), name, done)
         f.label(done, dominator=before)
 
-    def _vector_loop(self, loop: Loop) -> None:
+    def _vector_loop(self, loop: Loop, chunk: tuple[Value, int] | None = None) -> None:
         counter, n = loop.counter, loop.counter.extent
         width = _lanes(loop)
         e = Emitter(self.function, width)
@@ -132,14 +165,41 @@ class KernelCode:
 
         block = copies * width
         bulk = whole // block * block
-        if bulk:
-            self._count(bulk, block, turns)
-        if bulk < whole:
-            self._count(whole, width, lambda base: turn(base, None, 0), start=bulk)
-        if rest:
-            turn(self.scalar.const("i64", whole), e.lane_constants("i1", [lane < rest for lane in range(width)]), 0)
+
+        def remainder() -> None:
+            if bulk < whole:
+                self._count(bulk, whole, width, lambda base: turn(base, None, 0))
+            if rest:
+                turn(self.scalar.const("i64", whole), e.lane_constants("i1", [lane < rest for lane in range(width)]), 0)
+
+        if chunk:
+            self._chunk_turns(*chunk, bulk, block, turns, remainder if bulk < n else None)
+        else:
+            if bulk:
+                self._count(0, bulk, block, turns)
+            remainder()
         for stage, cells in sums.items():
             self._finish(stage, cells, e)
+
+    def _chunk_turns(self, first: Value, length: int, bulk: int, block: int, turns, remainder) -> None:
+        """The whole blocks of this chunk, whose length is a multiple of a block; the last chunk does the remainder of the loop too."""
+        e = self.scalar
+        end = e.smin(e.iadd(first, e.const("i64", length)), e.const("i64", bulk))
+        self._when(e.icmp("slt", first, end), lambda: self._turn(first, end, block, turns))
+        if remainder:
+            last = e.icmp("sge", e.iadd(first, e.const("i64", length)), e.const("i64", bulk))
+            self._when(last, remainder)
+
+    def _when(self, condition: Value, body) -> None:
+        f = self.function
+        before, then, after = f.block, f.fresh_label("then"), f.fresh_label("after")
+        f.cbr(condition, then, after)
+        f.label(then, dominator=before)
+        self.scopes.append({})
+        body()
+        self.scopes.pop()
+        f.br(after)
+        f.label(after, dominator=before)
 
     def _new_partial(self, stage: Stage, e: Emitter) -> Value:
         dtype = stage.buffer.type.dtype

@@ -9,7 +9,7 @@ from ..contract import Storage
 from ..fuse import Nest
 from ..kernel import Buffer
 from ..partition import Library
-from . import blas
+from . import blas, threads
 from .emit import Emitter, Function, Module, Value
 from .kernel_code import KernelCode
 from .llvm import Library as Code
@@ -44,6 +44,7 @@ def compile_segments(segments: Sequence[Sequence[Nest | Library]], storages: dic
     module = Module()
     kernels: dict[str, str] = {}   # text without its name -> name: equal nests are one function
     names: dict[Nest, tuple[str, list[Buffer]]] = {}
+    chunked: set[str] = set()
     for segment in segments:
         for nest in segment:
             if isinstance(nest, Nest):
@@ -52,6 +53,9 @@ def compile_segments(segments: Sequence[Sequence[Nest | Library]], storages: dic
                 text = code.function.text()
                 name = kernels.setdefault(text, f"kernel{len(kernels)}")
                 names[nest] = name, code.buffers
+                if nest.chunks and name not in chunked:
+                    chunked.add(name)
+                    _chunk_function(module, name, len(code.buffers))
     functions = []
     for number, segment in enumerate(segments):
         function = Function(module, f"segment{number}", [("ptr", "slots")], "i64")
@@ -60,6 +64,8 @@ def compile_segments(segments: Sequence[Sequence[Nest | Library]], storages: dic
     bodies = [text.replace("@kernel(", f"@{name}(", 1) for text, name in kernels.items()]
     text = "\n\n".join([module.text(), *bodies])
     symbols = blas.find().symbols if any(isinstance(step, Library) for segment in segments for step in segment) else {}
+    if chunked:
+        symbols = {**symbols, "parallel_for": threads.parallel_for()}
     used = {name: address for name, address in symbols.items() if f"@{name}(" in text}
     code = compile_module(text, used, [f.name for f in functions])
     return Segments(code, [code.address(f.name) for f in functions], [Kernel(name, body) for (_, name), body in zip(kernels.items(), bodies)], text)
@@ -79,11 +85,34 @@ def _write_segment(f: Function, segment, names, places) -> None:
     for step in segment:
         if isinstance(step, Nest):
             name, buffers = names[step]
-            result = f.effect("i64", 1, f"call i64 @{name}({', '.join(f'ptr {pointer(step, b).name}' for b in buffers)})")
+            at = [pointer(step, b) for b in buffers]
+            result = _run_chunks(f, name, at, step.chunks.counter.extent) if step.chunks else f.effect("i64", 1, f"call i64 @{name}({', '.join(p.typed for p in at)})")
             status = e.or_(status, result)
         else:
             _write_product(f, step, pointer)
     f.ret(status)
+
+
+def _run_chunks(f: Function, name: str, pointers: list[Value], chunks: int) -> Value:
+    """Run all chunks of a kernel in the pool. Their table has the kernel's pointers, and in front of them the status that they share."""
+    e = Emitter(f, 1)
+    table = f.alloca("ptr", len(pointers) + 1)
+    e.store(e.const("i64", 0), table, 8)
+    for i, p in enumerate(pointers, 1):
+        e.store(p, e.gep(table, "ptr", e.const("i64", i)), 8)
+    f.call("parallel_for", "void", [Value(f"@{name}_chunk", "ptr"), table, e.const("i64", chunks)])
+    return e.load(table, "i64", 8)
+
+
+def _chunk_function(module: Module, name: str, count: int) -> Function:
+    """`void name_chunk(ptr table, i64 chunk)`: what the pool calls."""
+    f = Function(module, f"{name}_chunk", [("ptr", "table"), ("i64", "chunk")], linkage="internal")
+    e = Emitter(f, 1)
+    at = [e.load(e.gep(f.parameter("table"), "ptr", e.const("i64", i)), "ptr", 8) for i in range(1, count + 1)]
+    status = f.effect("i64", 1, f"call i64 @{name}({', '.join(p.typed for p in (*at, f.parameter('chunk')))})")
+    f.effect("i64", 1, f"atomicrmw or {f.parameter('table').typed}, {status.typed} monotonic")
+    f.ret()
+    return f
 
 
 def _write_product(f: Function, step: Library, pointer) -> None:

@@ -96,7 +96,13 @@ def _floor_divide(e, d, x, y):
 
 
 def _nextafter(e, d, x, y):
-    return e.libm("nextafter", x, y)
+    """The numbers of one sign are in the order of their bits: one step away from zero adds one to them."""
+    zero, bits = constant(e, d, 0), _bits(e, x)
+    one = e.const(bits.kind, 1)
+    towards_zero = e.xor(e.fcmp("olt", x, y), e.fcmp("ogt", x, zero))
+    stepped = e.bitcast(e.select(towards_zero, e.isub(bits, one), e.iadd(bits, one)), x.kind)
+    stepped = e.select(e.fcmp("oeq", x, zero), e.copysign(e.bitcast(one, x.kind), y), stepped)
+    return e.select(e.fcmp("uno", x, y), e.fadd(x, y), e.select(e.fcmp("oeq", x, y), y, stepped))
 
 
 _enter(
