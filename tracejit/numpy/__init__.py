@@ -8,7 +8,7 @@ to which NumPy offers no protocol, also take nested lists and fill values that a
 >>> tnp.asarray([1.0, 2.0]).sum()
 np.float64(3.0)
 """
-# ruff: noqa: A004, F401, I001  (the names are NumPy's; the first imports are for what they enter into the tables)
+# ruff: noqa: F401, I001  (the names are NumPy's; the first imports are for what they enter into the tables)
 from . import comparing, creation, einstein, indexing, joining, mathematics, matrices, norms, ordering, padding, powers, products, reductions
 from . import scipy_ufuncs, shaping, statistics, taking, ufunc_methods, ufuncs
 from numpy import (  # traced

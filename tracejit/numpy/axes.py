@@ -15,11 +15,11 @@ def axis_index(axis, ndim: int) -> int:
     return normalize_axis_index(operator.index(axis), ndim)
 
 
-def axis_tuple(axis, ndim: int) -> tuple[int, ...]:
-    """Axes to reduce, sorted; None means all. A 0-d array has the axes 0 and -1, as in NumPy's reductions."""
+def axis_tuple(axis, ndim: int, of_scalar: bool = False) -> tuple[int, ...]:
+    """Axes to reduce, sorted; None means all. With `of_scalar` a 0-d array has the axes 0 and -1, as in the reductions of ufuncs."""
     if axis is None:
         return tuple(range(ndim))
-    if ndim == 0 and axis in (0, -1):
+    if of_scalar and ndim == 0 and axis in (0, -1):
         return ()
     if isinstance(axis, list):
         raise TypeError("'list' object cannot be interpreted as an integer")

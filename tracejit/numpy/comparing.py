@@ -22,7 +22,7 @@ def where(condition, x=None, y=None, /):
     if x is None or y is None:
         raise ValueError(at_user_line("either both or neither of x and y should be given"))
     condition = as_array(condition)
-    x, y = promote(x, y)
+    x, y = promote(x, y, wrap=True)
     return ops.select(cast(condition, BOOL), x, y)
 
 
@@ -37,7 +37,7 @@ def select(condlist, choicelist, default=0):
     for i, c in enumerate(conditions):
         if c.dtype != BOOL:
             raise TypeError(at_user_line(f"invalid entry {i} in condlist: should be boolean ndarray"))
-    *choices, result = promote(*choicelist, default)
+    *choices, result = promote(*choicelist, default, wrap=True)
     for condition, choice in zip(reversed(conditions), reversed(choices)):
         result = ops.select(condition, choice, result)
     return result
@@ -47,7 +47,8 @@ def select(condlist, choicelist, default=0):
 def piecewise(x, condlist, funclist, *args, **kw):
     """As `numpy.piecewise`; every function is applied to the whole of x and the conditions choose."""
     x = as_array(x)
-    if not isinstance(condlist, (list, tuple)) or x.ndim and np.ndim(condlist[0]) == 0:   # one condition without a list
+    alone = condlist.shape == () if hasattr(condlist, "shape") else isinstance(condlist, bool)
+    if alone or x.ndim and np.ndim(condlist[0]) == 0:   # one condition, not in a list
         condlist = [condlist]
     conditions = [cast(as_array(c), BOOL) for c in condlist]
     if len(funclist) == len(conditions) + 1:

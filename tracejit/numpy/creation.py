@@ -11,7 +11,7 @@ from ..ops import movement
 from ..trace import Tracer
 from .constants import filled, positions
 from .joining import concatenate
-from .promotion import as_array, astype, cast, checked_dtype, common_dtype, holds_tracer, kind_of, operand, promote, strong_dtype
+from .promotion import as_array, astype, cast, checked_dtype, common_dtype, holds_tracer, kind_of, promote, strong_dtype
 from .register import implements, operator
 from .shaping import broadcast_to, expand_dims
 
@@ -31,8 +31,8 @@ def stack_nested(x):
 
 def _nested_shape(x, leaves: list) -> tuple[int, ...]:
     if not isinstance(x, (list, tuple)):
-        leaves.append(operand(x))
-        return np.shape(leaves[-1])
+        leaves.append(as_array(x))
+        return leaves[-1].shape
     shapes = {_nested_shape(item, leaves) for item in x}
     if len(shapes) > 1:
         raise ValueError(at_user_line(f"setting an array element with a sequence. The parts have the different shapes {sorted(shapes)}"))
@@ -115,7 +115,7 @@ def linspace(start, stop, num=50, endpoint=True, retstep=False, dtype=None, axis
     """As `numpy.linspace`, with traced ends."""
     if num < 0:
         raise ValueError(at_user_line(f"Number of samples, {num}, must be non-negative."))
-    start, stop = promote(start, stop)
+    start, stop = promote(as_array(start), as_array(stop))
     real = np.result_type(start.dtype, np.dtype(float)) if start.dtype.kind != "c" else start.dtype
     start, stop = cast(start, real), cast(stop, real)
     gaps = num - 1 if endpoint else num

@@ -11,7 +11,7 @@ from ..ops.indexing import gather
 from .axes import axis_index
 from .promotion import as_array, cast, checked_dtype, common_dtype
 from .register import implements, refuse, static
-from .shaping import atleast_1d, atleast_2d, atleast_3d, expand_dims, part, ravel
+from .shaping import atleast_1d, atleast_2d, atleast_3d, expand_dims, lined, part, ravel
 
 
 def _same_dtype(arrays: list, dtype, casting: str) -> list:
@@ -29,12 +29,12 @@ def concatenate(arrays, /, axis=0, out=None, *, dtype=None, casting="same_kind")
     arrays = [as_array(a) for a in arrays]
     if not arrays:
         raise ValueError(at_user_line("need at least one array to concatenate"))
-    arrays = _same_dtype(arrays, dtype, casting)
     if axis is None:
         arrays, axis = [ravel(x) for x in arrays], 0
     ndim = arrays[0].ndim
     if ndim == 0:
         raise ValueError(at_user_line("zero-dimensional arrays cannot be concatenated"))
+    arrays = _same_dtype(arrays, dtype, casting)
     axis = axis_index(axis, ndim)
     for i, x in enumerate(arrays):
         if x.ndim != ndim:
@@ -180,9 +180,7 @@ def tile(A, reps):
 def repeat(a, repeats, axis=None):
     """As `numpy.repeat`; `repeats` must be known while tracing, since it decides the shape."""
     x = as_array(a)
-    if axis is None:
-        x, axis = ravel(x), 0
-    axis = axis_index(axis, x.ndim)
+    x, axis = lined(x, axis)
     n = x.shape[axis]
     counts = np.asarray(static(repeats, "np.repeat", "repeats"))
     if counts.dtype.kind not in "iub":

@@ -13,13 +13,14 @@ from typing import Any
 import numpy as np
 
 from ..errors import at_user_line
+from ..ir.types import BOOL
 from ..trace import dispatch
 from .promotion import as_array, cast, checked_dtype, kind_of
 
 
 def resolve(ufunc: np.ufunc, kinds: tuple, **options: Any) -> tuple[np.dtype, ...]:
     """The dtypes of the loop's inputs. Raises NumPy's `TypeError` where there is no loop."""
-    found = ufunc.resolve_dtypes((*kinds, *(None,) * ufunc.nout), **options)
+    found = ufunc.resolve_dtypes((*[BOOL if kind is bool else kind for kind in kinds], *(None,) * ufunc.nout), **options)
     for dtype in found:
         checked_dtype(dtype)
     return found[:ufunc.nin]

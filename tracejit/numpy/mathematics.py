@@ -19,7 +19,7 @@ from .joining import concatenate
 from .products import dot
 from .promotion import as_array, astype, cast, checked_dtype, common_dtype, promote
 from .register import implements, refuse
-from .shaping import part, ravel
+from .shaping import lined, part, ravel
 from .ufuncs import arctan2, conjugate, divide, multiply, not_equal, rint, subtract, trunc
 
 
@@ -62,6 +62,8 @@ def round(a, decimals=0, out=None):
     refuse("np.round", out=out)
     x = as_array(a)
     if x.dtype.kind == "b":
+        if decimals != 0:
+            raise TypeError(at_user_line("np.round of booleans to decimals is not defined"))
         x = cast(x, np.dtype(np.float16))
     if x.dtype.kind in "iu":
         if decimals >= 0:
@@ -109,9 +111,8 @@ def _running(name: str, op, wide: bool):
         refuse(f"np.{name}", out=out)
         x = as_array(a)
         x = cast(x, checked_dtype(dtype) if dtype is not None else reductions.wide(x.dtype) if wide else x.dtype)
-        if axis is None:
-            x, axis = ravel(x), 0
-        return op(x, axis=axis_index(axis, x.ndim), reverse=False)
+        x, axis = lined(x, axis)
+        return op(x, axis=axis, reverse=False)
     running.__name__ = name
     return running
 
@@ -243,13 +244,13 @@ def unwrap(p, discont=None, axis=-1, *, period=2 * math.pi):
     """As `numpy.unwrap`."""
     x = as_array(p)
     axis = axis_index(axis, x.ndim)
-    if x.dtype.kind in "biu":
-        x = cast(x, common_dtype(x, period))
-    discont = period / 2 if discont is None else discont
     step = diff(x, axis=axis)
-    half = period / 2
+    discont = period / 2 if discont is None else discont
+    whole = common_dtype(step, period).kind in "iu"
+    half = period // 2 if whole else period / 2
     folded = (step + half) % period - half
-    folded = where((folded == -half) & (step > 0), half, folded)
+    if not whole or period % 2 == 0:   # a jump of half a period keeps its direction
+        folded = where((folded == -half) & (step > 0), half, folded)
     jumps = where(abs(step) < discont, 0, folded - step)
     n = x.ndim
     shift = movement.pad(cumsum(jumps, axis), low=tuple(int(d == axis) for d in range(n)), high=(0,) * n, interior=(0,) * n, value=0)

@@ -82,7 +82,7 @@ def _triangle(name: str, inside):
         if x.ndim == 1:   # a row, repeated
             x = movement.broadcast_to(x, shape=(x.size, x.size))
         if x.ndim < 2:
-            raise ValueError(at_user_line(f"np.{name}: the array must have at least one dimension"))
+            raise TypeError(at_user_line(f"np.{name}: the array must have at least one dimension"))
         rows, columns = x.shape[-2:]
         i, j = positions(x, (rows, 1), 0), positions(x, (1, columns), 1)
         return ops.select(inside(ops.subtract(j, i), np.int64(k)), x, x.dtype.type(0))

@@ -51,10 +51,9 @@ def _widths(pad_width, ndim: int) -> list[tuple[int, int]]:
     widths = np.asarray(pad_width)
     if widths.dtype.kind not in "iu":
         raise TypeError(at_user_line("`pad_width` must be of integral type."))
-    widths = np.broadcast_to(widths, (ndim, 2)).tolist()
-    if any(w < 0 for pair in widths for w in pair):
+    if (widths < 0).any():
         raise ValueError(at_user_line("index can't contain negative values"))
-    return [tuple(pair) for pair in widths]
+    return [tuple(pair) for pair in np.broadcast_to(widths, (ndim, 2)).tolist()]
 
 
 def _constant(x, widths, values):

@@ -9,7 +9,7 @@ from ..trace import Tracer
 from ..trace.tracer import FOREIGN, acts_as_scalar
 from .promotion import cast, common_dtype
 from .register import operator
-from .ufuncs import power
+from .ufuncs import power, square
 
 
 @operator("pow")
@@ -26,14 +26,15 @@ def pow_operator(x, y):
 def _to_constant(x, n: int | float):
     """`x ** n` for a Python number n."""
     dtype = common_dtype(x, n)
-    kind = dtype.kind
-    if kind in "iu" and n < 0:
-        raise ValueError(at_user_line("Integers to negative integer powers are not allowed."))
-    if kind not in "fc" and n != 2:
-        return power(x, n)
-    x = cast(x, dtype)
+    if type(n) is int and n == 2 and x.dtype.kind == "b":
+        return square(x)
+    x, exponent = cast(x, dtype), cast(n, dtype)
     if n == 2:
         return ops.square(x)
+    if dtype.kind not in "fc":
+        if n < 0:
+            raise ValueError(at_user_line("Integers to negative integer powers are not allowed."))
+        return ops.power(x, exponent)
     if n == 1:
         return Tracer(x.owner, x.atom)
     if n == 0.5:
@@ -42,4 +43,4 @@ def _to_constant(x, n: int | float):
         return ops.divide(dtype.type(1), x)
     if n == 0:
         return np.ones(x.shape, dtype)[()]
-    return ops.power(x, dtype.type(n))
+    return ops.power(x, exponent)

@@ -47,15 +47,17 @@ def _broadcast_lead(name: str, x, y, core_x: int, core_y: int):
     return x, y, tuple(range(len(lead)))
 
 
-def _check_core(name: str, x, y, n: int, m: int) -> None:
-    if n != m:
+def _check_core(name: str, x, y, axis_x: int, axis_y: int, rows: int = 1) -> None:
+    """The axes -1 or -2 that are contracted must exist and have one size, and x must have the axes of `rows`."""
+    if x.ndim < rows or y.ndim < -axis_y:
+        raise ValueError(at_user_line(f"{name}: an operand does not have enough dimensions: shapes {x.shape} and {y.shape}"))
+    if x.shape[axis_x] != y.shape[axis_y]:
+        n, m = x.shape[axis_x], y.shape[axis_y]
         raise ValueError(at_user_line(f"{name}: shapes {x.shape} and {y.shape} do not match: size {m} is different from {n}"))
 
 
 def _matmul(x, y):
-    if x.ndim == 0 or y.ndim == 0:
-        raise ValueError(at_user_line("matmul: Input operand does not have enough dimensions (has 0, a scalar cannot be multiplied so; use `*`)"))
-    _check_core("matmul", x, y, x.shape[-1], y.shape[-2 if y.ndim > 1 else 0])
+    _check_core("matmul", x, y, -1, -2 if y.ndim > 1 else -1)
     if y.ndim <= 2:   # a free axis of x for each of its leading axes: one large product
         return dot_general(x, y, contract=((x.ndim - 1,), (max(y.ndim - 2, 0),)), batch=((), ()))
     if x.ndim == 1:
@@ -65,19 +67,19 @@ def _matmul(x, y):
 
 
 def _matvec(x, y):
-    _check_core("matvec", x, y, x.shape[-1], y.shape[-1])
+    _check_core("matvec", x, y, -1, -1, rows=2)
     x, y, lead = _broadcast_lead("matvec", x, y, 2, 1)
     return dot_general(x, y, contract=((x.ndim - 1,), (y.ndim - 1,)), batch=(lead, lead))
 
 
 def _vecmat(x, y):
-    _check_core("vecmat", x, y, x.shape[-1], y.shape[-2])
+    _check_core("vecmat", x, y, -1, -2)
     x, y, lead = _broadcast_lead("vecmat", _conjugate(x), y, 1, 2)
     return dot_general(x, y, contract=((x.ndim - 1,), (y.ndim - 2,)), batch=(lead, lead))
 
 
 def _vecdot(x, y):
-    _check_core("vecdot", x, y, x.shape[-1], y.shape[-1])
+    _check_core("vecdot", x, y, -1, -1)
     x, y, lead = _broadcast_lead("vecdot", _conjugate(x), y, 1, 1)
     return dot_general(x, y, contract=((x.ndim - 1,), (y.ndim - 1,)), batch=(lead, lead))
 
@@ -154,12 +156,10 @@ def tensordot(a, b, axes=2):
         axes_x, axes_y = (tuple(side) if np.iterable(side) else (side,) for side in axes)
     else:
         n = python_operator.index(axes)
-        axes_x, axes_y = tuple(range(x.ndim - n, x.ndim)), tuple(range(n))
-    if len(axes_x) != len(axes_y) or any(not -v.ndim <= d < v.ndim for v, side in ((x, axes_x), (y, axes_y)) for d in side):
+        axes_x, axes_y = tuple(range(-n, 0)), tuple(range(n))
+    if len(axes_x) != len(axes_y) or any(x.shape[i] != y.shape[j] for i, j in zip(axes_x, axes_y)):
         raise ValueError(at_user_line("shape-mismatch for sum"))
     axes_x, axes_y = (tuple(axis_index(d, v.ndim) for d in side) for v, side in ((x, axes_x), (y, axes_y)))
-    if any(x.shape[i] != y.shape[j] for i, j in zip(axes_x, axes_y)):
-        raise ValueError(at_user_line("shape-mismatch for sum"))
     return dot_general(x, y, contract=(axes_x, axes_y), batch=((), ()))
 
 

@@ -1,7 +1,7 @@
 """Which dtype a computation has: NumPy's own rules (NEP 50), asked of NumPy once per combination and remembered.
 
-The *kind* of an operand is its dtype, or the Python type `int`, `float`, `complex` where it is a Python number or a traced value that stands for one:
-those are weak, they yield to the dtype of the others.
+The *kind* of an operand is its dtype, or its type where it is a Python number.  Traced values that stand for Python numbers have those kinds, too:
+`int`, `float` and `complex` are weak, they yield to the dtype of the others.
 """
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from ..ir.types import BOOL, COMPLEX, FLOAT, INT
 from ..ops.elementwise import convert
 from ..trace import Tracer
 
-_PYTHON = {bool: BOOL, int: int, float: float, complex: complex}
+_PYTHON = {bool: bool, int: int, float: float, complex: complex}
 _WEAK = {"b": BOOL, "i": int, "f": float, "c": complex}          # by the dtype kind of a weak traced value
-_EXAMPLE: dict[Any, Any] = {int: 0, float: 0.0, complex: 0j}
-_DEFAULT = {int: INT, float: FLOAT, complex: COMPLEX}
+_EXAMPLE: dict[Any, Any] = {bool: BOOL, int: 0, float: 0.0, complex: 0j}
+_DEFAULT = {bool: BOOL, int: INT, float: FLOAT, complex: COMPLEX}
 _common: dict[tuple, np.dtype] = {}
 
 
@@ -70,11 +70,11 @@ def common_dtype(*operands: Any) -> np.dtype:
     return found
 
 
-def promote(*operands: Any) -> list:
-    """The operands, all of their common dtype."""
+def promote(*operands: Any, wrap: bool = False) -> list:
+    """The operands, all of their common dtype. With `wrap` a Python integer that does not fit wraps round, as in `np.where`."""
     operands = tuple(map(operand, operands))
     dtype = common_dtype(*operands)
-    return [cast(x, dtype) for x in operands]
+    return [cast(np.asarray(x)[()] if wrap and type(x) in _PYTHON else x, dtype) for x in operands]
 
 
 def checked_dtype(dtype: Any) -> np.dtype:

@@ -47,7 +47,7 @@ def _accumulation(name: str, op, truth, combine, neutral):
         x = as_array(a)
         x = cast(x, wide(x.dtype) if dtype is None else checked_dtype(dtype))
         x = _masked(x, where, neutral)
-        axes = axis_tuple(axis, x.ndim)
+        axes = axis_tuple(axis, x.ndim, of_scalar=True)
         result = keep((truth if x.dtype == BOOL else op)(x, axes=axes), keepdims, x.shape, axes)
         return combine(result, cast(initial, x.dtype)) if _given(initial) else result
     reduce.__name__ = name
@@ -68,7 +68,7 @@ def _extremum(name: str, op, pairwise, ufunc: str):
             raise ValueError(at_user_line(f"reduction operation '{ufunc}' does not have an identity, "
                                           f"so to use a where mask one has to specify 'initial'"))
         x = _masked(x, where, initial)
-        axes = axis_tuple(axis, x.ndim)
+        axes = axis_tuple(axis, x.ndim, of_scalar=True)
         if not _given(initial):
             return keep(op(x, axes=axes), keepdims, x.shape, axes)
         kept = tuple(n for d, n in enumerate(x.shape) if d not in axes)
@@ -96,7 +96,7 @@ def _truth(name: str, op, neutral: bool):
     def reduce(a, axis=None, out=None, keepdims=_none, *, where=_none):
         refuse(f"np.{name}", out=out)
         x = _masked(cast(as_array(a), BOOL), where, neutral)
-        axes = axis_tuple(axis, x.ndim)
+        axes = axis_tuple(axis, x.ndim, of_scalar=True)
         return keep(op(x, axes=axes), keepdims, x.shape, axes)
     reduce.__name__ = name
     return reduce

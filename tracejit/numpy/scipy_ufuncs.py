@@ -1,4 +1,4 @@
-"""The ufuncs of `scipy.special` that the ops express. They are entered when the first of them meets a traced value, so that SciPy is not imported for them."""
+"""The ufuncs of `scipy.special` that the ops express. Entered when one of them first meets a traced value: SciPy is not imported for them."""
 from __future__ import annotations
 
 import math

@@ -109,6 +109,8 @@ def rollaxis(a, axis, start=0):
 def squeeze(a, axis=None):
     """As `numpy.squeeze`."""
     x = as_array(a)
+    if x.ndim == 0 and axis in (0, -1):
+        return x
     gone = [d for d, n in enumerate(x.shape) if n == 1] if axis is None else normalize_axis_tuple(axis, x.ndim)
     if builtins.any(x.shape[d] != 1 for d in gone):
         raise ValueError(at_user_line("cannot select an axis to squeeze out which has size not equal to one"))
@@ -211,6 +213,13 @@ def copy(a, order="K", subok=False):
     """As `numpy.copy`: a traced value is never changed in place, so its copy is itself."""
     x = as_array(a)
     return x if type(x) is Tracer else np.copy(x)
+
+
+def lined(x, axis) -> tuple:
+    """x and the axis to work along: x in one line where no axis is named, or where it has none."""
+    if axis is None or x.ndim == 0:
+        x, axis = ravel(x), 0 if axis is None else axis
+    return x, axis_index(axis, x.ndim)
 
 
 def part(x, start: int, stop: int, axis: int):

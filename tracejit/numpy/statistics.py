@@ -52,7 +52,7 @@ def average(a, axis=None, weights=None, returned=False, *, keepdims=_none):
     axes = axis_tuple(axis, x.ndim)
     if weights is None:
         result = mean(x, axes, keepdims=keepdims)
-        scale = broadcast_to(result.dtype.type(_count(x, axes, True)), result.shape)
+        scale = broadcast_to(result.dtype.type(x.size / result.size), result.shape)
         return (result, scale) if returned else result
     w = as_array(weights)
     if w.shape != x.shape:
@@ -193,7 +193,7 @@ def _nan_extremum(name: str, op, worst: float):
     def nan_reduce(a, axis=None, out=None, keepdims=_none, initial=_none, where=_none):
         refuse(f"np.{name}", out=out, initial=initial, where=where)
         x = as_array(a)
-        axes = axis_tuple(axis, x.ndim)
+        axes = axis_tuple(axis, x.ndim, of_scalar=True)
         if x.dtype.kind != "f":
             return keep(op(x, axes=axes), keepdims, x.shape, axes)
         absent = ops.isnan(x)

@@ -16,7 +16,7 @@ from .constants import positions
 from .joining import concatenate
 from .promotion import as_array, cast, promote
 from .register import implements, refuse, static
-from .shaping import broadcast_to, moveaxis, part, ravel
+from .shaping import broadcast_to, lined, moveaxis, part, ravel
 
 
 def _indices(indices):
@@ -43,9 +43,7 @@ def take(a, indices, axis=None, out=None, mode="raise"):
     x, i = as_array(a), _indices(indices)
     if mode not in ("raise", "wrap", "clip"):
         raise ValueError(at_user_line(f"clipmode must be one of 'clip', 'raise', or 'wrap' (got '{mode}')"))
-    if axis is None:
-        x, axis = ravel(x), 0
-    axis = axis_index(axis, x.ndim)
+    x, axis = lined(x, axis)
     if mode == "raise":
         _check_bounds(i, x.shape[axis], axis)
     rows = gather(x, i, axes=(axis,), mode=mode)
@@ -174,9 +172,7 @@ def append(arr, values, axis=None):
 def delete(arr, obj, axis=None):
     """As `numpy.delete`; `obj` must be known while tracing."""
     x = as_array(arr)
-    if axis is None:
-        x, axis = ravel(x), 0
-    axis = axis_index(axis, x.ndim)
+    x, axis = (ravel(x), 0) if axis is None else (x, axis_index(axis, x.ndim))
     return take(x, np.delete(np.arange(x.shape[axis]), static(obj, "np.delete", "obj")), axis)
 
 

@@ -39,7 +39,7 @@ def reduce(ufunc, array, axis=0, dtype=None, out=None, keepdims=False, initial=_
 
 def _in_pairs(ufunc, x, axis, keepdims, initial):
     combine = dispatch.ufuncs[ufunc]
-    axes, shape = axis_tuple(axis, x.ndim), x.shape
+    axes, shape = axis_tuple(axis, x.ndim, of_scalar=True), x.shape
     result = x
     for axis in axes:
         n = shape[axis]

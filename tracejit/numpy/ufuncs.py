@@ -68,6 +68,14 @@ def _is_constant_scalar(x) -> bool:
 
 
 # -- arithmetic
+def _reciprocal(x):
+    """1 / x, rounded towards zero for integers: only 1 and -1 have one that is not 0."""
+    if x.dtype.kind in "fc":
+        return ops.divide(_number(1, x), x)
+    unit = ops.equal(x, _number(1, x)) if x.dtype.kind == "u" else ops.equal(ops.square(x), _number(1, x))
+    return ops.select(unit, x, _number(0, x))
+
+
 add = elementwise(np.add, ops.add)
 subtract = elementwise(np.subtract, ops.subtract)
 multiply = elementwise(np.multiply, ops.multiply)
@@ -82,7 +90,7 @@ absolute = elementwise(np.absolute, lambda x: x if x.dtype.kind in "bu" else ops
 fabs = elementwise(np.fabs, ops.absolute)
 sign = elementwise(np.sign, ops.sign)
 square = elementwise(np.square, ops.square)
-reciprocal = elementwise(np.reciprocal, lambda x: (ops.floor_divide if x.dtype.kind in "iu" else ops.divide)(_number(1, x), x))
+reciprocal = elementwise(np.reciprocal, _reciprocal)
 sqrt = elementwise(np.sqrt, ops.sqrt)
 cbrt = elementwise(np.cbrt, ops.cbrt)
 power = elementwise(np.power, ops.power)
