@@ -39,6 +39,11 @@ class Plan(NamedTuple):
     order: tuple[int, ...]
     shape: tuple[int, ...]              # of the result
 
+    @property
+    def in_order(self) -> bool:
+        """Whether the axes of the result are in the order of those that were taken."""
+        return self.order == tuple(range(len(self.order)))
+
     def slice(self, x):
         """The first step."""
         part = slice_(x, start=self.start, stop=self.stop, step=self.step)

@@ -193,6 +193,10 @@ class Tracer:
         """As `numpy.ndarray.compress`."""
         return dispatch.functions[np.compress](condition, self, axis, out)
 
+    def sort(self, axis=-1, kind=None, order=None, *, stable=None):
+        """ndarray's sorts in place: refused."""
+        raise TypeError(at_user_line("x.sort() sorts in place, which a traced array does not allow: write `x = np.sort(x)`"))
+
     def conj(self):
         """As `numpy.ndarray.conj`."""
         return dispatch.ufuncs[np.conjugate](self)
@@ -206,7 +210,6 @@ class Tracer:
     std = _method(np.std)
     max = _method(np.max)
     min = _method(np.min)
-    ptp = _method(np.ptp)
     any = _method(np.any)
     all = _method(np.all)
     argmax = _method(np.argmax)
@@ -225,7 +228,6 @@ class Tracer:
     copy = _method(np.copy)
     nonzero = _method(np.nonzero)
     choose = _method(np.choose)
-    sort = _method(np.sort)
     argsort = _method(np.argsort)
     searchsorted = _method(np.searchsorted)
 
