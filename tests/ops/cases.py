@@ -96,7 +96,8 @@ DOMAINS = {
 UNARY = """negative square sqrt cbrt exp exp2 expm1 log log2 log10 log1p sin cos tan arcsin arccos arctan sinh cosh tanh arcsinh arccosh arctanh
            erf erfc logistic root floor ceil trunc rint sign signbit absolute logical_not invert isnan isinf isfinite real imag conjugate"""
 BINARY = """add subtract multiply divide floor_divide remainder fmod power hypot logaddexp over arctan2 copysign nextafter equal not_equal less
-            less_equal greater greater_equal logical_and logical_or logical_xor bitwise_and bitwise_or bitwise_xor left_shift right_shift make_complex"""
+            less_equal greater greater_equal logical_and logical_or logical_xor bitwise_and bitwise_or bitwise_xor left_shift right_shift
+            make_complex"""
 PAIRS = ((3, 4), (3, 4)), ((3, 4), (4,)), ((), (3,)), ((3, 1), (1, 4)), ((0, 3), (1,)), ((), ())
 
 for _name in UNARY.split():

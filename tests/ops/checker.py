@@ -56,7 +56,7 @@ def _rounding(case: Case, value) -> float:
     dtype = np.asarray(value).dtype
     if not is_inexact(dtype):
         return 0.0
-    ulps = 30 if case.op.kind in ("dot", "reduce") else 4 if case.op.dear or case.op.name in ("absolute", "sign") else 0
+    ulps = 30 if case.op.kind in ("dot", "reduce") else 4 if case.op.dear or case.op.kind == "call" or dtype.kind == "c" or case.op.name == "absolute" else 0
     return ulps * float(np.finfo(dtype).eps)
 
 

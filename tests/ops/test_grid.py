@@ -100,7 +100,7 @@ def test_sweep(name):
         checker.printed(case, args)
         if args:
             checker.batching(case, make)
-        if case.smooth and checker.has_tangent(case, args) and np.finfo(np.asarray(args[-1]).dtype).bits >= 32:
+        if case.smooth and args and args[0].dtype in (FLOAT, COMPLEX) and checker.has_tangent(case, args):
             checker.gradients(case, args)
         if hasattr(tj, "jit"):
             checker.compiled(case, args)

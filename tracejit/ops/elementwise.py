@@ -275,11 +275,15 @@ arctan2 = binary("arctan2", np.arctan2, FLOATS, jvp=(lambda t, x, y, z: _arctan2
 
 # -- special functions: SciPy is the reference, imported when one is computed with NumPy
 def _scipy(name):
-    def fn(*args):
+    def fn(x):
         import scipy.special
-        return getattr(scipy.special, name)(*args)
+        return getattr(scipy.special, name)(x).astype(x.dtype, copy=False)   # float16 would come back as a wider type
     fn.__name__ = name
     return fn
+
+
+def _show_scipy(name):
+    return lambda x: f"scipy.special.{name}({x})" + (".astype(np.float16)" if x.type.dtype == np.float16 else "")
 
 
 def _logistic_slope(t, x, y):
@@ -288,9 +292,9 @@ def _logistic_slope(t, x, y):
 
 
 _TWO_OVER_SQRT_PI = 2.0 / math.sqrt(math.pi)
-erf = unary("erf", _scipy("erf"), FLOATS, jvp=lambda t, x, y: t * (_TWO_OVER_SQRT_PI * exp(-square(x))), dear=True, show="scipy.special.erf")
-erfc = unary("erfc", _scipy("erfc"), FLOATS, jvp=lambda t, x, y: t * (-_TWO_OVER_SQRT_PI * exp(-square(x))), dear=True, show="scipy.special.erfc")
-logistic = unary("logistic", _scipy("expit"), FLOATS, jvp=_logistic_slope, dear=True, show="scipy.special.expit")
+erf = unary("erf", _scipy("erf"), FLOATS, jvp=lambda t, x, y: t * (_TWO_OVER_SQRT_PI * exp(-square(x))), dear=True, show=_show_scipy("erf"))
+erfc = unary("erfc", _scipy("erfc"), FLOATS, jvp=lambda t, x, y: t * (-_TWO_OVER_SQRT_PI * exp(-square(x))), dear=True, show=_show_scipy("erfc"))
+logistic = unary("logistic", _scipy("expit"), FLOATS, jvp=_logistic_slope, dear=True, show=_show_scipy("expit"))
 
 
 # -- rounding and signs: piecewise constant or linear

@@ -102,7 +102,8 @@ def _nextafter(e, d, x, y):
     towards_zero = e.xor(e.fcmp("olt", x, y), e.fcmp("ogt", x, zero))
     stepped = e.bitcast(e.select(towards_zero, e.isub(bits, one), e.iadd(bits, one)), x.kind)
     stepped = e.select(e.fcmp("oeq", x, zero), e.copysign(e.bitcast(one, x.kind), y), stepped)
-    return e.select(e.fcmp("uno", x, y), e.fadd(x, y), e.select(e.fcmp("oeq", x, y), y, stepped))
+    equal = x if x.kind == "half" else y   # as NumPy: they may be zeros of different sign
+    return e.select(e.fcmp("uno", x, y), e.fadd(x, y), e.select(e.fcmp("oeq", x, y), equal, stepped))
 
 
 _enter(
