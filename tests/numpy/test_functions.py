@@ -104,10 +104,9 @@ def test_running(agrees):
             agrees(f, x)
             for axis in (0, -1, 3):
                 agrees(lambda v, f=f, a=axis: f(v, axis=a), x)
-    if hasattr(np, "cumulative_sum"):
-        agrees(lambda v: np.cumulative_sum(v, axis=1, include_initial=True), X)
-        agrees(lambda v: np.cumulative_prod(v[0], include_initial=True), X)
-        agrees(np.cumulative_sum, X)
+    agrees(lambda v: np.cumulative_sum(v, axis=1, include_initial=True), X)
+    agrees(lambda v: np.cumulative_prod(v[0], include_initial=True), X)
+    agrees(np.cumulative_sum, X)
 
 
 def test_differences(agrees):

@@ -190,8 +190,7 @@ CALLS = {
         lambda v: np.meshgrid(v, indexing="xx"),
     ],
 }
-if hasattr(np, "unstack"):
-    CALLS["split"] += [np.unstack, lambda v: np.unstack(v, axis=-1)]
+CALLS["split"] += [np.unstack, lambda v: np.unstack(v, axis=-1)]
 
 
 @pytest.mark.parametrize("name", CALLS)

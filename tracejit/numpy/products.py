@@ -90,9 +90,8 @@ def _conjugate(x):
 
 matmul = _gufunc(np.matmul, _matmul)
 vecdot = _gufunc(np.vecdot, _vecdot)
-if hasattr(np, "matvec"):
-    matvec = _gufunc(np.matvec, _matvec)
-    vecmat = _gufunc(np.vecmat, _vecmat)
+matvec = _gufunc(np.matvec, _matvec)
+vecmat = _gufunc(np.vecmat, _vecmat)
 implements(np.linalg.matmul)(lambda x1, x2, /: matmul(x1, x2))
 implements(np.linalg.vecdot)(lambda x1, x2, /, *, axis=-1: vecdot(x1, x2, axis=axis))
 
