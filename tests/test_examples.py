@@ -1,0 +1,54 @@
+"""The examples and every Python block of the README run, and get the results that they promise."""
+import importlib.util
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def load(name):
+    spec = importlib.util.spec_from_file_location(f"examples_{name}", ROOT / "examples" / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_train_digits(tmp_path, capsys):
+    pytest.importorskip("sklearn")
+    assert load("train_digits").main(["--output", str(tmp_path)]) >= 0.97
+    assert re.search(r"test accuracy 9[789]\.\d\d%\n$", capsys.readouterr().out)
+    assert {path.name for path in tmp_path.iterdir()} == {"loss.png", "misclassified.png"}
+
+
+def test_train_digits_without_jit(tmp_path):
+    pytest.importorskip("sklearn")
+    assert load("train_digits").main(["--no-jit", "--epochs", "3", "--output", str(tmp_path)]) >= 0.9
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [("float64", 1e-13), ("float32", 2e-4)])
+@pytest.mark.parametrize("extra", [[], ["--no-jit"]])
+def test_black_scholes(dtype, tolerance, extra):
+    errors = load("black_scholes").main(["--options", "5000", "--dtype", dtype, *extra])
+    assert len(errors) == 8 and max(errors.values()) < tolerance
+
+
+@pytest.mark.parametrize("method", ["trust-krylov", "trust-ncg"])
+def test_rosenbrock(method):
+    assert load("rosenbrock").main(["--size", "50", "--method", method]) < 1e-3
+
+
+def readme_blocks():
+    return re.findall(r"^```python\n(.*?)^```", (ROOT / "README.md").read_text(), flags=re.M | re.S)
+
+
+@pytest.mark.parametrize("number", range(len(readme_blocks())))
+def test_readme_block(number, tmp_path):
+    """Each block runs after those before it, as it would when the page is pasted from the top."""
+    program = "\n".join(readme_blocks()[:number + 1])
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    subprocess.run([sys.executable, "-c", program], cwd=tmp_path, check=True, timeout=120, env=environment)
