@@ -50,6 +50,7 @@ def test_hard_point(name):
 def test_known_mask():
     """Under a bare `grad` the values are known, so a mask may pick elements."""
     np.testing.assert_array_equal(tj.grad(lambda v: np.sum(v[v > 0] ** 2))(X), np.where(X > 0, 2 * X, 0))
+    np.testing.assert_array_equal(tj.grad(lambda v: np.sum(v[np.where(v > 0)] ** 2))(X), np.where(X > 0, 2 * X, 0))
 
 
 def test_second_derivatives():

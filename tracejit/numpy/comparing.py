@@ -9,6 +9,7 @@ from ..ops import elementwise as ops
 from . import reductions
 from .promotion import as_array, astype, cast, common_dtype, operand, promote
 from .register import implements, refuse
+from .taking import nonzero
 from .ufuncs import absolute, add, equal, isfinite, isnan, less_equal, logical_and, logical_or, multiply, positive, subtract
 
 _none = np._NoValue
@@ -16,9 +17,11 @@ _none = np._NoValue
 
 @implements(np.where)
 def where(condition, x=None, y=None, /):
-    """As `numpy.where` with three arguments; with one the shape of the result would depend on values."""
+    """As `numpy.where`; with the condition alone its values must be known, since they decide the shape."""
     if x is None and y is None:
-        raise TypeError(at_user_line("np.where(condition) of a traced condition has no known size: use np.where(condition, x, y)"))
+        if not condition.owner.knows(condition.atom):
+            raise TypeError(at_user_line("np.where(condition) of a traced condition has no known size: use np.where(condition, x, y)"))
+        return nonzero(condition)
     if x is None or y is None:
         raise ValueError(at_user_line("either both or neither of x and y should be given"))
     condition = as_array(condition)
