@@ -56,8 +56,8 @@ def _rounding(case: Case, value) -> float:
     dtype = np.asarray(value).dtype
     if not is_inexact(dtype):
         return 0.0
-    ulps = 30 if case.op.kind in ("dot", "reduce") else 4 if case.op.dear or case.op.kind == "call" or dtype.kind == "c" or case.op.name == "absolute" else 0
-    return ulps * float(np.finfo(dtype).eps)
+    rounds = case.op.dear or dtype.kind == "c" or case.op.name in ("absolute", "call")
+    return (30 if case.op.kind in ("dot", "reduce") else 4 if rounds else 0) * float(np.finfo(dtype).eps)
 
 
 def gradients(case: Case, args) -> None:
