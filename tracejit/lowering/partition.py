@@ -149,7 +149,7 @@ class Partitioner:
         if var in self.wanted or depth >= MAX_DEPTH:
             return True
         readers = self.readers.get(var, ())
-        repeated = len(readers) > 1 or any(max((o.type.size for o in r.outputs), default=0) > var.type.size and r.op.kind == "pointwise" for r in readers)
+        repeated = len(readers) > 1 or any(r.op.kind == "pointwise" and r.op.name not in _PLACING and r.outputs[0].type.size > var.type.size for r in readers)
         return repeated and (dear or work > REPEATED_WORK)
 
     # -- the walk
@@ -264,6 +264,8 @@ def is_matrix(shape: tuple[int, ...], strides: tuple[int, ...]) -> bool:
     return by_rows or by_columns
 
 
+# These put their input into something larger, once.
+_PLACING = frozenset({"pad", "concatenate"})
 _MOVEMENT = frozenset({"broadcast_to", "reshape", "transpose", "reverse", "slice", "pad", "stop_gradient", "mask_gradient"})
 
 

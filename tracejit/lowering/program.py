@@ -52,7 +52,7 @@ class Program:
         self.partition: Partition = partition(self.prepared, native)
         self.items: list[Item] = parallelize([i for i in fuse(self.partition) if not _is_empty(i)], config.threads)
         self._lay_out()
-        self.segments: Segments = compile_segments([s for s in self.schedule if not isinstance(s, Host)], self._storages, self._places)
+        self.segments: Segments = compile_segments([s for s in self.schedule if not isinstance(s, Host)], self.storages, self._places)
         addresses = iter(self.segments.addresses)
         self._calls = [s if isinstance(s, Host) else _NATIVE(next(addresses)) for s in self.schedule]
 
@@ -80,12 +80,12 @@ class Program:
                 if buffer.role == "temporary":
                     alive.setdefault(buffer, [time, time])[1] = time
         across = {b for b, (first, last) in alive.items() if first != last}
-        self._storages = {}
+        self.storages = {}
         wanted: list[tuple[Nest | None, Buffer, Interval]] = [(None, b, Interval(*alive[b], b.type.nbytes)) for b in across]
         needed = {*across, *self.partition.inputs, *self.outputs}
         for time, item in enumerate(self.items):
             if isinstance(item, Nest):
-                storage = self._storages[item] = contract(item, needed)
+                storage = self.storages[item] = contract(item, needed)
                 for buffer, how in storage.items():
                     if how.private and how.kept:
                         copies = item.chunks.counter.extent if item.chunks else 1
