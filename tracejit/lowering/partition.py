@@ -120,7 +120,7 @@ class Partitioner:
         base = var
         while base in self.producer:
             node = self.producer[base]
-            if node.op.name not in ("transpose", "reshape", "slice", "reverse") or not self.native(node):
+            if node.op.name not in ("transpose", "reshape", "slice", "reverse") or not self.native(node) or type(node.inputs[0]) is Literal:
                 break
             strided = self._strided(var, node.inputs[0])
             if strided is None or not is_matrix(var.type.shape, strided[1]):

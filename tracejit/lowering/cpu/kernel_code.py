@@ -97,7 +97,8 @@ class KernelCode:
             return
         position = storage.position(stage.buffer, stage.target)
         if stage.combine:
-            value = scalar.apply(_of(c, value, self.scalar), stage.combine, stage.buffer.type.dtype, self._read(stage.buffer, position, c), value)
+            old = self._read(stage.buffer, position, c)
+            value = scalar.apply(_of(c, old, value, self.scalar), stage.combine, stage.buffer.type.dtype, old, value)
         self._write(stage.buffer, position, value, c)
 
     # -- loops
