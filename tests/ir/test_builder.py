@@ -56,6 +56,8 @@ def test_identities():
     assert b.emit(mv.transpose, b.emit(mv.transpose, (x,), {"permutation": (1, 0)}), {"permutation": (1, 0)}) == (x,)
     assert b.emit(mv.reshape, b.emit(mv.reshape, (x,), {"shape": (6,)}), {"shape": (2, 3)}) == (x,)
     assert b.emit(ew.convert, (x,), {"dtype": FLOAT}) == (x,)
+    spread = b.emit(mv.broadcast_to, b.emit(mv.reshape, (one,), {"shape": (1, 1)}), {"shape": (2, 3)})
+    assert spread == b.emit(mv.broadcast_to, (one,), {"shape": (2, 3)})
     assert b.emit(ew.power, (x, Literal(np.float64(2))), {}) == b.emit(ew.square, (x,), {})
 
 

@@ -104,10 +104,11 @@ def subscripts(ndim_x: int, ndim_y: int, contract, batch) -> str:
 
 
 def _show(x, y, contract, batch):
-    """`x @ y` where that says it, else einsum."""
+    """`x @ y` where that says it, with transposes of matrices, else einsum."""
     b, (nx, ny) = len(batch[0]), (x.type.ndim, y.type.ndim)
-    leading = batch == (tuple(range(b)),) * 2
-    if leading and contract == ((nx - 1,), (b,)) and ((nx, ny) == (b + 2, b + 2) or b == 0 and nx <= 2 >= ny):
+    if b == 0 and len(contract[0]) == 1 and nx <= 2 >= ny:
+        return f"{x}{'.T' if contract[0] != (nx - 1,) else ''} @ {y}{'.T' if contract[1] != (0,) else ''}"
+    if batch == (tuple(range(b)),) * 2 and contract == ((nx - 1,), (b,)) and (nx, ny) == (b + 2, b + 2):
         return f"{x} @ {y}"
     return f"np.einsum({subscripts(nx, ny, contract, batch)!r}, {x}, {y}, optimize=True)"
 

@@ -36,6 +36,19 @@ def _infer_broadcast(x, shape):
     return ArrayType(shape, x.dtype)
 
 
+def spread_number(builder, x):
+    """The number that `x` repeats, if it is a number broadcast or reshaped."""
+    node = builder.produced_by(x, broadcast_to) or builder.produced_by(x, reshape)
+    return node.inputs[0] if node and node.inputs[0].type.shape == () else None
+
+
+def _simplify_broadcast(builder, x, shape):
+    if x.type.shape == shape:
+        return x
+    number = spread_number(builder, x)
+    return number and builder.emit(broadcast_to, (number,), {"shape": shape})[0]
+
+
 def _batch_broadcast(args, batched, shape):
     x = args[0]
     n, *rest = type_of(x).shape
@@ -45,7 +58,7 @@ def _batch_broadcast(args, batched, shape):
 
 broadcast_to = _movement(
     "broadcast_to", infer=_infer_broadcast, run=lambda xp, x, shape: xp.broadcast_to(x, shape), transpose=lambda ct, x, shape: (unbroadcast(ct, x.shape),), batch=_batch_broadcast,
-    lower=lambda k, xs, index, shape: xs[0].broadcast(index), simplify=lambda builder, x, shape: x if x.type.shape == shape else None,
+    lower=lambda k, xs, index, shape: xs[0].broadcast(index), simplify=_simplify_broadcast,
     show=lambda x, shape: f"np.broadcast_to({x}, {shape})")
 
 
@@ -62,6 +75,9 @@ def _infer_reshape(x, shape):
 def _simplify_reshape(builder, x, shape):
     if x.type.shape == shape:
         return x
+    number = spread_number(builder, x)
+    if number:
+        return builder.emit(broadcast_to, (number,), {"shape": shape})[0]
     before = builder.produced_by(x, reshape)
     return builder.emit(reshape, before.inputs, {"shape": shape})[0] if before else None
 
