@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 import optree
 
-__all__ = ["Structure", "Unravel", "check_same_structure", "flatten", "leaves", "leaves_with_path", "map", "paths", "ravel", "register_dataclass",
-           "register_node", "structure", "unflatten"]
+__all__ = ["Structure", "Unravel", "check_same_structure", "flatten", "leaves", "leaves_with_path", "map", "paths", "ravel",
+           "register_dataclass", "register_node", "structure", "unflatten"]
 
 NAMESPACE = "tracejit"
 
@@ -54,6 +54,15 @@ def leaves(tree: Any, is_leaf: Callable[[Any], bool] | None = None) -> list:
     [1, 2, 3]
     """
     return optree.tree_leaves(tree, is_leaf, namespace=NAMESPACE)
+
+
+def is_leaf(tree: Any) -> bool:
+    """Whether `tree` is a leaf, not a container.
+
+    >>> is_leaf(1.0), is_leaf((1.0,)), is_leaf(None)
+    (True, False, False)
+    """
+    return optree.tree_is_leaf(tree, namespace=NAMESPACE)
 
 
 def structure(tree: Any, is_leaf: Callable[[Any], bool] | None = None) -> Structure:
