@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 import optree
 
-__all__ = ["Structure", "Unravel", "check_same_structure", "flatten", "leaves", "leaves_with_path", "map", "paths", "ravel",
-           "register_dataclass", "register_node", "structure", "unflatten"]
+__all__ = ["Structure", "Unravel", "check_same_structure", "flatten", "is_leaf", "leaves", "leaves_with_path", "map", "paths",
+           "ravel", "register_dataclass", "register_node", "structure", "unflatten"]
 
 NAMESPACE = "tracejit"
 
