@@ -85,6 +85,11 @@ def test_is_leaf_stops_the_walk():
     assert tree.paths([Point(1, 2), 3], is_leaf=stop) == ["[0]", "[1]"]
 
 
+def test_leaves_and_containers():
+    assert all(map(tree.is_leaf, [1.0, np.ones(2), "text", {1}]))
+    assert not any(map(tree.is_leaf, [None, (), [], {}, Point(1, 2), Layer(1, 2)]))
+
+
 def test_map_takes_subtrees_at_leaves():
     assert tree.map(lambda axis, x: (axis, x), {"w": 0}, {"w": [1, 2]}) == {"w": (0, [1, 2])}
 
