@@ -134,8 +134,6 @@ def _append(body: list, stage: Stage, depth: int) -> None:
         loop = Loop(stage.counters[level])
         body.append(loop)
         body = loop.body
-    if _first_reduced(stage) == len(stage.counters):
-        body += _identity_items(stage, {}, len(stage.counters))
     body.append(stage)
 
 
@@ -150,7 +148,7 @@ def _first_reduced(stage: Stage) -> int | None:
     if not stage.combine or stage.into:
         return None
     kept = {a for i in stage.target for a, _ in i.terms}
-    return next((d for d, c in enumerate(stage.counters) if c not in kept), len(stage.counters))
+    return next(d for d, c in enumerate(stage.counters) if c not in kept)
 
 
 def _identity_items(stage: Stage, names: dict[Counter, Counter], depth: int) -> list:

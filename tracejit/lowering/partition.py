@@ -6,7 +6,7 @@ values that are dear to compute again.  Each stored value becomes a `Stage`, a l
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Container
 
 import numpy as np
 
@@ -81,9 +81,12 @@ class Partition:
 class Partitioner:
     """Walks a graph without calls once and makes its steps."""
 
-    def __init__(self, graph: Graph, native):
-        """`native(node)` says whether the target can compute a pointwise or reduce node in a kernel, or a library node in its library."""
-        self.graph, self.native = graph, native
+    def __init__(self, graph: Graph, native, own: Container[int] = ()):
+        """`native(node)` says whether the target can compute a pointwise or reduce node in a kernel, or a library node in its library.
+
+        `own` numbers the outputs that need memory of their own, shared neither with an input nor with another output.
+        """
+        self.graph, self.native, self.own = graph, native, own
         self.readers: dict[Var, list[Node]] = {}
         self.producer: dict[Var, Node] = {}
         for node in graph.nodes:
@@ -183,7 +186,14 @@ class Partitioner:
         for a in self.graph.outputs:
             if type(a) is Var and self.buffers[a].role == "temporary":
                 self.buffers[a].role = "output"
-        return Partition([self.buffers[v] for v in self.graph.inputs], steps, [a if type(a) is Literal else self.buffers[a] for a in self.graph.outputs], self.buffers)
+        outputs: list[Buffer | Literal] = []
+        for position, a in enumerate(self.graph.outputs):
+            result = a if type(a) is Literal else self.buffers[a]
+            if position in self.own and type(a) is Var and (result.role == "input" or result in outputs):
+                steps.append(self._copy_stage(result))
+                result = steps[-1].buffer
+            outputs.append(result)
+        return Partition([self.buffers[v] for v in self.graph.inputs], steps, outputs, self.buffers)
 
     def _buffer(self, var: Var) -> Buffer:
         buffer = self.buffers[var] = Buffer(var.type.strong, "temporary")
@@ -220,6 +230,12 @@ class Partitioner:
         expression = self._lower(node, index, self.read)
         return Stage(self._buffer(node.outputs[0]), [c for c in counters if c.extent != 1], index, expression, None, node)
 
+    @staticmethod
+    def _copy_stage(buffer: Buffer) -> Stage:
+        counters = [Counter(n) for n in buffer.shape]
+        index = tuple(map(ix.of, counters))
+        return Stage(Buffer(buffer.type, "output"), [c for c in counters if c.extent != 1], index, load(buffer, index))
+
     def _reduce_stage(self, node: Node) -> Stage:
         x, axes = node.inputs[0], node.params["axes"]
         dtype = node.outputs[0].type.dtype
@@ -229,6 +245,8 @@ class Partitioner:
         target = tuple(map(ix.of, kept))
         if x.type.size == 0:   # nothing to combine: the identity alone
             return Stage(self._buffer(node.outputs[0]), [c for c in kept if c.extent != 1], target, constant(identity(combine, dtype), dtype), None, node)
+        if all(c.extent == 1 for d, c in enumerate(counters) if d in axes):   # one element each: nothing to combine with
+            combine = None
         expression = self.read(x, tuple(map(ix.of, counters)))
         return Stage(self._buffer(node.outputs[0]), [c for c in counters if c.extent != 1], target, expression, combine, node)
 
@@ -283,8 +301,8 @@ def identity(combine: str, dtype: np.dtype) -> Any:
     return info.min if combine == "maximum" else info.max
 
 
-def partition(graph: Graph, native) -> Partition:
+def partition(graph: Graph, native, own: Container[int] = ()) -> Partition:
     """The steps of a graph without calls; see `Partitioner`."""
-    return Partitioner(graph, native).run()
+    return Partitioner(graph, native, own).run()
 
 

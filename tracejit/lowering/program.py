@@ -7,7 +7,7 @@ from __future__ import annotations
 import ctypes
 import math
 import weakref
-from typing import Any, Sequence
+from typing import Any, Container, Sequence
 
 import numpy as np
 
@@ -44,12 +44,15 @@ _NATIVE = ctypes.PYFUNCTYPE(ctypes.c_int64, ctypes.c_void_p)   # keeps Python's 
 
 
 class Program:
-    """A compiled graph. `run(args)` computes its outputs; `address` is its native function where it has no host steps."""
+    """A compiled graph. `run(args)` computes its outputs; `address` is its native function where it has no host steps.
 
-    def __init__(self, graph: Graph):
+    `own` numbers the outputs that must be arrays of their own; others may be an argument or the array of another output where these are equal.
+    """
+
+    def __init__(self, graph: Graph, own: Container[int] = ()):
         self.graph = graph
         self.prepared = prepare(graph)
-        self.partition: Partition = partition(self.prepared, native)
+        self.partition: Partition = partition(self.prepared, native, own)
         self.items: list[Item] = parallelize([i for i in fuse(self.partition) if not _is_empty(i)], config.threads)
         self._lay_out()
         self.segments: Segments = compile_segments([s for s in self.schedule if not isinstance(s, Host)], self.storages, self._places)
@@ -117,7 +120,7 @@ class Program:
     # -- running
     def run(self, args: Sequence[Any]) -> list[Any]:
         """The outputs on arrays and scalars of the graph's input types, which may be strided. Raises what NumPy raises for an index out of range."""
-        held = [np.ascontiguousarray(a) if isinstance(a, np.ndarray) else np.asarray(a, b.type.dtype) for a, b in zip(args, self.partition.inputs)]
+        held = [np.ascontiguousarray(a, b.type.dtype) for a, b in zip(args, self.partition.inputs)]
         made = [np.empty(b.shape, b.type.dtype) for b in self.outputs]
         slots = (ctypes.c_void_p * (self.arena_slot + 1 + len(made)))(*[a.ctypes.data for a in held], self.arena_address, *[a.ctypes.data for a in made])
         for step in self._calls:
