@@ -9,6 +9,7 @@ import numpy as np
 
 from tracejit.ir import ArrayType, Builder, array_type
 from tracejit.ir.types import FLOAT
+from tracejit.ops import blocks as _blocks  # noqa: F401
 from tracejit.ops import call as _call  # noqa: F401  (defines its op)
 from tracejit.ops import core, elementwise
 from tracejit.ops import cumulative as _cumulative  # noqa: F401

@@ -9,17 +9,8 @@ import numpy as np
 from ..errors import at_user_line
 from ..ops import elementwise as ops
 from ..ops import movement
-from ..ops.indexing import (
-    dynamic_slice,
-    dynamic_slice_add,
-    dynamic_update_slice,
-    gather,
-    scatter_add,
-    scatter_max,
-    scatter_min,
-    scatter_set,
-    slice_update,
-)
+from ..ops.blocks import dynamic_slice, dynamic_slice_add, dynamic_update_slice, slice_update
+from ..ops.indexing import gather, scatter_add, scatter_max, scatter_min, scatter_set
 from ..trace import Tracer
 from .index_plan import Plan, plan
 from .promotion import cast, common_dtype, operand
