@@ -35,13 +35,13 @@ def test_supported(dtype):
     assert is_inexact(np.dtype(dtype)) == (np.dtype(dtype).kind in "fc")
 
 
-@pytest.mark.parametrize("dtype", ["U1", object, ">f8", "M8[s]", np.longdouble, "f4,i4"])
+@pytest.mark.parametrize("dtype", ["U1", object, "M8[s]", np.longdouble, "f4,i4"])
 def test_arrays_that_cannot_be_traced(dtype):
-    with pytest.raises(TypeError, match="test_types.py.*cannot be traced"):
+    with pytest.raises(TypeError, match=r"test_types.py.*dtype.*traced"):
         array_type(np.zeros(2, dtype))
 
 
 @pytest.mark.parametrize("x", ["text", None, [1, 2], object()])
 def test_things_that_are_no_arrays(x):
-    with pytest.raises(TypeError, match="expected an array or a number, got"):
+    with pytest.raises(TypeError, match="expected an array or a number"):
         array_type(x)

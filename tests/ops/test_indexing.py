@@ -1,4 +1,4 @@
-"""Gather, scatters and blocks against NumPy's indexing, their errors, and how gradients accumulate through them."""
+"""Gather and scatters against NumPy's indexing, their errors, and how gradients accumulate through them."""
 from __future__ import annotations
 
 import numpy as np
