@@ -1,7 +1,25 @@
 """What users call."""
+
 from .compilation import jit
 from .differentiation import grad, hessian, hvp, jacfwd, jacrev, jvp, linear_transpose, linearize, stop_gradient, value_and_grad, vjp
 from .recording import ShapeDtype, eval_shape, trace
 from .vectorization import vmap
 
-__all__ = ["ShapeDtype", "eval_shape", "grad", "hessian", "hvp", "jit", "jacfwd", "jacrev", "jvp", "linear_transpose", "linearize", "stop_gradient", "trace", "value_and_grad", "vjp", "vmap"]
+__all__ = [
+    "ShapeDtype",
+    "eval_shape",
+    "grad",
+    "hessian",
+    "hvp",
+    "jit",
+    "jacfwd",
+    "jacrev",
+    "jvp",
+    "linear_transpose",
+    "linearize",
+    "stop_gradient",
+    "trace",
+    "value_and_grad",
+    "vjp",
+    "vmap",
+]

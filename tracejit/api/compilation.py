@@ -1,16 +1,17 @@
 """`jit`: a function traced once for each signature of its arguments, and compiled.
 
-A call goes to the native entry of the signature that was met last.  What the entry does not take (another signature, keyword arguments, strided arrays, proxies) goes the slow way: flatten, look up,
-trace and compile if new.
+A call goes to the native entry of the signature that was met last.  What the entry does not take (another signature, keyword arguments, strided
+arrays, proxies) goes the slow way: flatten, look up, trace and compile if new.
 """
+
 from __future__ import annotations
 
 import functools
 import inspect
+import types
 import weakref
-from typing import Any, Callable, Iterable, NamedTuple, Sequence
-
-import numpy as np
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple
 
 from .. import tree
 from ..errors import at_user_line
@@ -18,7 +19,7 @@ from ..ir import Graph
 from ..ops import call as call_module
 from ..ops.call import call
 from ..trace import Tracer
-from .recording import Recording, as_value, check_leaves, defined_at, name_of, record, require_callable
+from .recording import Recording, argument_paths, as_value, check_leaves, defined_at, name_of, record, require_callable, with_keywords
 
 _MISS = object()
 
@@ -29,6 +30,7 @@ def _never(*args: Any) -> Any:
 
 def _execute(graph: Graph, args: list) -> list:
     from ..lowering.program import execute
+
     return execute(graph, args)
 
 
@@ -40,28 +42,31 @@ class Variant:
 
     def __init__(self, made: Recording, name: str):
         self.graph, self.outside, self.structure, self.name = made.graph, made.outside, made.structure, name
+        self.made_here = made.made_here
         self.calls = 0
         self._program = None
 
     @property
     def program(self):
         if self._program is None:
-            from ..lowering.program import program
-            self._program = program(self.graph)
+            from ..lowering.program import Program
+
+            self._program = Program(self.graph, self.made_here)
         return self._program
 
     def run(self, flat: Sequence[Any]) -> Any:
         values = [as_value(x) for x in flat]
         results = self.program.run([*values, *self.outside])
-        given = {id(v): x for v, x in zip(values, flat)}   # an argument that is returned is the object that was passed
+        given = {id(v): x for v, x in zip(values, flat)}  # an argument that is returned is the object that was passed
         return self.structure.unflatten([given.get(id(r), r) for r in results])
 
     def entry(self, positional: Iterable[Any]) -> Callable:
         """The native entry for these arguments (statics in `Static`), or a function that always misses where there is none."""
         from ..lowering.cpu.entry import compile_entry
         from .entry_specs import argument_specs, result_spec
+
         program = self.program
-        if program.address is None or not all(isinstance(x, np.ndarray) and x.flags.c_contiguous and x.flags.aligned for x in self.outside):
+        if program.address is None or not all(x.flags.c_contiguous and x.flags.aligned and x.dtype.isnative for x in self.outside):
             return _never
         specs = argument_specs(positional)
         if specs is None:
@@ -102,43 +107,52 @@ class Jit:
     def __get__(self, instance: Any, owner: Any = None):
         if instance is None:
             return self
+        if not tree.is_leaf(instance):  # a named tuple or registered dataclass is an argument like any other
+            return types.MethodType(self, instance)
         found = self._bound.get(id(instance))
         if found is None or found[0]() is not instance:
-            # The bound function lives as long as the instance, and must not keep it alive.
-            reference = weakref.ref(instance, lambda _, key=id(instance): self._bound.pop(key, None))
+            reference = _reference(instance, lambda _, key=id(instance): self._bound.pop(key, None))
             method = functools.wraps(self.f)(lambda *args, **kwargs: self.f(reference(), *args, **kwargs))
-            numbers = [n - 1 for n in self._static_numbers if n > 0]
+            numbers = [n - (n > 0) for n in self._static_numbers if n]
             found = self._bound[id(instance)] = reference, Jit(method, numbers, self._static_names)
-        return found[1]
+        return BoundJit(instance, found[1])
 
     def __repr__(self) -> str:
         return f"<jit of {defined_at(self.f)}, {len(self._variants)} compiled>"
 
     # -- the slow way
+    def _static_places(self, args: tuple) -> set[int]:
+        return {n % len(args) for n in self._static_numbers if -len(args) <= n < len(args)}
+
     def _split(self, args: tuple, kwargs: dict) -> tuple[tuple, dict, tuple]:
         """Traced positional and keyword arguments, and the static ones: ((place, value), ...)."""
         if not self._static_numbers and not self._static_names:
             return args, kwargs, ()
-        numbers = {n % len(args) for n in self._static_numbers if -len(args) <= n < len(args)}
+        numbers = self._static_places(args)
         statics = (*((n, args[n]) for n in sorted(numbers)), *((k, kwargs[k]) for k in sorted(kwargs) if k in self._static_names))
         for place, value in statics:
             try:
                 hash(value)
             except TypeError:
-                raise TypeError(at_user_line(f"{self._what}: static argument {place!r} of {defined_at(self.f)} is a {type(value).__qualname__}, which cannot be hashed: "
-                                             f"pass a tuple instead of a list, a frozen dataclass instead of a dict, or make the argument an ordinary one")) from None
+                raise TypeError(
+                    at_user_line(
+                        f"{self._what}: static argument {place!r} of {defined_at(self.f)} is a {type(value).__qualname__}, which cannot be hashed: "
+                        f"pass a tuple instead of a list, a frozen dataclass instead of a dict, or make the argument an ordinary one"
+                    )
+                ) from None
         return tuple(a for n, a in enumerate(args) if n not in numbers), {k: v for k, v in kwargs.items() if k not in self._static_names}, statics
 
     def _variant(self, args: tuple, kwargs: dict) -> tuple[Variant, list]:
         """The variant for these arguments, traced if it is new, and the flat arguments."""
         moving, named, statics = self._split(args, kwargs)
         flat, structure = tree.flatten((moving, named))
-        types = check_leaves(flat, (moving, named), self.f, self._what)
-        key = (structure, *types, *((place, type(value), value) for place, value in statics))
+        in_types = check_leaves(
+            flat, lambda: argument_paths(moving, named, [n for n in range(len(args)) if n not in self._static_places(args)]), self.f, self._what
+        )
+        key = (structure, *in_types, *((place, _identity(value)) for place, value in statics))
         variant = self._variants.get(key)
         if variant is None:
-            function = _with_statics(self.f, statics)
-            made = record(lambda a, k: function(*a, **k), self._what, types, structure, concrete=False)
+            made = record(with_keywords(_with_statics(self.f, statics)), self._what, in_types, structure, concrete=False)
             variant = Variant(made, name_of(self.f))
             # A function that closes over a value of an outer trace means something else each time.
             if not any(type(x) is Tracer for x in made.outside):
@@ -153,8 +167,8 @@ class Jit:
             return variant.structure.unflatten(results)
         out = variant.run(flat)
         variant.calls += 1
-        if not kwargs and variant.calls > 1:   # a function that is called once needs no entry: loading the first one takes 15 ms
-            numbers = {n % len(args) for n in self._static_numbers if -len(args) <= n < len(args)}
+        if not kwargs and variant.calls > 1:  # a function that is called once needs no entry: loading the first one takes 15 ms
+            numbers = self._static_places(args)
             self._entry = variant.entry(Static(a) if n in numbers else a for n, a in enumerate(args))
         return out
 
@@ -166,6 +180,7 @@ class Jit:
     def kernels(self, *args, **kwargs) -> str:
         """What the compiled program does, step by step: its loop nests as readable code, library calls and host calls."""
         from ..lowering.show import show
+
         return show(self._variant(args, kwargs)[0].program)
 
     def llvm(self, *args, **kwargs) -> str:
@@ -177,7 +192,7 @@ def _statics(f: Callable, numbers: Sequence[int], names: Sequence[str]) -> tuple
     """Static positions and names, each completed by the other where the signature of `f` tells."""
     try:
         parameters = list(inspect.signature(f).parameters.values())
-    except (TypeError, ValueError):   # builtins without a signature
+    except (TypeError, ValueError):  # builtins without a signature
         return tuple(numbers), tuple(names)
     positional = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
     variadic = any(p.kind is p.VAR_POSITIONAL for p in parameters)
@@ -188,9 +203,44 @@ def _statics(f: Callable, numbers: Sequence[int], names: Sequence[str]) -> tuple
     for name in names:
         if name not in known and not any(p.kind is p.VAR_KEYWORD for p in parameters):
             raise ValueError(at_user_line(f"jit: static_argnames has {name!r}, which is not a parameter of {defined_at(f)}"))
-    all_numbers = {n if variadic or n >= 0 else n + len(positional) for n in numbers} | {positional.index(name) for name in names if name in positional}
+    all_numbers = {n if variadic or n >= 0 else n + len(positional) for n in numbers} | {
+        positional.index(name) for name in names if name in positional
+    }
     all_names = set(names) | {positional[n] for n in all_numbers if -len(positional) <= n < len(positional)}
     return tuple(sorted(all_numbers)), tuple(sorted(all_names))
+
+
+class BoundJit:
+    """A compiled method of an instance, which lives at least as long as this object."""
+
+    __slots__ = ("__self__", "__func__")
+
+    def __init__(self, instance: Any, function: Jit):
+        self.__self__, self.__func__ = instance, function
+
+    def __call__(self, *args, **kwargs):
+        return self.__func__(*args, **kwargs)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.__func__, name)
+
+    def __repr__(self) -> str:
+        return f"<method of {self.__self__!r}: {self.__func__!r}>"
+
+
+def _reference(instance: Any, when_dead: Callable) -> Callable[[], Any]:
+    """A function that gives the instance and does not keep it alive, unless its class has no weak references."""
+    try:
+        return weakref.ref(instance, when_dead)
+    except TypeError:
+        return lambda: instance
+
+
+def _identity(value: Any) -> Any:
+    """Equal for two static values only if a program may not tell them apart: 2, 2.0 and True may be told apart, and 0.0 and -0.0."""
+    if isinstance(value, tuple):
+        return type(value), tuple(map(_identity, value))
+    return type(value), repr(value) if isinstance(value, (float, complex)) else value
 
 
 def _with_statics(f: Callable, statics: tuple) -> Callable:
@@ -200,32 +250,45 @@ def _with_statics(f: Callable, statics: tuple) -> Callable:
     numbered = [(place, value) for place, value in statics if isinstance(place, int)]
     named = {place: value for place, value in statics if isinstance(place, str)}
 
+    @functools.wraps(f)
     def function(*moving, **kwargs):
         args = list(moving)
         for place, value in numbered:
             args.insert(place, value)
         return f(*args, **kwargs, **named)
+
     return function
 
 
 def jit(f: Callable | None = None, *, static_argnums: int | Sequence[int] = (), static_argnames: str | Sequence[str] = ()):
     """`f`, compiled: traced once for each combination of shapes, dtypes and static arguments, and then run as native code.
 
-    Arguments are trees of arrays and numbers; those in `static_argnums` or `static_argnames` are hashable values that the traced function sees as they are.  Results are NumPy arrays, 0-d results
-    NumPy scalars.  Arrays that `f` closes over are read at each call; other values that it closes over are fixed when it is traced.  Usable as a decorator, with or without arguments, on methods too.
-    Raises `TypeError` for arguments or results that are not arrays, and `TracerBoolError` or `TracerConversionError` where `f` asks a traced value for a Python value.
+    Arguments are trees of arrays and numbers; those in `static_argnums` or `static_argnames` are hashable values that the traced function sees as
+    they are.  Results are NumPy arrays, 0-d results NumPy scalars.  Arrays that `f` closes over are read at each call; other values that it closes
+    over are fixed when it is traced.  Usable as a decorator, with or without arguments, on methods too.
+    Raises `TypeError` for arguments or results that are not arrays, and `TracerBoolError` or `TracerConversionError` where `f` asks a traced value
+    for a Python value.
 
     >>> import numpy as np, tracejit as tj
     >>> f = tj.jit(lambda x: np.sin(x) ** 2 + np.cos(x) ** 2)
     >>> f(np.zeros(2))
     array([1., 1.])
     """
-    numbers = (static_argnums,) if isinstance(static_argnums, int) else tuple(static_argnums)
-    names = (static_argnames,) if isinstance(static_argnames, str) else tuple(static_argnames)
+    numbers = _one_or_more("static_argnums", static_argnums, int)
+    names = _one_or_more("static_argnames", static_argnames, str)
     if f is None:
         return lambda g: jit(g, static_argnums=numbers, static_argnames=names)
+    if isinstance(f, (staticmethod, classmethod)):
+        return type(f)(jit(f.__func__, static_argnums=numbers, static_argnames=names))
     require_callable(f, "jit")
     return Jit(f, numbers, names)
+
+
+def _one_or_more(name: str, given: Any, kind: type) -> tuple:
+    items = (given,) if isinstance(given, kind) else tuple(given) if isinstance(given, (tuple, list, set, frozenset, range)) else (None,)
+    if not all(isinstance(x, kind) for x in items):
+        raise TypeError(at_user_line(f"jit: {name} takes one {kind.__name__} or several, got {given!r}"))
+    return items
 
 
 __all__ = ["Jit", "jit"]

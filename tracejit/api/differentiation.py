@@ -2,10 +2,12 @@
 
 Every one of them traces the function once with its values known, so that Python's own control flow works, and then transforms the graph.
 """
+
 from __future__ import annotations
 
 import functools
-from typing import Any, Callable, Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -13,18 +15,36 @@ from .. import tree
 from ..errors import at_user_line
 from ..interpret import replay
 from ..ir import ArrayType, Var, is_inexact
-from ..ops.elementwise import convert, stop_gradient as stop_gradient_op
-from ..trace import Tracer, constant_beside, type_of
+from ..ir.types import refusal
+from ..ops.core import zeros
+from ..ops.elementwise import convert
+from ..ops.elementwise import stop_gradient as stop_gradient_op
+from ..trace import Trace, Tracer, constant_beside, type_of
 from ..transforms import backward, forward
 from ..transforms.forward import differentiable, instantiate
-from .recording import Recording, as_value, check_leaves, defined_at, name_of, record, record_types, require_callable
+from .recording import (
+    Recording,
+    abstract,
+    argument_paths,
+    as_value,
+    check_leaves,
+    defined_at,
+    is_abstract,
+    name_of,
+    record,
+    record_types,
+    require_callable,
+)
+from .results import own
 from .vectorization import vmap
 
 
 def _record(f: Callable, what: str, args: Any, has_aux: bool = False) -> tuple[list, Any, Recording]:
     flat, structure = tree.flatten(args)
-    check_leaves(flat, args, f, what)
-    flat = [x if type(x) is Tracer else x if isinstance(x, (bool, int, float, complex)) and not isinstance(x, np.generic) else as_value(x) for x in flat]
+    check_leaves(flat, lambda: argument_paths(args), f, what)
+    flat = [
+        x if type(x) is Tracer else x if isinstance(x, (bool, int, float, complex)) and not isinstance(x, np.generic) else as_value(x) for x in flat
+    ]
     return flat, structure, record(f, what, flat, structure, concrete=True, has_aux=has_aux)
 
 
@@ -36,11 +56,15 @@ def _rebuild(made: Recording, outputs: Sequence[Any]) -> Any:
     return made.structure.unflatten(outputs)
 
 
+def _kind(x: Any) -> str:
+    return type(x).__qualname__
+
+
 def _linearize(f: Callable, what: str, args: Any, active: Sequence[int] | None = None, has_aux: bool = False):
     """Outputs, linear program, recording and structure of the arguments."""
     flat, structure, made = _record(f, what, args, has_aux)
     if active is None:
-        active = differentiable(made.graph.in_types[:len(flat)])
+        active = differentiable(made.graph.in_types[: len(flat)])
     outputs, linear = forward.linearize(made.graph, _values(made), active, name_of(f))
     return outputs, linear, made, structure, flat
 
@@ -49,9 +73,9 @@ def _linearize(f: Callable, what: str, args: Any, active: Sequence[int] | None =
 def jvp(f: Callable, primals: Sequence[Any], tangents: Sequence[Any], has_aux: bool = False):
     """The value of `f` and its derivative along `tangents`.
 
-    `primals` and `tangents` are tuples of arguments: trees of arrays with equal structures, shapes and dtypes.  The tangent of an integer or bool leaf is not read: it may be anything, such as None's
-    place filled by a zero.  Returns `(out, out_tangent)`, or `(out, out_tangent, aux)` when `f` returns `(out, aux)` and `has_aux` is set.
-    Raises `TypeError` or `ValueError` when primals and tangents do not match.
+    `primals` and `tangents` are tuples of arguments: trees of arrays with equal structures, shapes and dtypes.  The tangent of an integer or bool
+    leaf is not read: it may be anything, such as None's place filled by a zero.  Returns `(out, out_tangent)`, or `(out, out_tangent, aux)` when `f`
+    returns `(out, aux)` and `has_aux` is set. Raises `TypeError` or `ValueError` when primals and tangents do not match.
 
     >>> import numpy as np, tracejit as tj
     >>> tj.jvp(np.sin, (0.0,), (2.0,))
@@ -59,33 +83,41 @@ def jvp(f: Callable, primals: Sequence[Any], tangents: Sequence[Any], has_aux: b
     """
     require_callable(f, "jvp")
     what = f"jvp of {name_of(f)}"
+    if not isinstance(primals, (tuple, list)) or not isinstance(tangents, (tuple, list)):
+        raise TypeError(
+            at_user_line(f"{what}: primals and tangents are tuples of arguments, such as (x,) and (t,), got {_kind(primals)} and {_kind(tangents)}")
+        )
     primals, tangents = tuple(primals), tuple(tangents)
     flat, structure, made = _record(f, what, primals, has_aux)
     moved = _tangents(what, primals, tangents, flat)
     outputs, out = forward.push_forward(made.graph, _values(made), [*moved, *[None] * len(made.outside)])
-    results = (_rebuild(made, outputs), _rebuild(made, [_plain(instantiate(t, type_)) for t, type_ in zip(out, made.graph.out_types)]))
+    pushed = own([instantiate(t, type_) for t, type_ in zip(out, made.graph.out_types)], [*flat, *moved, *made.outside, *outputs])
+    results = _rebuild(made, outputs), _rebuild(made, pushed)
     return (*results, made.aux) if has_aux else results
 
 
-def _plain(x):
-    """A symbolic zero that a caller is to see as an ordinary array."""
-    if type(x) is np.ndarray and not x.flags.writeable:
-        return x.copy() if x.ndim else x[()]
-    return x
+def _check_structure(what: str, name_a: str, a: Any, name_b: str, b: Any) -> None:
+    try:
+        tree.check_same_structure(name_a, a, name_b, b)
+    except ValueError as error:
+        raise ValueError(at_user_line(f"{what}: {error}")) from None
 
 
 def _tangents(what: str, primals: Any, tangents: Any, flat: list) -> list:
-    tree.check_same_structure("primals", primals, "tangents", tangents)
+    _check_structure(what, "primals", primals, "tangents", tangents)
     result = []
     for i, (x, t) in enumerate(zip(flat, tree.leaves(tangents))):
         type_ = type_of(x)
-        result.append(_matching(t, type_, lambda: f"{what}: tangents{tree.paths(tangents)[i]}") if is_inexact(type_.dtype) else None)
+        result.append(_matching(t, type_, lambda i=i: f"{what}: tangents{tree.paths(tangents)[i]}") if is_inexact(type_.dtype) else None)
     return result
 
 
 def _matching(t: Any, type_: ArrayType, where: Callable[[], str]):
     """`t` as an array of type `type_`. Raises when its shape differs or its dtype cannot be converted without loss of kind."""
-    have = type_of(t)
+    try:
+        have = type_of(t)
+    except TypeError:
+        raise TypeError(at_user_line(f"{where()} cannot be used: {refusal(t)}")) from None
     if have.shape != type_.shape:
         raise ValueError(at_user_line(f"{where()} has shape {have.shape}, expected {type_.shape}"))
     t = as_value(t)
@@ -115,7 +147,7 @@ def linearize(f: Callable, *primals: Any):
         out: list[Any] = [None] * len(outputs)
         for i, t in zip(linear.reached, replay(linear.graph, [*(moved[i] for i in linear.active), *linear.residuals])):
             out[i] = t
-        return _rebuild(made, [_plain(instantiate(t, type_)) for t, type_ in zip(out, made.graph.out_types)])
+        return _rebuild(made, own([instantiate(t, type_) for t, type_ in zip(out, made.graph.out_types)], [*moved, *linear.residuals]))
 
     return _rebuild(made, outputs), push
 
@@ -139,25 +171,30 @@ def vjp(f: Callable, *primals: Any, has_aux: bool = False):
     types = made.graph.out_types
 
     def pull(ct: Any):
-        tree.check_same_structure("out", _rebuild(made, outputs), "cotangent", ct)
-        cts = [_matching(c, t, lambda i=i: f"{what}: cotangent{tree.paths(ct)[i]}") for i, (c, t) in enumerate(zip(tree.leaves(ct), types)) if i in linear.reached]
+        _check_structure(what, "out", _rebuild(made, outputs), "cotangent", ct)
+        cts = [
+            _matching(c, t, lambda i=i: f"{what}: cotangent{tree.paths(ct)[i]}")
+            for i, (c, t) in enumerate(zip(tree.leaves(ct), types))
+            if i in linear.reached
+        ]
         back = backward.transpose(linear.graph, len(linear.active), linear.residuals, cts)
-        return structure.unflatten(_cotangents(flat, linear.active, back))
+        return structure.unflatten(_cotangents(flat, linear, back, cts))
 
     out = _rebuild(made, outputs)
     return (out, pull, made.aux) if has_aux else (out, pull)
 
 
-def _cotangents(flat: Sequence[Any], active: Sequence[int], back: Sequence[Any]) -> list:
-    found = dict(zip(active, back))
-    return [_plain(instantiate(found.get(i), type_of(x).strong)) for i, x in enumerate(flat)]
+def _cotangents(flat: Sequence[Any], linear: forward.Linearized, back: Sequence[Any], cts: Sequence[Any]) -> list:
+    """A cotangent for each argument leaf, from those of the active ones, which were made from `cts`."""
+    found = dict(zip(linear.active, back))
+    return own([instantiate(found.get(i), type_of(x).strong) for i, x in enumerate(flat)], [*cts, *linear.residuals])
 
 
 def value_and_grad(f: Callable, argnums: int | Sequence[int] = 0, has_aux: bool = False, holomorphic: bool = False) -> Callable:
     """A function that gives the value of `f` and its gradient with respect to the arguments numbered in `argnums`.
 
-    `f` returns a real 0-d array, or `(value, aux)` with `has_aux`; then the result is `((value, aux), gradient)`.  The gradient has the structure, shapes and dtypes of the
-    argument (a tuple of them when `argnums` is a sequence).  Keyword arguments are passed on and held fixed.
+    `f` returns a real 0-d array, or `(value, aux)` with `has_aux`; then the result is `((value, aux), gradient)`.  The gradient has the structure,
+    shapes and dtypes of the argument (a tuple of them when `argnums` is a sequence).  Keyword arguments are passed on and held fixed.
     For a complex argument of a real function it is the derivative by HIPS autograd's and JAX's convention, d/dx - i d/dy.
     Raises `TypeError` for integer arguments and for results that are not real scalars, unless `holomorphic`.
 
@@ -178,7 +215,7 @@ def value_and_grad(f: Callable, argnums: int | Sequence[int] = 0, has_aux: bool 
         type_ = made.graph.out_types[0]
         one = constant_beside(outputs[0], type_.dtype.type(1))
         back = backward.transpose(linear.graph, len(linear.active), linear.residuals, [one] if linear.reached else [])
-        gradient = structure.unflatten(_cotangents(flat, linear.active, back))
+        gradient = structure.unflatten(_cotangents(flat, linear, back, []))
         value = _rebuild(made, outputs)
         return ((value, made.aux) if has_aux else value), gradient if isinstance(argnums, Sequence) else gradient[0]
 
@@ -206,58 +243,72 @@ def choose(what: str, f: Callable, args: tuple, argnums: int | Sequence[int]) ->
     """The positions of the arguments in question, counted from the front, and the arguments."""
     numbers = tuple(argnums) if isinstance(argnums, Sequence) else (argnums,)
     for n in numbers:
+        if not isinstance(n, (int, np.integer)):
+            raise TypeError(at_user_line(f"{what}: argnums is an integer or a sequence of integers, got {argnums!r}"))
         if not -len(args) <= n < len(args):
             raise TypeError(at_user_line(f"{what}: argnums={argnums} but {defined_at(f)} was called with {len(args)} positional arguments"))
     numbers = tuple(n % len(args) for n in numbers)
+    if len(set(numbers)) < len(numbers):
+        raise ValueError(at_user_line(f"{what}: argnums={argnums} has the same argument twice"))
     return numbers, tuple(args[n] for n in numbers)
 
 
 def with_fixed(f: Callable, args: tuple, kwargs: dict, numbers: tuple[int, ...]) -> Callable:
     """`f` as a function of the arguments numbered in `numbers` alone."""
+
     def function(*chosen):
         full = list(args)
         for n, x in zip(numbers, chosen):
             full[n] = x
         return f(*full, **kwargs)
+
     return functools.wraps(f)(function)
 
 
 def _require_differentiable(what: str, f: Callable, chosen: tuple, numbers: tuple[int, ...], holomorphic: bool) -> None:
-    flat = tree.leaves(chosen)
-    check_leaves(flat, chosen, f, what)
-    for i, x in enumerate(flat):
-        dtype = type_of(x).dtype
-        if not is_inexact(dtype):
-            path = tree.paths(chosen)[i]
-            raise TypeError(at_user_line(
-                f"{what}: argument {_argument(path, numbers)} of {defined_at(f)} has dtype {dtype}, and only floats and complex numbers have derivatives. "
-                f"Pass it as a float (`1.0`, `x.astype(float)`), or leave it out of `argnums`."))
-        if holomorphic and dtype.kind != "c":
-            raise TypeError(at_user_line(f"{what}: holomorphic=True needs complex arguments, got dtype {dtype}"))
+    def paths() -> list[str]:
+        return argument_paths(chosen, numbers=numbers)
+
+    types = check_leaves(tree.leaves(chosen), paths, f, what)
+    _require_inexact(what, f, types, paths)
+    for type_ in types:
+        if holomorphic and type_.dtype.kind != "c":
+            raise TypeError(at_user_line(f"{what}: holomorphic=True needs complex arguments, got dtype {type_.dtype}"))
 
 
-def _argument(path: str, numbers: tuple[int, ...]) -> str:
-    head, _, rest = path.partition("]")
-    return f"{numbers[int(head[1:])]}{rest}"
+def _require_inexact(what: str, f: Callable, types: Sequence[ArrayType], paths: Callable[[], list[str]]) -> None:
+    for i, type_ in enumerate(types):
+        if not is_inexact(type_.dtype):
+            raise TypeError(
+                at_user_line(
+                    f"{what}: argument {paths()[i]} of {defined_at(f)} has dtype {type_.dtype}, and only floats and complex numbers have derivatives. "
+                    f"Pass it as a float (`1.0`, `x.astype(float)`), or leave it out of `argnums`."
+                )
+            )
 
 
 def _require_scalar(what: str, f: Callable, made: Recording, outputs: list, holomorphic: bool) -> None:
     if len(outputs) != 1 or made.graph.out_types[0].shape != () or made.structure.num_nodes != 1:
         got = "a tree" if made.structure.num_nodes != 1 else f"shape {made.graph.out_types[0].shape}" if outputs else "nothing"
-        raise TypeError(at_user_line(f"{what}: {defined_at(f)} must return one number (a 0-d array), got {got}. Sum it, use `has_aux=True`, or `jacrev`."))
+        raise TypeError(
+            at_user_line(f"{what}: {defined_at(f)} must return one number (a 0-d array), got {got}. Sum it, use `has_aux=True`, or `jacrev`.")
+        )
     dtype = made.graph.out_types[0].dtype
     if holomorphic:
         if dtype.kind != "c":
             raise TypeError(at_user_line(f"{what}: with holomorphic=True {defined_at(f)} must return a complex number, got dtype {dtype}"))
     elif dtype.kind != "f":
-        advice = "Take its real part, or pass `holomorphic=True`." if dtype.kind == "c" else "Convert it to float, but know that its derivative is zero."
+        advice = (
+            "Take its real part, or pass `holomorphic=True`." if dtype.kind == "c" else "Convert it to float, but know that its derivative is zero."
+        )
         raise TypeError(at_user_line(f"{what}: {defined_at(f)} must return a real float, got dtype {dtype}. {advice}"))
 
 
 def linear_transpose(f: Callable, *primals: Any) -> Callable:
     """The transpose of a function that is linear in all its arguments; `primals` give shapes and dtypes only (`ShapeDtype` will do).
 
-    Returns a function from a cotangent of the result to the tuple of cotangents of the arguments. Raises `TypeError` where `f` is not linear.
+    Returns a function from a cotangent of the result to the tuple of cotangents of the arguments.
+    Raises `TypeError` where `f` is not linear: where its derivative depends on its arguments, or where it is not zero at zero.
 
     >>> import numpy as np, tracejit as tj
     >>> tj.linear_transpose(lambda x: 3.0 * x[:2], np.zeros(3))(np.array([1.0, 2.0]))
@@ -265,19 +316,46 @@ def linear_transpose(f: Callable, *primals: Any) -> Callable:
     """
     require_callable(f, "linear_transpose")
     what = f"linear_transpose of {name_of(f)}"
+    flat, structure = tree.flatten(primals, is_leaf=is_abstract)
+    _require_inexact(what, f, check_leaves(flat, lambda: argument_paths(primals), f, what, abstract), lambda: argument_paths(primals))
     made = record_types(f, what, primals, {})
-    structure = tree.structure(primals, is_leaf=lambda x: hasattr(x, "dtype"))
-    n = structure.num_leaves
+    linear, residuals = _linear_part(f, what, made, len(flat))
+    skeleton = made.structure.unflatten(range(len(made.graph.outputs)))
 
     def transposed(ct: Any):
-        leaves = tree.leaves(ct)
-        if len(leaves) != len(made.graph.outputs):
-            raise ValueError(at_user_line(f"{what}: the cotangent has {len(leaves)} leaves, expected {len(made.graph.outputs)}"))
-        cts = [_matching(c, t, lambda i=i: f"{what}: cotangent{tree.paths(ct)[i]}") for i, (c, t) in enumerate(zip(leaves, made.graph.out_types))]
-        back = backward.transpose(made.graph, n, made.outside, cts)
-        return structure.unflatten([_plain(instantiate(b, t.strong)) for b, t in zip(back, made.graph.in_types)])
+        _check_structure(what, "out", skeleton, "cotangent", ct)
+        cts = [
+            _matching(c, t, lambda i=i: f"{what}: cotangent{tree.paths(ct)[i]}")
+            for i, (c, t) in enumerate(zip(tree.leaves(ct), made.graph.out_types))
+        ]
+        back = backward.transpose(linear.graph, len(flat), residuals, [cts[i] for i in linear.reached])
+        return structure.unflatten(own([instantiate(b, t.strong) for b, t in zip(back, made.graph.in_types)], [*cts, *residuals]))
 
     return transposed
+
+
+def _linear_part(f: Callable, what: str, made: Recording, n: int) -> tuple[forward.Linearized, list]:
+    """The linear program that a linear function of its first `n` inputs is, and the values that it reads. Raises `TypeError` where the function is
+    not linear."""
+    at_zero = [zeros(t.strong) for t in made.graph.in_types[:n]]
+    out = replay(made.graph, [*at_zero, *made.outside])
+    if any(np.any(x) for x in out if type(x) is not Tracer):
+        raise TypeError(at_user_line(f"{what}: {defined_at(f)} is not linear: it is not zero at zero"))
+    # The derivative of a linear function is the function itself: it reads nothing that depends on where it is taken.
+    point = Trace(what)
+    primals = [point.input(t.strong) for t in made.graph.in_types[:n]]
+    _, linear = forward.linearize(made.graph, dict(zip(made.graph.inputs, [*primals, *made.outside])), range(n), what)
+    read, outside = point.finish(linear.residuals)
+    for node in read.nodes:
+        if any(a in read.inputs[:n] for a in node.inputs):
+            raise TypeError(
+                at_user_line(
+                    f"{what}: {defined_at(f)} is not linear: its derivative depends on the argument, by way of {node.op.name} at {node.source}"
+                )
+            )
+    if any(a in read.inputs[:n] for a in read.outputs):
+        raise TypeError(at_user_line(f"{what}: {defined_at(f)} is not linear: its derivative depends on the argument"))
+    return linear, replay(read, [*at_zero, *outside])
 
 
 # ---------------------------------------------------------------------------------------------------------------- jacobians
@@ -299,7 +377,7 @@ def _split(stacked: Any, types: Sequence[ArrayType], axis: int):
     shape = type_of(stacked).shape
     for t in types:
         index = (slice(None),) * axis + (slice(at, at + t.size),)
-        blocks.append(np.reshape(stacked[index], (*shape[:axis], *t.shape, *shape[axis + 1:])))
+        blocks.append(np.reshape(stacked[index], (*shape[:axis], *t.shape, *shape[axis + 1 :])))
         at += t.size
     return blocks
 
@@ -364,7 +442,7 @@ def jacrev(f: Callable, argnums: int | Sequence[int] = 0, has_aux: bool = False)
         structure = tree.structure(chosen)
         types = [type_of(x) for x in flat]
         rows = tree.leaves(vmap(lambda units: pull(out_structure.unflatten(units)))(_basis(flat)))
-        blocks = [_split(row, types, 0) for row in rows]   # [argument leaf][output leaf]
+        blocks = [_split(row, types, 0) for row in rows]  # [argument leaf][output leaf]
         result = out_structure.unflatten([_argument_tree([b[o] for b in blocks], structure, argnums) for o in range(len(flat))])
         return (result, *aux) if has_aux else result
 
@@ -383,7 +461,8 @@ def hessian(f: Callable, argnums: int | Sequence[int] = 0, has_aux: bool = False
 
 
 def hvp(f: Callable) -> Callable:
-    """Hessian-vector products of a scalar function: `hvp(f)(x, v, *rest)` is the Hessian of `f(x, *rest)` in x times v, at the cost of a few gradients.
+    """Hessian-vector products of a scalar function: `hvp(f)(x, v, *rest)` is the Hessian of `f(x, *rest)` in x times v, at the cost of a few
+    gradients.
 
     `x` and `v` are trees of equal structure. It has the signature of the `hessp=` of `scipy.optimize.minimize`.
 

@@ -1,7 +1,9 @@
 """The trees that a native entry checks and builds, from the arguments of a call and the structure of its result."""
+
 from __future__ import annotations
 
-from typing import Any, Iterable
+from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 
@@ -15,6 +17,7 @@ _SCALARS = {bool: "bool", int: "int", float: "float", complex: "complex"}
 def argument_specs(positional: Iterable[Any]) -> list[Spec] | None:
     """What an entry for these arguments takes, or None where it cannot take them: containers that it does not know."""
     from .compilation import Static as StaticArgument
+
     try:
         return [Static(a.value) if type(a) is StaticArgument else _argument(a) for a in positional]
     except _Unknown:
@@ -22,12 +25,14 @@ def argument_specs(positional: Iterable[Any]) -> list[Spec] | None:
 
 
 class _Unknown(Exception):
-    """A container or leaf that the entry cannot walk."""
+    """A container that the entry cannot walk, or a leaf that it cannot read."""
 
 
 def _argument(x: Any) -> Spec:
     kind = type(x)
     if kind is np.ndarray or isinstance(x, np.generic):
+        if not x.dtype.isnative:
+            raise _Unknown
         return Array(x.shape, x.dtype)
     if kind in _SCALARS:
         return PyScalar(_SCALARS[kind])
@@ -60,7 +65,8 @@ def _sorted_keys(x: dict) -> list:
 def result_spec(structure: tree.Structure, graph: Graph, program: Any, arguments: int) -> Spec | None:
     """What an entry builds: new arrays, arguments that are passed through, and constants. None where it cannot build the container.
 
-    The leaves of the result are visited in the order of `tree`; the native program numbers its distinct output buffers in the order in which they first appear.
+    The leaves of the result are visited in the order of `tree`; the native program numbers its distinct output buffers in the order in which they
+    first appear.
     """
     inputs = {b: i for i, b in enumerate(program.partition.inputs)}
     number = {b: i for i, b in enumerate(program.outputs)}
@@ -75,7 +81,7 @@ def result_spec(structure: tree.Structure, graph: Graph, program: Any, arguments
             return Constant(out.value)
         if out in inputs:
             if inputs[out] >= arguments:
-                raise _Unknown   # a captured array: the slow way returns the very array
+                raise _Unknown  # a captured array: the slow way returns the very array
             return Argument(inputs[out])
         if out in seen:
             return SameAs(number[out])

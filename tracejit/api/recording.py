@@ -1,42 +1,62 @@
 """From a Python function to a graph: arguments are flattened, traced and checked, and an error leaves no trace half open."""
+
 from __future__ import annotations
 
 import functools
-from typing import Any, Callable, NamedTuple, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from .. import tree
-from ..errors import at_user_line
-from ..interpret import replay
-from ..ir import ArrayType, Graph, array_type, supported
+from ..errors import TracerConversionError, at_user_line
+from ..ir import ArrayType, Graph
+from ..ir.types import refusal
 from ..trace import Trace, Tracer, type_of
 
 
 class Recording(NamedTuple):
-    """A traced function: its graph takes the flat arguments, then `outside`, the values that it closes over."""
+    """A traced function: its graph takes the flat arguments, then `outside`, the values that it closes over.
+
+    `made_here` numbers the results that the function computed, as opposed to objects that it was given or returns twice: in NumPy they would be new
+    arrays.
+    """
 
     graph: Graph
     outside: list[Any]
     structure: tree.Structure
     trace: Trace
+    made_here: frozenset[int]
     aux: Any = None
+
+
+def _innermost(f: Callable) -> Callable:
+    """The user's own function inside partial applications and wrappers."""
+    while isinstance(f, functools.partial) or hasattr(f, "__wrapped__"):
+        f = f.func if isinstance(f, functools.partial) else f.__wrapped__
+    return f
 
 
 def name_of(f: Callable) -> str:
     """What messages call the function."""
-    while isinstance(f, functools.partial):
-        f = f.func
-    return getattr(f, "__qualname__", None) or type(f).__qualname__
+    inner = _innermost(f)
+    return getattr(inner, "__qualname__", None) or type(inner).__qualname__
 
 
 def defined_at(f: Callable) -> str:
-    """"name (file:line)" of a function, for messages."""
-    inner = f
-    while isinstance(inner, functools.partial) or hasattr(inner, "__wrapped__"):
-        inner = inner.func if isinstance(inner, functools.partial) else inner.__wrapped__
-    code = getattr(inner, "__code__", None)
+    """ "name (file:line)" of a function, for messages."""
+    code = getattr(_innermost(f), "__code__", None)
     return name_of(f) if code is None else f"{name_of(f)} ({code.co_filename}:{code.co_firstlineno})"
+
+
+def with_keywords(f: Callable) -> Callable:
+    """`f` as a function of the tuple of its positional arguments and the dict of its keyword arguments."""
+
+    @functools.wraps(f)
+    def function(args: tuple, kwargs: dict):
+        return f(*args, **kwargs)
+
+    return function
 
 
 def require_callable(f: Any, what: str) -> None:
@@ -45,29 +65,42 @@ def require_callable(f: Any, what: str) -> None:
 
 
 def as_value(x: Any) -> Any:
-    """A leaf as an array, a NumPy scalar or a proxy; its type has been checked."""
-    if type(x) is Tracer or isinstance(x, (np.ndarray, np.generic)):
-        type_of(x)
-        return np.asarray(x) if type(x) not in (Tracer, np.ndarray) and isinstance(x, np.ndarray) else x
-    array_type(x)
-    return np.asarray(x)[()]
+    """A leaf as an array of native byte order, a NumPy scalar or a proxy. Raises `TypeError` for anything else."""
+    type_ = type_of(x)
+    if type(x) is Tracer or isinstance(x, np.generic):
+        return x
+    value = np.asarray(x, type_.dtype)
+    return value if isinstance(x, np.ndarray) else value[()]
 
 
-def check_leaves(flat: Sequence[Any], args: Any, f: Callable, what: str) -> list[ArrayType]:
-    """The types of the leaves of `args`. Raises `TypeError` naming the path of a leaf that is no array."""
+def argument_paths(args: Sequence[Any], kwargs: dict[str, Any] | None = None, numbers: Iterable[int] | None = None) -> list[str]:
+    """What messages call the leaves of the arguments: `0["w"]`, `scale`. `numbers` are the positions of `args` where these are not all."""
+    places = range(len(args)) if numbers is None else numbers
+    named = kwargs or {}
+    return [
+        f"{place}{path}" for place, x in (*zip(places, args), *((name, named[name]) for name in sorted(named))) for path in tree.paths(x, is_abstract)
+    ]
+
+
+def check_leaves(
+    flat: Sequence[Any], paths: Callable[[], list[str]], f: Callable, what: str, rule: Callable[[Any], ArrayType] = type_of
+) -> list[ArrayType]:
+    """The types of the leaves of some arguments. Raises `TypeError` naming the path of a leaf that is no array."""
     types = []
     for i, leaf in enumerate(flat):
         try:
-            types.append(type_of(leaf))
+            types.append(rule(leaf))
         except TypeError:
-            path = tree.paths(args)[i]
-            kind = f"an array of dtype {leaf.dtype}" if isinstance(leaf, (np.ndarray, np.generic)) else f"{type(leaf).__module__}.{type(leaf).__qualname__}"
-            raise TypeError(at_user_line(f"{what}: argument {path} of {defined_at(f)} is {kind}, which cannot be traced: only arrays and numbers can. "
-                                         f"Mark it as static (`static_argnums=`, `static_argnames=`) under jit, or close over it.")) from None
+            raise TypeError(
+                at_user_line(
+                    f"{what}: argument {paths()[i]} of {defined_at(f)} cannot be traced: {refusal(leaf)} "
+                    f"A value that is no array can be static under jit (`static_argnums=`, `static_argnames=`), or be closed over."
+                )
+            ) from None
     return types
 
 
-def record(f: Callable, what: str, flat: Sequence[Any], structure: tree.Structure, *, concrete: bool, kwargs: dict | None = None, has_aux: bool = False) -> Recording:
+def record(f: Callable, what: str, flat: Sequence[Any], structure: tree.Structure, *, concrete: bool, has_aux: bool = False) -> Recording:
     """Trace `f` on the arguments that `structure` builds from `flat`: values if concrete, else types."""
     trace = Trace(what, concrete)
     try:
@@ -78,17 +111,34 @@ def record(f: Callable, what: str, flat: Sequence[Any], structure: tree.Structur
                 tracers[-1].weak = type_of(leaf).weak
         else:
             tracers = [trace.input(t) for t in flat]
-        out = f(*structure.unflatten(tracers), **(kwargs or {}))
+        try:
+            out = f(*structure.unflatten(tracers))
+        except ValueError as error:
+            # `array[i] = x` hides the refusal of a traced x behind "setting an array element with a sequence".
+            if isinstance(error.__cause__, TracerConversionError):
+                raise error.__cause__ from None
+            raise
         aux = None
         if has_aux:
             out, aux = _split_aux(out, f, what)
             aux = tree.map(lambda leaf: outside_value(trace, leaf), aux)
         leaves, out_structure = tree.flatten(out)
         check_result(leaves, out, f, what)
+        made_here = _made_here(trace, tracers, leaves)
         graph, outside = trace.finish(leaves)
     finally:
         trace.abandon()
-    return Recording(graph, outside, out_structure, trace, aux)
+    return Recording(graph, outside, out_structure, trace, made_here, aux)
+
+
+def _made_here(trace: Trace, inputs: Sequence[Tracer], leaves: Sequence[Any]) -> frozenset[int]:
+    given = {id(x) for x in inputs}
+    found = []
+    for i, leaf in enumerate(leaves):
+        if type(leaf) is Tracer and leaf.owner is trace and id(leaf) not in given:
+            found.append(i)
+            given.add(id(leaf))
+    return frozenset(found)
 
 
 def _split_aux(out: Any, f: Callable, what: str):
@@ -105,12 +155,12 @@ def outside_value(trace: Trace, leaf: Any) -> Any:
 def check_result(leaves: Sequence[Any], out: Any, f: Callable, what: str) -> None:
     """Raises `TypeError` naming the path of a result that is no array."""
     for i, leaf in enumerate(leaves):
-        good = type(leaf) is Tracer or isinstance(leaf, (bool, int, float, complex)) or isinstance(leaf, (np.ndarray, np.generic)) and supported(leaf.dtype)
-        if not good:
+        try:
+            type_of(leaf)
+        except TypeError:
             path = tree.paths(out)[i]
             where = f"result{path}" if path else "the result"
-            raise TypeError(at_user_line(f"{what}: {where} of {defined_at(f)} is {type(leaf).__module__}.{type(leaf).__qualname__}, which is not an array: "
-                                         f"return arrays, numbers and containers of them"))
+            raise TypeError(at_user_line(f"{what}: {where} of {defined_at(f)} cannot be returned: {refusal(leaf)}")) from None
 
 
 class ShapeDtype(NamedTuple):
@@ -121,6 +171,7 @@ class ShapeDtype(NamedTuple):
 
 
 def abstract(x: Any) -> ArrayType:
+    """The type of an argument that may be given by its type alone."""
     if isinstance(x, ArrayType):
         return x
     if isinstance(x, ShapeDtype):
@@ -128,16 +179,16 @@ def abstract(x: Any) -> ArrayType:
     return type_of(x)
 
 
-def _is_abstract(x: Any) -> bool:
+def is_abstract(x: Any) -> bool:
+    """Whether x is a type that stands for an array: named tuples, but leaves of an argument."""
     return isinstance(x, (ArrayType, ShapeDtype))
 
 
 def record_types(f: Callable, what: str, args: tuple, kwargs: dict) -> Recording:
     """Trace `f` symbolically; arrays in `args` and `kwargs` stand for their types."""
-    flat, structure = tree.flatten((args, kwargs), is_leaf=_is_abstract)
-    plain = [x for x in flat if not _is_abstract(x)]
-    check_leaves(plain, [*plain], f, what)
-    return record(lambda a, k: f(*a, **k), what, [abstract(x) for x in flat], structure, concrete=False)
+    flat, structure = tree.flatten((args, kwargs), is_leaf=is_abstract)
+    types = check_leaves(flat, lambda: argument_paths(args, kwargs), f, what, abstract)
+    return record(with_keywords(f), what, types, structure, concrete=False)
 
 
 def trace(f: Callable) -> Callable[..., Graph]:
@@ -153,6 +204,7 @@ def trace(f: Callable) -> Callable[..., Graph]:
 
     def traced(*args, **kwargs) -> Graph:
         return record_types(f, f"trace of {name_of(f)}", args, kwargs).graph
+
     return traced
 
 
@@ -168,5 +220,21 @@ def eval_shape(f: Callable, *args, **kwargs) -> Any:
     return made.structure.unflatten([ShapeDtype(t.shape, t.dtype) for t in made.graph.out_types])
 
 
-__all__ = ["Recording", "ShapeDtype", "abstract", "as_value", "check_leaves", "check_result", "defined_at", "eval_shape", "name_of", "record", "record_types", "replay",
-           "require_callable", "trace"]
+__all__ = [
+    "Recording",
+    "ShapeDtype",
+    "abstract",
+    "argument_paths",
+    "as_value",
+    "check_leaves",
+    "check_result",
+    "defined_at",
+    "eval_shape",
+    "is_abstract",
+    "name_of",
+    "record",
+    "record_types",
+    "require_callable",
+    "trace",
+    "with_keywords",
+]

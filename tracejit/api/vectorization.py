@@ -1,25 +1,30 @@
 """`vmap`: a function of one example becomes a function of many."""
+
 from __future__ import annotations
 
 import functools
-from typing import Any, Callable
+from collections.abc import Callable
+from typing import Any
 
+import numpy as np
 import optree
 
 from .. import tree
 from ..errors import at_user_line
 from ..ops.core import move_axis
 from ..ops.movement import broadcast_to
-from ..trace import Tracer, type_of
+from ..trace import type_of
 from ..transforms.batch import batch
-from .recording import as_value, check_leaves, defined_at, name_of, record, require_callable
+from .recording import argument_paths, as_value, check_leaves, defined_at, name_of, record, require_callable, with_keywords
+from .results import own
 
 
 def vmap(f: Callable, in_axes: Any = 0, out_axes: Any = 0, axis_size: int | None = None) -> Callable:
     """`f` over an axis of its arguments, in one pass and without a Python loop.
 
-    `in_axes` says which axis of each argument is mapped: an integer, None for an argument that all examples share, or a tuple of them, one for each argument, whose items may be trees.
-    `out_axes` says where the new axis goes in the results.  `axis_size` is needed where no argument is mapped.  Keyword arguments are mapped over axis 0.
+    `in_axes` says which axis of each argument is mapped: an integer, None for an argument that all examples share, or a tuple of them, one for each
+    argument, whose items may be trees. `out_axes` says where the new axis goes in the results.  `axis_size` is needed where no argument is mapped.
+    Keyword arguments are mapped over axis 0.
     Raises `ValueError` when the mapped axes differ in size.
 
     >>> import numpy as np, tracejit as tj
@@ -32,53 +37,62 @@ def vmap(f: Callable, in_axes: Any = 0, out_axes: Any = 0, axis_size: int | None
     @functools.wraps(f)
     def mapped(*args, **kwargs):
         if isinstance(in_axes, (tuple, list)) and len(in_axes) != len(args):
-            raise ValueError(at_user_line(f"{what}: in_axes has {len(in_axes)} entries, but {defined_at(f)} was called with {len(args)} positional arguments"))
+            raise ValueError(
+                at_user_line(f"{what}: in_axes has {len(in_axes)} entries, but {defined_at(f)} was called with {len(args)} positional arguments")
+            )
         flat, structure = tree.flatten((args, kwargs))
-        check_leaves(flat, (args, kwargs), f, what)
+        check_leaves(flat, lambda: argument_paths(args, kwargs), f, what)
         axes = [*_prefix(what, "in_axes", tuple(in_axes) if isinstance(in_axes, list) else in_axes, args), *[0] * len(tree.leaves(kwargs))]
         values, size = [], axis_size
-        for x, axis, path in zip(flat, axes, _paths(flat, (args, kwargs))):
+        for i, (x, axis) in enumerate(zip(flat, axes)):
             type_ = type_of(x)
             if axis is None:
                 values.append(as_value(x))
                 continue
             if not -type_.ndim <= axis < type_.ndim:
-                raise ValueError(at_user_line(f"{what}: axis {axis} of argument {path()} does not exist: its shape is {type_.shape}"))
+                raise ValueError(
+                    at_user_line(f"{what}: axis {axis} of argument {argument_paths(args, kwargs)[i]} does not exist: its shape is {type_.shape}")
+                )
             n = type_.shape[axis]
             if size is not None and n != size:
-                raise ValueError(at_user_line(f"{what}: mapped axes differ in size: argument {path()} has {n} along axis {axis}, others have {size}"))
+                raise ValueError(
+                    at_user_line(
+                        f"{what}: mapped axes differ in size: argument {argument_paths(args, kwargs)[i]} has {n} along axis {axis}, others have {size}"
+                    )
+                )
             size = n
             values.append(move_axis(as_value(x), axis, 0))
         if size is None:
             raise ValueError(at_user_line(f"{what}: no argument is mapped: give in_axes an axis, or pass axis_size"))
         types = [type_of(v) if a is None else type_of(v)._replace(shape=type_of(v).shape[1:]) for v, a in zip(values, axes)]
         types = [t._replace(weak=type_of(x).weak) for t, x in zip(types, flat)]
-        made = record(lambda a, k: f(*a, **k), what, types, structure, concrete=False)
+        made = record(with_keywords(f), what, types, structure, concrete=False)
         marks = [a is not None for a in axes] + [False] * len(made.outside)
         results, marked = batch(made.graph, [*values, *made.outside], marks)
         out = made.structure.unflatten(results)
         places = _prefix(what, "out_axes", out_axes, out)
-        return made.structure.unflatten([_place(what, r, m, place, size) for r, m, place in zip(results, marked, places)])
+        return made.structure.unflatten(
+            own([_place(what, r, m, place, size) for r, m, place in zip(results, marked, places)], [*flat, *made.outside])
+        )
 
     return mapped
 
 
-def _paths(flat, args):
-    def path(i):
-        return tree.paths(args)[i]
-    return [functools.partial(path, i) for i in range(len(flat))]
-
-
 def _prefix(what: str, name: str, axes: Any, full: Any) -> list:
-    """One axis (or None) for each leaf of `full`."""
+    """One axis (or None) for each leaf of `full`. Raises where `axes` is no prefix of its structure or holds something else."""
     if axes is None or isinstance(axes, int):
         return [axes] * len(tree.leaves(full))
+    for axis in tree.leaves(axes):
+        if not isinstance(axis, (int, np.integer)):
+            raise TypeError(at_user_line(f"{what}: {name} consists of integers and None, got {axis!r}"))
     try:
         # None is an axis here, not an empty container: it is stood for by a leaf while the prefix is spread.
         marked = optree.tree_map(lambda a: _NONE if a is None else a, axes, none_is_leaf=True, namespace=tree.NAMESPACE)
         spread = optree.broadcast_prefix(marked, full, namespace=tree.NAMESPACE)
     except ValueError as error:
-        raise ValueError(at_user_line(f"{what}: {name}={axes} does not fit the structure of the {'arguments' if name == 'in_axes' else 'results'}: {error}")) from None
+        raise ValueError(
+            at_user_line(f"{what}: {name}={axes} does not fit the structure of the {'arguments' if name == 'in_axes' else 'results'}: {error}")
+        ) from None
     return [None if a is _NONE else a for a in spread]
 
 
@@ -92,5 +106,9 @@ def _place(what: str, x: Any, marked: bool, axis: int | None, size: int):
         return x
     if not marked:
         x = broadcast_to(x, shape=(size, *type_of(x).shape))
-    x = move_axis(x, 0, axis)
-    return x if type(x) is Tracer or x.flags.writeable else x.copy()
+    ndim = type_of(x).ndim
+    if not -ndim <= axis < ndim:
+        raise ValueError(
+            at_user_line(f"{what}: out_axes has {axis}, which does not exist in a result of shape {type_of(x).shape} (the mapped axis included)")
+        )
+    return move_axis(x, 0, axis)

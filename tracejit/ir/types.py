@@ -1,4 +1,5 @@
 """`ArrayType`: everything that is known of an array before it is computed."""
+
 from __future__ import annotations
 
 from typing import Any, NamedTuple
@@ -51,25 +52,39 @@ _SCALARS = {bool: ArrayType((), BOOL, True), int: ArrayType((), INT, True), floa
 _KINDS = "biufc"
 
 
+_LOW, _HIGH = -(1 << 63), 1 << 63
+
+
 def supported(dtype: np.dtype) -> bool:
-    """Whether arrays of this dtype can be traced: booleans, integers, float16/32/64, complex64/128, in native byte order."""
-    return dtype.kind in _KINDS and dtype.itemsize <= (16 if dtype.kind == "c" else 8) and dtype.isnative
+    """Whether arrays of this dtype can be traced: booleans, integers, float16/32/64, complex64/128."""
+    return dtype.kind in _KINDS and dtype.itemsize <= (16 if dtype.kind == "c" else 8)
 
 
 def array_type(x: Any) -> ArrayType:
-    """The type of a plain array or scalar. Raises `TypeError` for anything that is neither."""
-    if isinstance(x, (np.ndarray, np.generic)):
-        if not supported(x.dtype):
-            raise TypeError(at_user_line(f"arrays of dtype {x.dtype} cannot be traced: only booleans, integers, floats and complex numbers can. "
-                                         f"Convert the array first (`x.astype(float)`), or pass it as a static argument."))
-        return ArrayType(x.shape, x.dtype)
-    known = _SCALARS.get(type(x))
+    """The type of a plain array or scalar; one of foreign byte order counts as native, since it is converted before it is used.
+
+    Raises `TypeError` for anything else, and `OverflowError` for an integer that does not fit into 64 bits.
+    """
+    kind = type(x)
+    if (kind is np.ndarray or isinstance(x, (np.generic, np.memmap))) and supported(x.dtype):
+        return ArrayType(x.shape, x.dtype if x.dtype.isnative else x.dtype.newbyteorder("="))
+    known = _SCALARS.get(kind) or next((_SCALARS[k] for k in (int, float, complex) if isinstance(x, k)), None)
     if known is None:
-        for kind in (bool, int, float, complex):
-            if isinstance(x, kind):
-                return _SCALARS[kind]
-        raise TypeError(at_user_line(f"expected an array or a number, got {type(x).__module__}.{type(x).__qualname__}: {_short(x)}"))
+        raise TypeError(at_user_line(f"expected an array or a number: {refusal(x)}"))
+    if known is _SCALARS[int] and not _LOW <= x < _HIGH:
+        raise OverflowError(at_user_line(f"the integer {x} does not fit into 64 bits: use a float"))
     return known
+
+
+def refusal(x: Any) -> str:
+    """Why `array_type` does not take x, and what to do."""
+    if isinstance(x, (np.generic, np.ndarray)) and not supported(x.dtype):
+        advice = "Convert it (`x.astype(float)`)." if x.dtype.kind in "Ofc" else ""
+        return f"it has dtype {x.dtype}, and only booleans, integers, floats and complex numbers of up to 64 bits a part can be traced. {advice}".rstrip()
+    name = f"{type(x).__module__}.{type(x).__qualname__}"
+    if isinstance(x, np.ndarray):
+        return f"it is a {name}, whose own rules would be lost. Pass a plain array (`np.asarray(x)`)."
+    return f"it is a {name} ({_short(x)}), and only arrays and numbers can be traced."
 
 
 def _short(x: Any) -> str:

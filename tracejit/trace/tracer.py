@@ -3,6 +3,7 @@
 It has ndarray's operators, methods and attributes, and answers NumPy's protocols, so that plain `np.sin(x)` and `x @ y` are recorded.
 What an operator or a NumPy function does is written in `tracejit.numpy`, which fills the tables of `dispatch`.
 """
+
 from __future__ import annotations
 
 import numpy as np
@@ -18,6 +19,7 @@ def _binary(ufunc):
 
     def reflected(self, other):
         return self._operator(ufunc, other, self)
+
     return forward, reflected
 
 
@@ -26,19 +28,22 @@ def _unary(ufunc):
         result = dispatch.ufuncs[ufunc](self)
         result.weak = self.weak
         return result
+
     return method
 
 
 def _method(function):
     def method(self, *args, **kwargs):
         return dispatch.functions[function](self, *args, **kwargs)
+
     method.__name__ = function.__name__
     method.__doc__ = f"As `numpy.ndarray.{function.__name__}`."
     return method
 
 
 class Tracer:
-    """A value of the trace `owner`. `atom` is its variable or literal in the trace's graph; `weak` says that it acts as a Python scalar in promotion."""
+    """A value of the trace `owner`. `atom` is its variable or literal in the trace's graph; `weak` says that it acts as a Python scalar in
+    promotion."""
 
     __slots__ = ("owner", "atom", "weak", "__weakref__")
     __array_priority__ = 1000.0
@@ -233,11 +238,14 @@ class Tracer:
 
     # -- leaving the trace
     def __bool__(self) -> bool:
-        if self.owner.knows(self.atom):
+        if self._has_value():
             return bool(self.owner.ambient(self.atom))
-        raise TracerBoolError(at_user_line(
-            f"the truth of a traced value ({self.type}) is not known while {self.owner.what} is traced. "
-            f"Use `np.where(condition, a, b)` for values; for branches and loops on data keep the condition outside the traced function."))
+        raise TracerBoolError(
+            at_user_line(
+                f"the truth of a traced value ({self.type}) is not known while {self.owner.what} is traced. "
+                f"Use `np.where(condition, a, b)` for values; for branches and loops on data keep the condition outside the traced function."
+            )
+        )
 
     def __int__(self) -> int:
         return int(self._known("int", "x.astype(int)"))
@@ -253,38 +261,66 @@ class Tracer:
     def __complex__(self) -> complex:
         return complex(self._detached("complex", "x.astype(complex)"))
 
+    def __round__(self, digits=None):
+        return dispatch.functions[np.round](self, digits) if digits is not None else round(self._detached("round", "np.round(x)"))
+
+    def __trunc__(self) -> int:
+        return int(self._detached("trunc", "np.trunc(x)"))
+
+    def __format__(self, spec: str) -> str:
+        if not spec:
+            return repr(self)
+        if self._has_value():
+            return format(self.owner.ambient(self.atom), spec)
+        raise self._conversion("format", "an empty format, which shows the type, and print the results")
+
     def __array__(self, dtype=None, copy=None):
-        raise TracerConversionError(at_user_line(
-            f"a traced value ({self.type}) cannot become a plain ndarray while {self.owner.what} is traced: it would leave the trace and its derivative would be lost. "
-            f"Use it as it is: np functions, operators and methods work on it. To build an array from traced numbers use `np.stack([...])`."))
+        if not self.owner.alive:
+            raise self.owner.leaked(self)
+        raise TracerConversionError(
+            at_user_line(
+                f"a traced value ({self.type}) cannot become a plain ndarray while {self.owner.what} is traced: it would leave the trace and its derivative would be lost. "
+                f"Use it as it is: np functions, operators and methods work on it. To build an array from traced numbers use `np.stack([...])`."
+            )
+        )
 
     def item(self, *args):
         """The Python number, where a value exists. It leaves the trace: no derivative flows through it."""
-        if self.owner.knows(self.atom):
+        if self._has_value():
             return self.owner.ambient(self.atom).item(*args)
         raise self._conversion("item", "the value itself")
 
     def tolist(self):
         """The nested Python list, where a value exists, as `item`."""
-        if self.owner.knows(self.atom):
+        if self._has_value():
             return self.owner.ambient(self.atom).tolist()
         raise self._conversion("tolist", "the value itself")
 
+    def _has_value(self) -> bool:
+        """Whether the context outside has a value for this one. Raises where the trace has ended."""
+        if not self.owner.alive:
+            raise self.owner.leaked(self)
+        return self.owner.knows(self.atom)
+
     def _known(self, wanted: str, instead: str):
         """The value outside, for a number that shapes and indices are made from (derivatives do not flow through those)."""
-        if self.owner.knows(self.atom):
+        if self._has_value():
             return self.owner.ambient(self.atom)
         raise self._conversion(wanted, instead)
 
     def _detached(self, wanted: str, instead: str):
         if is_inexact(self.dtype):
+            self._has_value()  # a leaked value is told as such
             raise self._conversion(wanted, instead)
         return self._known(wanted, instead)
 
     def _conversion(self, wanted: str, instead: str) -> TracerConversionError:
-        return TracerConversionError(at_user_line(
-            f"{wanted}() of a traced value ({self.type}) while {self.owner.what} is traced: a plain Python number would leave the trace and its derivative would be lost. "
-            f"Use {instead}; use `np.sin(x)` in place of `math.sin(x)`; or make the argument static (`static_argnums=`)."))
+        return TracerConversionError(
+            at_user_line(
+                f"{wanted}() of a traced value ({self.type}) while {self.owner.what} is traced: a plain Python number would leave the trace and its derivative would be lost. "
+                f"Use {instead}; `np.sin(x)` in place of `math.sin(x)`; `np.stack(list_of_numbers)` in place of writing into an array; or make the argument static (`static_argnums=`)."
+            )
+        )
 
     # -- NumPy's protocols
     def __array_ufunc__(self, ufunc, method, *inputs, **kwargs):
@@ -300,10 +336,9 @@ class Tracer:
         raise TypeError(at_user_line(f"a traced value ({self.type}) cannot be pickled or copied out of the {self.owner.what} that made it"))
 
 
-FOREIGN = (str, bytes, dict, set)   # what an operator leaves to the other operand
+FOREIGN = (str, bytes, dict, set)  # what an operator leaves to the other operand
 
 
 def acts_as_scalar(x) -> bool:
     """Whether x is a Python number or a traced value that stands for one."""
     return x.weak if type(x) is Tracer else not isinstance(x, (np.generic, np.ndarray)) and isinstance(x, (int, float, complex))
-
