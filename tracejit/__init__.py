@@ -5,13 +5,58 @@
 >>> f(np.zeros(3))
 array([0., 0., 0.])
 """
-from . import numpy as numpy  # noqa: PLC0414  (fills the dispatch tables that proxies read)
+
 from . import nn, optim, tree
-from .api import (ShapeDtype, eval_shape, grad, hessian, hvp, jit, jacfwd, jacrev, jvp, linear_transpose, linearize, stop_gradient, trace, value_and_grad, vjp, vmap)
+from . import numpy as numpy
+from .api import (
+    ShapeDtype,
+    eval_shape,
+    grad,
+    hessian,
+    hvp,
+    jacfwd,
+    jacrev,
+    jit,
+    jvp,
+    linear_transpose,
+    linearize,
+    stop_gradient,
+    trace,
+    value_and_grad,
+    vjp,
+    vmap,
+)
 from .config import config
 from .errors import GraphError, LeakedTracerError, TracejitError, TracerBoolError, TracerConversionError
 from .tools import check_grads
 
 __version__ = "0.1.0"
-__all__ = ["GraphError", "LeakedTracerError", "ShapeDtype", "TracejitError", "TracerBoolError", "TracerConversionError", "check_grads", "config", "eval_shape", "grad", "hessian", "hvp", "jacfwd",
-           "jacrev", "jit", "jvp", "linear_transpose", "linearize", "nn", "numpy", "optim", "stop_gradient", "trace", "tree", "value_and_grad", "vjp", "vmap"]
+__all__ = [
+    "GraphError",
+    "LeakedTracerError",
+    "ShapeDtype",
+    "TracejitError",
+    "TracerBoolError",
+    "TracerConversionError",
+    "check_grads",
+    "config",
+    "eval_shape",
+    "grad",
+    "hessian",
+    "hvp",
+    "jacfwd",
+    "jacrev",
+    "jit",
+    "jvp",
+    "linear_transpose",
+    "linearize",
+    "nn",
+    "numpy",
+    "optim",
+    "stop_gradient",
+    "trace",
+    "tree",
+    "value_and_grad",
+    "vjp",
+    "vmap",
+]

@@ -1,9 +1,10 @@
 """Settings, read from the environment once and changeable at run time.
 
-    >>> import tracejit as tj
-    >>> tj.config.check
-    False
+>>> import tracejit as tj
+>>> tj.config.check
+False
 """
+
 from __future__ import annotations
 
 import os
@@ -18,14 +19,15 @@ def _threads() -> int:
         text = os.environ.get(name, "")
         if text.strip().isdigit():
             return max(1, int(text))
-    affinity = getattr(os, "sched_getaffinity", None)   # Linux has it
+    affinity = getattr(os, "sched_getaffinity", None)  # Linux has it
     return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
 class Config:
     """`check`: verify every graph after every pass (environment: `TRACEJIT_CHECK=1`).
 
-    `threads`: how many threads a large kernel runs on (`TRACEJIT_NUM_THREADS`, else `OMP_NUM_THREADS`, else the processors that the process may use); read when a function is compiled.
+    `threads`: how many threads a large kernel runs on (`TRACEJIT_NUM_THREADS`, else `OMP_NUM_THREADS`, else the processors that the process may
+    use); read when a function is compiled.
 
     `max_nodes`: the size at which tracing stops with an error, because a Python loop was unrolled (`TRACEJIT_MAX_NODES`).
     """

@@ -5,7 +5,8 @@ interpreter and the way in which one graph is inlined into another.
 """
 from __future__ import annotations
 
-from typing import Any, Sequence
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 

@@ -111,7 +111,8 @@ class Jit:
             return types.MethodType(self, instance)
         found = self._bound.get(id(instance))
         if found is None or found[0]() is not instance:
-            reference = _reference(instance, lambda _, key=id(instance): self._bound.pop(key, None))
+            key = id(instance)
+            reference = _reference(instance, lambda _: self._bound.pop(key, None))
             method = functools.wraps(self.f)(lambda *args, **kwargs: self.f(reference(), *args, **kwargs))
             numbers = [n - (n > 0) for n in self._static_numbers if n]
             found = self._bound[id(instance)] = reference, Jit(method, numbers, self._static_names)

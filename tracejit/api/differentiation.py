@@ -281,7 +281,8 @@ def _require_inexact(what: str, f: Callable, types: Sequence[ArrayType], paths: 
         if not is_inexact(type_.dtype):
             raise TypeError(
                 at_user_line(
-                    f"{what}: argument {paths()[i]} of {defined_at(f)} has dtype {type_.dtype}, and only floats and complex numbers have derivatives. "
+                    f"{what}: argument {paths()[i]} of {defined_at(f)} has dtype {type_.dtype}, "
+                    "and only floats and complex numbers have derivatives. "
                     f"Pass it as a float (`1.0`, `x.astype(float)`), or leave it out of `argnums`."
                 )
             )

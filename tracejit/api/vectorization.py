@@ -57,7 +57,8 @@ def vmap(f: Callable, in_axes: Any = 0, out_axes: Any = 0, axis_size: int | None
             if size is not None and n != size:
                 raise ValueError(
                     at_user_line(
-                        f"{what}: mapped axes differ in size: argument {argument_paths(args, kwargs)[i]} has {n} along axis {axis}, others have {size}"
+                        f"{what}: mapped axes differ in size: argument {argument_paths(args, kwargs)[i]} has {n} along axis {axis}, "
+                        f"others have {size}"
                     )
                 )
             size = n

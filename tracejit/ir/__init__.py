@@ -1,7 +1,22 @@
 """What a program is: types, graph, builder, legality, printer."""
+
 from .builder import Builder
 from .graph import Atom, Graph, Literal, Node, Var, live_nodes
 from .spec import check, checked
 from .types import ArrayType, array_type, is_inexact, supported
 
-__all__ = ["ArrayType", "Atom", "Builder", "Graph", "Literal", "Node", "Var", "array_type", "check", "checked", "is_inexact", "live_nodes", "supported"]
+__all__ = [
+    "ArrayType",
+    "Atom",
+    "Builder",
+    "Graph",
+    "Literal",
+    "Node",
+    "Var",
+    "array_type",
+    "check",
+    "checked",
+    "is_inexact",
+    "live_nodes",
+    "supported",
+]

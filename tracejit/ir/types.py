@@ -80,7 +80,7 @@ def refusal(x: Any) -> str:
     """Why `array_type` does not take x, and what to do."""
     if isinstance(x, (np.generic, np.ndarray)) and not supported(x.dtype):
         advice = "Convert it (`x.astype(float)`)." if x.dtype.kind in "Ofc" else ""
-        return f"it has dtype {x.dtype}, and only booleans, integers, floats and complex numbers of up to 64 bits a part can be traced. {advice}".rstrip()
+        return f"it has dtype {x.dtype}, and only booleans, integers, floats and complex numbers can be traced. {advice}".rstrip()
     name = f"{type(x).__module__}.{type(x).__qualname__}"
     if isinstance(x, np.ndarray):
         return f"it is a {name}, whose own rules would be lost. Pass a plain array (`np.asarray(x)`)."

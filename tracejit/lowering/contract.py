@@ -1,7 +1,9 @@
 """Which axes of a temporary need memory.
 
-Inside a nest, a value that is written and read in the same turn of a shared loop does not need that loop's axis: a matrix becomes a row, a row a scalar in a register.
+Inside a nest, a value that is written and read in the same turn of a shared loop does not need that loop's axis: a matrix becomes a row, a row a
+scalar in a register.
 """
+
 from __future__ import annotations
 
 from typing import NamedTuple
@@ -18,7 +20,7 @@ class Storage(NamedTuple):
 
     kept: tuple[int, ...]
     register: bool = False
-    private: bool = False   # nothing outside the nest touches it
+    private: bool = False  # nothing outside the nest touches it
 
     def shape(self, buffer: Buffer) -> tuple[int, ...]:
         return tuple(buffer.shape[d] for d in self.kept)
@@ -53,7 +55,9 @@ def contract(nest: Nest, needed: set[Buffer]) -> dict[Buffer, Storage]:
                 uses.setdefault(item.buffer, []).append(_Use(path, item.target, item, True))
 
     visit(nest.body, ())
-    return {buffer: whole(buffer) if buffer in needed or not any(u.writes for u in found) else _storage(buffer, found) for buffer, found in uses.items()}
+    return {
+        buffer: whole(buffer) if buffer in needed or not any(u.writes for u in found) else _storage(buffer, found) for buffer, found in uses.items()
+    }
 
 
 def _storage(buffer: Buffer, uses: list[_Use]) -> Storage:
@@ -61,7 +65,9 @@ def _storage(buffer: Buffer, uses: list[_Use]) -> Storage:
     for use in uses[1:]:
         common = tuple(a for a, b in zip(common, use.path) if a is b)
     shared = [ix.of(loop.counter) for loop in common]
-    kept = tuple(d for d, n in enumerate(buffer.shape) if n != 1 and not (uses[0].index[d] in shared and all(u.index[d] == uses[0].index[d] for u in uses)))
+    kept = tuple(
+        d for d, n in enumerate(buffer.shape) if n != 1 and not (uses[0].index[d] in shared and all(u.index[d] == uses[0].index[d] for u in uses))
+    )
     writers = [u for u in uses if u.writes]
     register = not kept and len(writers) == 1 and writers[0].stage.combine is None and writers[0].path == common
     return Storage(kept, register, True)

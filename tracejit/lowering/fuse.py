@@ -1,14 +1,18 @@
-"""Loop nests merged: stages that run over the same counters share their loops, recursively, and what they pass to one another loses the axes that live inside one turn.
+"""Loop nests merged: stages that run over the same counters share their loops, recursively, and what they pass to one another loses the axes that
+live inside one turn.
 
 Softmax, layer norm and their gradients become one pass over rows that stay in L1, with no rule about any of them.
 
-A `Nest` is a block: a list of stages and loops, in order; a loop has a counter and a block.  A stage is merged into a loop of equal extent only if everything that it reads from the
-stages inside was complete in the same turn.  Before the outermost loop that a reduction runs over stands a stage that stores its identity.
+A `Nest` is a block: a list of stages and loops, in order; a loop has a counter and a block.  A stage is merged into a loop of equal extent only if
+everything that it reads from the stages inside was complete in the same turn.  Before the outermost loop that a reduction runs over stands a stage
+that stores its identity.
 """
+
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import Any, Iterator
+from typing import Any
 
 from . import index as ix
 from .index import Counter, Index
@@ -67,7 +71,7 @@ def fuse(partition: Partition) -> list[Item]:
 class _Fuser:
     def __init__(self) -> None:
         self.items: list[Item] = []
-        self.place: dict[Buffer, int] = {}   # of each stored value, the item that makes it
+        self.place: dict[Buffer, int] = {}  # of each stored value, the item that makes it
         self.reads: dict[Nest, set[Buffer]] = {}
 
     def add(self, stage: Stage) -> None:
@@ -84,7 +88,7 @@ class _Fuser:
                 continue
             depends = position == earliest
             if not depends and not (self.reads[nest] & read):
-                continue   # nothing in common: sharing a loop would gain nothing
+                continue  # nothing in common: sharing a loop would gain nothing
             if self._enter(nest, stage):
                 break
         else:
@@ -115,8 +119,8 @@ def _merge(body: list, stage: Stage, names: dict[Counter, Counter], depth: int, 
         if isinstance(item, Loop) and item.counter.extent == counter.extent and _allowed(item, stage, {**names, counter: item.counter}, item.counter):
             renamed = {**names, counter: item.counter}
             if depth == _first_reduced(stage):
-                body.insert(position, None)   # the identity goes in front of the shared loop
-                body[position:position + 1] = _identity_items(stage, renamed, depth)
+                body.insert(position, None)  # the identity goes in front of the shared loop
+                body[position : position + 1] = _identity_items(stage, renamed, depth)
             return _merge(item.body, stage, renamed, depth + 1)
         if _feeds(item, stage):
             break
@@ -144,7 +148,8 @@ def reads(stage: Stage) -> list[Expression]:
 
 
 def _first_reduced(stage: Stage) -> int | None:
-    """The depth of the outermost loop that the stage reduces over, in front of which its identity is stored; None for a stage that does not reduce."""
+    """The depth of the outermost loop that the stage reduces over, in front of which its identity is stored; None for a stage that does not
+    reduce."""
     if not stage.combine or stage.into:
         return None
     kept = {a for i in stage.target for a, _ in i.terms}
@@ -167,8 +172,13 @@ def _identity_items(stage: Stage, names: dict[Counter, Counter], depth: int) -> 
 def _resolved(stage: Stage, names: dict[Counter, Counter]) -> Stage:
     if not names:
         return stage
-    renamed = lambda x: substitute(x, names)  # noqa: E731
-    return replace(stage, counters=[names.get(c, c) for c in stage.counters], target=tuple(i.substitute(names, renamed) for i in stage.target), expression=renamed(stage.expression))
+    renamed = lambda x: substitute(x, names)
+    return replace(
+        stage,
+        counters=[names.get(c, c) for c in stage.counters],
+        target=tuple(i.substitute(names, renamed) for i in stage.target),
+        expression=renamed(stage.expression),
+    )
 
 
 def _feeds(item: Loop | Stage, stage: Stage) -> bool:
@@ -178,7 +188,8 @@ def _feeds(item: Loop | Stage, stage: Stage) -> bool:
 
 
 def _allowed(loop: Loop, stage: Stage, names: dict[Counter, Counter], counter: Counter) -> bool:
-    """May the stage run inside this loop?  Only if what it reads from the stages there is complete in the same turn, and was made at the same counter."""
+    """May the stage run inside this loop?  Only if what it reads from the stages there is complete in the same turn, and was made at the same
+    counter."""
     writers: dict[Buffer, list[Stage]] = {}
     for s in _stages(loop.body):
         writers.setdefault(s.buffer, []).append(s)

@@ -1,14 +1,16 @@
 """Positions in an array as expressions of loop counters.
 
-An `Index` is a sum of atoms with whole coefficients and a constant.  An atom is a loop counter, a quotient or remainder of an index that does not simplify, or an integer that the
-program computes (`Computed`).  Broadcasting, transposing, slicing and reversing keep indices affine; a reshape that splits or joins axes does too wherever the sizes divide, because every atom
+An `Index` is a sum of atoms with whole coefficients and a constant.  An atom is a loop counter, a quotient or remainder of an index that does not
+simplify, or an integer that the program computes (`Computed`).  Broadcasting, transposing, slicing and reversing keep indices affine; a reshape that
+splits or joins axes does too wherever the sizes divide, because every atom
 knows its range.
 """
+
 from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
-from typing import NamedTuple, Union
+from typing import NamedTuple
 
 _serial = itertools.count()
 
@@ -77,7 +79,7 @@ class Computed:
         return 0
 
 
-Atom = Union[Counter, Quotient, Remainder, Computed]
+Atom = Counter | Quotient | Remainder | Computed
 
 
 class Index(NamedTuple):

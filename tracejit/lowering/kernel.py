@@ -1,12 +1,15 @@
 """Scalar expressions: what one element of an array is, as a function of where it is.
 
-Expressions are interned: equal expressions are one object, so sharing needs no search, and the printer computes each once.  `Expressions` is the `k` that an op's `lower` rule gets;
-`Reader` is what it gets for each input.  Fusing is composing: a reader of a value that is not stored gives that value's own expression.
+Expressions are interned: equal expressions are one object, so sharing needs no search, and the printer computes each once.  `Expressions` is the `k`
+that an op's `lower` rule gets; `Reader` is what it gets for each input.  Fusing is composing: a reader of a value that is not stored gives that
+value's own expression.
 """
+
 from __future__ import annotations
 
 import weakref
-from typing import Any, Callable, Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 
@@ -50,11 +53,26 @@ class Expression:
         return f"{self.op}({', '.join(map(str, (self.data, *self.args)))})"
 
 
-Test = tuple[str, Index, int]   # ("ge", i, n): i >= n; ("lt", i, n): i < n; ("divisible", i, n): i % n == 0
+Test = tuple[str, Index, int]  # ("ge", i, n): i >= n; ("lt", i, n): i < n; ("divisible", i, n): i % n == 0
 
 _interned: weakref.WeakValueDictionary[tuple, Expression] = weakref.WeakValueDictionary()
 _count = iter(range(1 << 62))
-_COMPARISONS = {"equal", "not_equal", "less", "less_equal", "greater", "greater_equal", "logical_and", "logical_or", "logical_xor", "logical_not", "isnan", "isinf", "isfinite", "signbit"}
+_COMPARISONS = {
+    "equal",
+    "not_equal",
+    "less",
+    "less_equal",
+    "greater",
+    "greater_equal",
+    "logical_and",
+    "logical_or",
+    "logical_xor",
+    "logical_not",
+    "isnan",
+    "isinf",
+    "isfinite",
+    "signbit",
+}
 
 
 def make(op: str, dtype: np.dtype, args: tuple[Expression, ...] = (), data: Any = None) -> Expression:
@@ -100,7 +118,7 @@ class Reader:
 
     def broadcast(self, index: tuple[Index, ...]) -> Expression:
         """The element that stands at `index` of an array that this one is broadcast to."""
-        own = index[len(index) - len(self.shape):]
+        own = index[len(index) - len(self.shape) :]
         return self[tuple(Index() if n == 1 else i for n, i in zip(self.shape, own))]
 
     def gather(self, positions: tuple[Index | int | Expression, ...]) -> Expression:
@@ -194,6 +212,7 @@ def substitute(expression: Expression, counters: dict[Counter, Counter], memo: d
                 data = tuple((kind, i.substitute(counters, walk), n) for kind, i, n in data)
             found = memo[e] = make(e.op, e.dtype, tuple(map(walk, e.args)), data)
         return found
+
     return walk(expression)
 
 

@@ -1,7 +1,8 @@
 """Where temporaries are: offsets into one arena, shared by values that are never alive at once."""
 from __future__ import annotations
 
-from typing import Iterable, NamedTuple
+from collections.abc import Iterable
+from typing import NamedTuple
 
 ALIGNMENT = 64
 
@@ -28,7 +29,7 @@ def plan(intervals: Iterable[Interval]) -> tuple[list[int], int]:
         own = intervals[i]
         size = -(-own.size // ALIGNMENT) * ALIGNMENT
         at = 0
-        for start, end, other in sorted((p for p in placed if p[2].first <= own.last and own.first <= p[2].last), key=lambda p: p[:2]):
+        for start, end, _ in sorted((p for p in placed if p[2].first <= own.last and own.first <= p[2].last), key=lambda p: p[:2]):
             if at + size <= start:
                 break
             at = max(at, end)

@@ -1,8 +1,9 @@
 """Large nests cut into chunks for several threads.
 
-The outermost loop of a nest is divided into runs of turns, one a chunk.  Where stages reduce over that loop, each chunk reduces into an array of its own, and a small nest combines those: the result depends on
-the number of chunks, which depends on sizes alone, and not on the number of threads.
+The outermost loop of a nest is divided into runs of turns, one a chunk.  Where stages reduce over that loop, each chunk reduces into an array of its
+own, and a small nest combines those: the result depends on the number of chunks, which depends on sizes alone, and not on the number of threads.
 """
+
 from __future__ import annotations
 
 import math
@@ -26,8 +27,33 @@ MAX_PARTIAL_BYTES = 1 << 21
 # The turns of a chunk of an innermost loop are a multiple of this, so that all but the last are whole vectors.
 GRAIN = 256
 
-_CHEAP = {"add", "subtract", "multiply", "negative", "square", "maximum", "minimum", "select", "absolute", "less", "greater", "less_equal", "greater_equal", "equal", "not_equal",
-          "logical_and", "logical_or", "logical_not", "isnan", "sign", "floor", "ceil", "rint", "trunc", "convert"}
+_CHEAP = {
+    "add",
+    "subtract",
+    "multiply",
+    "negative",
+    "square",
+    "maximum",
+    "minimum",
+    "select",
+    "absolute",
+    "less",
+    "greater",
+    "less_equal",
+    "greater_equal",
+    "equal",
+    "not_equal",
+    "logical_and",
+    "logical_or",
+    "logical_not",
+    "isnan",
+    "sign",
+    "floor",
+    "ceil",
+    "rint",
+    "trunc",
+    "convert",
+}
 
 
 @dataclass(eq=False)
@@ -100,7 +126,7 @@ def _chunked(loop: Loop) -> list[Nest] | None:
         return None
     stages = list(_stages(loop.body))
     if any(s.into and not any(i == ix.of(counter) for i in s.target) for s in stages):
-        return None   # chunks would write into one another's places
+        return None  # chunks would write into one another's places
     partial: dict[Buffer, Buffer] = {}
     start: list[Loop | Stage] = []
     finish: list[Nest] = []

@@ -1,16 +1,19 @@
 """Which values are stored, and what computes each of them.
 
-A value that is cheap or has one reader is never stored: its readers compose its expression into theirs.  Stored are outputs, reductions, what library and host steps read or make, and
-values that are dear to compute again.  Each stored value becomes a `Stage`, a loop nest to be fused, or belongs to a `Library` or `Host` step.
+A value that is cheap or has one reader is never stored: its readers compose its expression into theirs.  Stored are outputs, reductions, what
+library and host steps read or make, and values that are dear to compute again.  Each stored value becomes a `Stage`, a loop nest to be fused, or
+belongs to a `Library` or `Host` step.
 """
+
 from __future__ import annotations
 
+from collections.abc import Container
 from dataclasses import dataclass, field
-from typing import Any, Container
+from typing import Any
 
 import numpy as np
 
-from ..ir import ArrayType, Atom, Graph, Literal, Node, Var
+from ..ir import Atom, Graph, Literal, Node, Var
 from . import index as ix
 from .index import Counter, Index
 from .kernel import Buffer, Expression, Expressions, Reader, constant, load, settled
@@ -152,7 +155,9 @@ class Partitioner:
         if var in self.wanted or depth >= MAX_DEPTH:
             return True
         readers = self.readers.get(var, ())
-        repeated = len(readers) > 1 or any(r.op.kind == "pointwise" and r.op.name not in _PLACING and r.outputs[0].type.size > var.type.size for r in readers)
+        repeated = len(readers) > 1 or any(
+            r.op.kind == "pointwise" and r.op.name not in _PLACING and r.outputs[0].type.size > var.type.size for r in readers
+        )
         return repeated and (dear or work > REPEATED_WORK)
 
     # -- the walk
@@ -243,16 +248,18 @@ class Partitioner:
         counters = [Counter(n) for n in x.type.shape]
         kept = [c for d, c in enumerate(counters) if d not in axes]
         target = tuple(map(ix.of, kept))
-        if x.type.size == 0:   # nothing to combine: the identity alone
-            return Stage(self._buffer(node.outputs[0]), [c for c in kept if c.extent != 1], target, constant(identity(combine, dtype), dtype), None, node)
-        if all(c.extent == 1 for d, c in enumerate(counters) if d in axes):   # one element each: nothing to combine with
+        if x.type.size == 0:  # nothing to combine: the identity alone
+            return Stage(
+                self._buffer(node.outputs[0]), [c for c in kept if c.extent != 1], target, constant(identity(combine, dtype), dtype), None, node
+            )
+        if all(c.extent == 1 for d, c in enumerate(counters) if d in axes):  # one element each: nothing to combine with
             combine = None
         expression = self.read(x, tuple(map(ix.of, counters)))
         return Stage(self._buffer(node.outputs[0]), [c for c in counters if c.extent != 1], target, expression, combine, node)
 
-
     def _write_stages(self, node: Node) -> list[Stage]:
-        """A copy of the first input, and the stage that writes the second into it. Nothing is copied where this is the only reader of a temporary: it is changed in place."""
+        """A copy of the first input, and the stage that writes the second into it. Nothing is copied where this is the only reader of a temporary:
+        it is changed in place."""
         x, updates = node.inputs[:2]
         counters = [Counter(n) for n in updates.type.shape]
         index = tuple(map(ix.of, counters))
@@ -273,7 +280,8 @@ class Partitioner:
 
 
 def is_matrix(shape: tuple[int, ...], strides: tuple[int, ...]) -> bool:
-    """Whether the last two axes are a matrix as BLAS takes it: one of them adjacent in memory, and a positive step from line to line at least as long as a line."""
+    """Whether the last two axes are a matrix as BLAS takes it: one of them adjacent in memory, and a positive step from line to line at least as
+    long as a line."""
     if len(shape) < 2:
         return True
     (m, n), (row, column) = shape[-2:], strides[-2:]
@@ -304,5 +312,3 @@ def identity(combine: str, dtype: np.dtype) -> Any:
 def partition(graph: Graph, native, own: Container[int] = ()) -> Partition:
     """The steps of a graph without calls; see `Partitioner`."""
     return Partitioner(graph, native, own).run()
-
-

@@ -2,10 +2,12 @@
 
 Replaying into a new builder shares equal values across what were calls, and applies the local identities once more.
 """
+
 from __future__ import annotations
 
 import math
-from typing import Any, Sequence
+from collections.abc import Sequence
+from typing import Any
 
 from ..ir import Atom, Builder, Graph, Literal, Node, Var, checked
 from ..ops.call import call
@@ -14,7 +16,8 @@ from ..ops.movement import reshape, transpose
 
 
 def prepare(graph: Graph) -> Graph:
-    """An equal graph without calls, in which every `dot_general` multiplies stacks of matrices: (batch, m, k) by (batch, k, n), or (m, k) by (k, n)."""
+    """An equal graph without calls, in which every `dot_general` multiplies stacks of matrices: (batch, m, k) by (batch, k, n), or (m, k) by (k,
+    n)."""
     builder = Builder()
     inputs = [builder.input(t) for t in graph.in_types]
     outputs = _inline(builder, graph, inputs)
@@ -41,7 +44,7 @@ def _as_matrix_product(builder: Builder, node: Node, x: Atom, y: Atom) -> Atom:
     px, py = as_matrices(len(x.type.shape), len(y.type.shape), contract, batch)
     shape_x, shape_y = [x.type.shape[p] for p in px], [y.type.shape[p] for p in py]
     lead = [math.prod(shape_x[:nb])] if nb else []
-    m, k, n = math.prod(shape_x[nb:len(shape_x) - nc]), math.prod(shape_y[nb:nb + nc]), math.prod(shape_y[nb + nc:])
+    m, k, n = math.prod(shape_x[nb : len(shape_x) - nc]), math.prod(shape_y[nb : nb + nc]), math.prod(shape_y[nb + nc :])
 
     def matrices(a: Atom, permutation, shape) -> Atom:
         (moved,) = builder.emit(transpose, (a,), {"permutation": permutation}, node.source)

@@ -2,12 +2,14 @@
 
 The native code runs with Python's lock held, so one arena a program is enough.
 """
+
 from __future__ import annotations
 
 import ctypes
 import math
 import weakref
-from typing import Any, Container, Sequence
+from collections.abc import Container, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -40,7 +42,7 @@ def native(node: Node) -> bool:
     return True
 
 
-_NATIVE = ctypes.PYFUNCTYPE(ctypes.c_int64, ctypes.c_void_p)   # keeps Python's lock
+_NATIVE = ctypes.PYFUNCTYPE(ctypes.c_int64, ctypes.c_void_p)  # keeps Python's lock
 
 
 class Program:
@@ -99,7 +101,7 @@ class Program:
         offsets, self.arena_bytes = plan(interval for _, _, interval in wanted)
         self._places |= {(nest, buffer): Place(self.arena_slot, offset) for (nest, buffer, _), offset in zip(wanted, offsets)}
         self._memory = np.empty(self.arena_bytes + ALIGNMENT, np.uint8)
-        self._arena = self._memory[-self._memory.ctypes.data % ALIGNMENT:]
+        self._arena = self._memory[-self._memory.ctypes.data % ALIGNMENT :]
         self.arena_address = self._arena.ctypes.data
 
     # -- what was built
@@ -122,12 +124,14 @@ class Program:
         """The outputs on arrays and scalars of the graph's input types, which may be strided. Raises what NumPy raises for an index out of range."""
         held = [np.ascontiguousarray(a, b.type.dtype) for a, b in zip(args, self.partition.inputs)]
         made = [np.empty(b.shape, b.type.dtype) for b in self.outputs]
-        slots = (ctypes.c_void_p * (self.arena_slot + 1 + len(made)))(*[a.ctypes.data for a in held], self.arena_address, *[a.ctypes.data for a in made])
+        slots = (ctypes.c_void_p * (self.arena_slot + 1 + len(made)))(
+            *[a.ctypes.data for a in held], self.arena_address, *[a.ctypes.data for a in made]
+        )
         for step in self._calls:
             if isinstance(step, Host):
                 self._call_host(step, slots)
             elif step(slots):
-                replay(self.graph, list(args))   # the reference meaning raises the error, with the position that was out of range
+                replay(self.graph, list(args))  # the reference meaning raises the error, with the position that was out of range
                 raise RuntimeError("compiled code reported an index out of range that the interpreter did not find")
         results = dict(zip(self.outputs, made))
         position = {b: i for i, b in enumerate(self.partition.inputs)}

@@ -1,4 +1,6 @@
-"""A program as text for people: its loop nests as Python-like code, library calls and host calls, with the lines of the user's program that they come from."""
+"""A program as text for people: its loop nests as Python-like code, library calls and host calls, with the lines of the user's program that they
+come from."""
+
 from __future__ import annotations
 
 import string
@@ -11,8 +13,23 @@ from .index import Computed, Counter, Index, Quotient, strides
 from .kernel import Buffer, Expression
 from .partition import Host, Library, Stage, View
 
-_INFIX = {"add": "+", "subtract": "-", "multiply": "*", "divide": "/", "less": "<", "less_equal": "<=", "greater": ">", "greater_equal": ">=", "equal": "==", "not_equal": "!=",
-          "logical_and": "and", "logical_or": "or", "power": "**", "remainder": "%", "floor_divide": "//"}
+_INFIX = {
+    "add": "+",
+    "subtract": "-",
+    "multiply": "*",
+    "divide": "/",
+    "less": "<",
+    "less_equal": "<=",
+    "greater": ">",
+    "greater_equal": ">=",
+    "equal": "==",
+    "not_equal": "!=",
+    "logical_and": "and",
+    "logical_or": "or",
+    "power": "**",
+    "remainder": "%",
+    "floor_divide": "//",
+}
 
 
 def show(program) -> str:
@@ -60,12 +77,15 @@ class _Printer:
 
     def _host(self, item: Host) -> str:
         operands = [self._name(o) if isinstance(o, Buffer) else repr(o) for o in item.operands]
-        return f"# host call{_at(item)}: this op has no native form\n{', '.join(map(self._name, item.results))} = {item.node.op.name}({', '.join(operands)})"
+        results = ", ".join(map(self._name, item.results))
+        return f"# host call{_at(item)}: this op has no native form\n{results} = {item.node.op.name}({', '.join(operands)})"
 
     # -- nests
     def _nest(self, nest: Nest) -> list[str]:
         self.storage: dict[Buffer, Storage] = self.program.storages[nest]
-        sources = dict.fromkeys(f"{s.node.source.filename.rpartition('/')[2]}:{s.node.source.line}" for s in nest.stages() if s.node is not None and s.node.source)
+        sources = dict.fromkeys(
+            f"{s.node.source.filename.rpartition('/')[2]}:{s.node.source.line}" for s in nest.stages() if s.node is not None and s.node.source
+        )
         threads = f"{nest.chunks.counter.extent} chunks of {nest.chunks.turns} turns" if nest.chunks else "one thread"
         lines = [f"# kernel: {threads}{', from ' if sources else ''}{', '.join(sources)}"]
         for buffer, how in self.storage.items():
@@ -150,4 +170,3 @@ def _counter_name(i: int) -> str:
 def _at(item: Library | Host) -> str:
     source = item.node.source
     return f", from {source.filename.rpartition('/')[2]}:{source.line}" if source else ""
-

@@ -1,11 +1,14 @@
 """`call(*args, graph)`: a graph applied as one operation. It is what a jitted function becomes inside another trace.
 
-Its rules transform the graph once and call the result; what they make is remembered on the graph's identity.  Lowering inlines every call before it fuses.
+Its rules transform the graph once and call the result; what they make is remembered on the graph's identity.  Lowering inlines every call before it
+fuses.
 """
+
 from __future__ import annotations
 
 import weakref
-from typing import Any, Callable
+from collections.abc import Callable
+from typing import Any
 
 from ..interpret import replay
 from ..ir import Graph
@@ -27,14 +30,17 @@ def _remember(graph: Graph, key, make):
 
 def _linearized(graph: Graph, active: tuple[int, ...]):
     """(forward graph: inputs -> outputs and residuals; linear graph: active tangents and residuals -> reached tangents; reached)"""
+
     def make():
         from ..transforms.forward import linearize
+
         trace = Trace("call")
         args = [trace.input(t) for t in graph.in_types]
         outputs, linear = linearize(graph, dict(zip(graph.inputs, args)), active, "call")
         # What comes from outside the call is a constant of the rules (a zero): it becomes an input of the linear graph and is passed again.
         forward, outside = trace.finish([*outputs, *linear.residuals])
         return forward, outside, linear.graph, linear.reached
+
     return _remember(graph, ("linearize", active), make)
 
 
@@ -42,7 +48,7 @@ def _jvp(primals, outs, tangents, graph):
     active = tuple(i for i, t in enumerate(tangents) if t is not None)
     forward, outside, linear, reached = _linearized(graph, active)
     results = call(*primals, *outside, graph=forward)
-    moved = call(*[tangents[i] for i in active], *results[len(outs):], graph=linear)
+    moved = call(*[tangents[i] for i in active], *results[len(outs) :], graph=linear)
     out: list[Any] = [None] * len(outs)
     for i, t in zip(reached, moved):
         out[i] = t
@@ -63,6 +69,7 @@ def _transpose(cts, *inputs, graph):
 def _transposed(graph: Graph, moving: tuple[bool, ...], arrived: tuple[bool, ...]):
     def make():
         from ..transforms.backward import transpose
+
         first = [i for i, m in enumerate(moving) if m]
         rest = [i for i, m in enumerate(moving) if not m]
         ordered = Graph(tuple(graph.inputs[i] for i in (*first, *rest)), graph.nodes, graph.outputs)
@@ -73,21 +80,25 @@ def _transposed(graph: Graph, moving: tuple[bool, ...], arrived: tuple[bool, ...
         reached = tuple(i for i, ct in zip(first, back) if ct is not None)
         turned, outside = trace.finish([ct for ct in back if ct is not None])
         return turned, outside, reached
+
     return _remember(graph, ("transpose", moving, arrived), make)
 
 
 def _batch(args, batched, graph):
     def make():
         from ..transforms.batch import batch
+
         trace = Trace("vmap of a call")
         types = [t._replace(shape=(n, *t.shape)) if b else t for t, b in zip(graph.in_types, batched)]
         outputs, marks = batch(graph, [trace.input(t) for t in types], batched)
         inner, outside = trace.finish(outputs)
         return inner, outside, tuple(marks)
+
     n = next(type_of(a).shape[0] for a, b in zip(args, batched) if b)
     inner, outside, marks = _remember(graph, ("batch", tuple(batched), n), make)
     results = call(*args, *outside, graph=inner)
     from .movement import broadcast_to
+
     return tuple(r if m else broadcast_to(r, shape=(n, *type_of(r).shape)) for r, m in zip(results, marks))
 
 
@@ -98,5 +109,14 @@ def _infer(*types, graph):
     return tuple(t.strong for t in graph.out_types)
 
 
-call = define("call", infer=_infer, run=lambda xp, *args, graph: executor(graph, list(args)), jvp=_jvp, transpose=_transpose, batch=_batch, kind="call", multiple=True,
-              show=lambda *args, graph: f"{graph}({', '.join(args)})")
+call = define(
+    "call",
+    infer=_infer,
+    run=lambda xp, *args, graph: executor(graph, list(args)),
+    jvp=_jvp,
+    transpose=_transpose,
+    batch=_batch,
+    kind="call",
+    multiple=True,
+    show=lambda *args, graph: f"{graph}({', '.join(args)})",
+)

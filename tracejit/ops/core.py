@@ -9,9 +9,11 @@
 
 Reverse mode has no rules of its own: it is `jvp`, split by `linearize` and turned round by `transpose`.
 """
+
 from __future__ import annotations
 
-from typing import Any, Callable, NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -44,18 +46,33 @@ class Op:
 
     __slots__ = ("name", "infer", "run", "jvp", "transpose", "batch", "lower", "kind", "simplify", "show", "multiple", "effect", "dear", "singular")
 
-    def __init__(self, name: str, *, infer: Callable, run: Callable, jvp: Callable | None = None, transpose: Callable | None = None, batch: Callable | None = None,
-                 lower: Callable | None = None, kind: str | None = None, simplify: Callable | None = None, show: Callable | str | None = None,
-                 multiple: bool = False, effect: bool = False, dear: bool = False, singular: bool = False):
+    def __init__(
+        self,
+        name: str,
+        *,
+        infer: Callable,
+        run: Callable,
+        jvp: Callable | None = None,
+        transpose: Callable | None = None,
+        batch: Callable | None = None,
+        lower: Callable | None = None,
+        kind: str | None = None,
+        simplify: Callable | None = None,
+        show: Callable | str | None = None,
+        multiple: bool = False,
+        effect: bool = False,
+        dear: bool = False,
+        singular: bool = False,
+    ):
         self.name = name
         self.infer, self.run, self.jvp, self.transpose, self.batch, self.lower = infer, run, jvp, transpose, batch, lower
-        self.kind = kind or ("host" if lower is None else "pointwise")   # pointwise, reduce, or the name of a library step; host: `run` is called
-        self.simplify = simplify   # (builder, *atoms, **params) -> an equal atom, or None: a local identity
-        self.show = show           # the name of a NumPy function, or (*texts, **params) -> NumPy source: see ir/printer.py
-        self.multiple = multiple   # infer, run and jvp give tuples
-        self.effect = effect       # ordered, never shared or dropped
-        self.dear = dear           # dearer to compute again than to load
-        self.singular = singular   # its derivative can be infinite or NaN where its value is not used (see transforms/guard_select.py)
+        self.kind = kind or ("host" if lower is None else "pointwise")  # pointwise, reduce, or the name of a library step; host: `run` is called
+        self.simplify = simplify  # (builder, *atoms, **params) -> an equal atom, or None: a local identity
+        self.show = show  # the name of a NumPy function, or (*texts, **params) -> NumPy source: see ir/printer.py
+        self.multiple = multiple  # infer, run and jvp give tuples
+        self.effect = effect  # ordered, never shared or dropped
+        self.dear = dear  # dearer to compute again than to load
+        self.singular = singular  # its derivative can be infinite or NaN where its value is not used (see transforms/guard_select.py)
 
     def __call__(self, *args, **params):
         return bind(self, args, params)
@@ -104,6 +121,7 @@ def filled(value, type_: ArrayType):
 def move_axis(x, source: int, destination: int):
     """`np.moveaxis` for one axis, on arrays and proxies."""
     from .movement import transpose
+
     ndim = type_of(x).ndim
     order = [i for i in range(ndim) if i != source % ndim]
     order.insert(destination % ndim, source % ndim)

@@ -2,6 +2,7 @@
 
 `contract` and `batch` are pairs of axis tuples, of x and of y.  The result has the batch axes, then x's other axes, then y's.
 """
+
 from __future__ import annotations
 
 import string
@@ -25,7 +26,11 @@ def _infer(x, y, contract, batch):
     for kind, (ax, ay) in (("contracted", contract), ("batch", batch)):
         if tuple(x.shape[a] for a in ax) != tuple(y.shape[a] for a in ay):
             raise ValueError(at_user_line(f"shapes {x.shape} and {y.shape} do not match: {kind} axes {ax} and {ay}"))
-    shape = (*(x.shape[a] for a in batch[0]), *(x.shape[a] for a in _free(x.ndim, contract[0], batch[0])), *(y.shape[a] for a in _free(y.ndim, contract[1], batch[1])))
+    shape = (
+        *(x.shape[a] for a in batch[0]),
+        *(x.shape[a] for a in _free(x.ndim, contract[0], batch[0])),
+        *(y.shape[a] for a in _free(y.ndim, contract[1], batch[1])),
+    )
     return ArrayType(shape, x.dtype)
 
 
@@ -38,22 +43,25 @@ def _run(xp, x, y, contract, batch):
     b, c = len(batch[0]), len(contract[0])
     px, py = as_matrices(x.ndim, y.ndim, contract, batch)
     tx, ty = xp.transpose(x, px), xp.transpose(y, py)
-    lead, mx, my = tx.shape[:b], tx.shape[b:x.ndim - c], ty.shape[b + c:]
-    k = int(np.prod(tx.shape[x.ndim - c:], dtype=np.int64))
+    lead, mx, my = tx.shape[:b], tx.shape[b : x.ndim - c], ty.shape[b + c :]
+    k = int(np.prod(tx.shape[x.ndim - c :], dtype=np.int64))
     product = xp.matmul(xp.reshape(tx, (*lead, int(np.prod(mx, dtype=np.int64)), k)), xp.reshape(ty, (*lead, k, int(np.prod(my, dtype=np.int64)))))
     return xp.reshape(product, (*lead, *mx, *my))[()]
 
 
 def _jvp(primals, out, tangents, contract, batch):
     (x, y), (tx, ty) = primals, tangents
-    return add_tangents(None if tx is None else dot_general(tx, y, contract=contract, batch=batch), None if ty is None else dot_general(x, ty, contract=contract, batch=batch))
+    return add_tangents(
+        None if tx is None else dot_general(tx, y, contract=contract, batch=batch),
+        None if ty is None else dot_general(x, ty, contract=contract, batch=batch),
+    )
 
 
 def _transpose(ct, x, y, contract, batch):
     b, ndim_x, ndim_y = len(batch[0]), len(x.shape), len(y.shape)
     free_x, free_y = _free(ndim_x, contract[0], batch[0]), _free(ndim_y, contract[1], batch[1])
     in_front = tuple(range(b))
-    if isinstance(x, Linear):   # contract the cotangent's y axes with y: the result has batch, x's free axes, then the contracted axes in y's order
+    if isinstance(x, Linear):  # contract the cotangent's y axes with y: the result has batch, x's free axes, then the contracted axes in y's order
         rows = tuple(range(b + len(free_x), b + len(free_x) + len(free_y)))
         got = dot_general(ct, y, contract=(rows, free_y), batch=(in_front, batch[1]))
         order = sorted(range(len(contract[1])), key=lambda i: contract[1][i])
@@ -74,11 +82,11 @@ def _inverse(axes):
 def _batch(args, batched, contract, batch):
     x, y = args
     (cx, cy), (bx, by) = contract, batch
-    up = lambda axes: tuple(a + 1 for a in axes)  # noqa: E731
+    up = lambda axes: tuple(a + 1 for a in axes)
     if all(batched):
         return dot_general(x, y, contract=(up(cx), up(cy)), batch=((0, *up(bx)), (0, *up(by))))
     if batched[0]:
-        if not bx:   # the batch is one more free axis of x, and comes out in front
+        if not bx:  # the batch is one more free axis of x, and comes out in front
             return dot_general(x, y, contract=(up(cx), cy), batch=batch)
         got = dot_general(x, y, contract=(up(cx), cy), batch=(up(bx), by))
         return transpose(got, permutation=_front(type_of(got).ndim, len(bx)))
@@ -113,6 +121,5 @@ def _show(x, y, contract, batch):
     return f"np.einsum({subscripts(nx, ny, contract, batch)!r}, {x}, {y}, optimize=True)"
 
 
-dot_general = define("dot_general", infer=_infer, run=_run, jvp=_jvp, transpose=_transpose, batch=_batch, kind="dot", dear=True,
-                     show=_show)
+dot_general = define("dot_general", infer=_infer, run=_run, jvp=_jvp, transpose=_transpose, batch=_batch, kind="dot", dear=True, show=_show)
 __all__ = ["as_matrices", "broadcast_to", "dot_general", "subscripts"]

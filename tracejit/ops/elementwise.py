@@ -1,8 +1,10 @@
 """Elementwise operations. They broadcast as NumPy's do; all inputs have one dtype (`tracejit.numpy` promotes before).
 
-A line of the tables below is a whole op: its NumPy function is the reference, the type rule follows from its group, and the derivative is written next to it
-in terms of the tangent `t`, the inputs and the result `y`.  What the derivative is at kinks and singular points is tested in tests/ops/test_hard_points.py.
+A line of the tables below is a whole op: its NumPy function is the reference, the type rule follows from its group, and the derivative is written
+next to it in terms of the tangent `t`, the inputs and the result `y`.  What the derivative is at kinks and singular points is tested in
+tests/ops/test_hard_points.py.
 """
+
 from __future__ import annotations
 
 import math
@@ -27,7 +29,9 @@ def broadcast_shape(name: str, *types: ArrayType) -> tuple[int, ...]:
             try:
                 shape = np.broadcast_shapes(shape, t.shape)
             except ValueError:
-                raise ValueError(at_user_line(f"{name}: operands could not be broadcast together with shapes {' '.join(str(t.shape) for t in types)}")) from None
+                raise ValueError(
+                    at_user_line(f"{name}: operands could not be broadcast together with shapes {' '.join(str(t.shape) for t in types)}")
+                ) from None
     return shape
 
 
@@ -40,6 +44,7 @@ def _infer(name: str, kinds: str, result):
         if dtype.kind not in kinds:
             raise TypeError(at_user_line(f"{name} is not defined for dtype {dtype}"))
         return ArrayType(broadcast_shape(name, *types), dtype if result is None else result(dtype))
+
     return infer
 
 
@@ -50,8 +55,10 @@ def _real(dtype: np.dtype) -> np.dtype:
 # -- shared parts
 def batch_elementwise(op):
     """Batched operands of lower rank get axes of size one behind the batch axis, so that the others still line up at the end."""
+
     def batch(args, batched, **params):
         from .movement import reshape
+
         rank = max(type_of(a).ndim - b for a, b in zip(args, batched))
         lined = []
         for a, b in zip(args, batched):
@@ -59,12 +66,14 @@ def batch_elementwise(op):
             missing = rank - (len(shape) - 1) if b else 0
             lined.append(reshape(a, shape=(shape[0], *(1,) * missing, *shape[1:])) if missing else a)
         return op[0](*lined, **params)
+
     return batch
 
 
 def lower_elementwise(name: str):
     def lower(k, xs, index, **params):
         return k.apply(name, *[x.broadcast(index) for x in xs], **params)
+
     return lower
 
 
@@ -75,6 +84,7 @@ def unbroadcast(ct, shape: tuple[int, ...]):
         return ct
     from .movement import reshape
     from .reduction import reduce_sum
+
     lead = len(have) - len(shape)
     axes = (*range(lead), *(i + lead for i, n in enumerate(shape) if n == 1 and have[i + lead] != 1))
     summed = reduce_sum(ct, axes=axes) if axes else ct
@@ -82,9 +92,12 @@ def unbroadcast(ct, shape: tuple[int, ...]):
 
 
 def _without_spread(cell, special):
-    """Numbers that were broadcast are used as numbers, since elementwise operations broadcast by themselves: `special` is the op's own identity, tried first."""
+    """Numbers that were broadcast are used as numbers, since elementwise operations broadcast by themselves: `special` is the op's own identity,
+    tried first."""
+
     def simplify(builder, *inputs, **params):
         from .movement import broadcast_to
+
         found = special(builder, *inputs, **params) if special else None
         if found is not None:
             return found
@@ -94,6 +107,7 @@ def _without_spread(cell, special):
         shape = np.broadcast_shapes(*[a.type.shape for a in inputs])
         (result,) = builder.emit(cell[0], tuple(n.inputs[0] if n and n.inputs[0].type.shape == () else a for n, a in zip(spread, inputs)), params)
         return result if result.type.shape == shape else builder.emit(broadcast_to, (result,), {"shape": shape})[0]
+
     return simplify
 
 
@@ -103,25 +117,40 @@ def _elementwise(name, fn, kinds, result, jvp, transpose, lower, simplify, dear,
     def run(xp, *args):
         return fn(*args) if xp is np else getattr(xp, fn.__name__)(*args)
 
-    op = define(name, infer=_infer(name, kinds, result), run=run, jvp=jvp, transpose=transpose, batch=batch_elementwise(cell),
-                lower=lower or lower_elementwise(name), simplify=_without_spread(cell, simplify), show=show or f"np.{fn.__name__}", dear=dear, singular=singular)
+    op = define(
+        name,
+        infer=_infer(name, kinds, result),
+        run=run,
+        jvp=jvp,
+        transpose=transpose,
+        batch=batch_elementwise(cell),
+        lower=lower or lower_elementwise(name),
+        simplify=_without_spread(cell, simplify),
+        show=show or f"np.{fn.__name__}",
+        dear=dear,
+        singular=singular,
+    )
     cell.append(op)
     return op
 
 
 def unary(name, fn, kinds=INEXACT, result=None, jvp=None, transpose=None, lower=None, simplify=None, dear=False, singular=False, show=None) -> Op:
     """`jvp` is (t, x, y) -> tangent; None: the op has no derivative (it is piecewise constant), so its tangent is zero."""
+
     def rule(primals, out, tangents):
         return None if jvp is None or not is_inexact(type_of(primals[0]).dtype) else jvp(tangents[0], primals[0], out)
+
     return _elementwise(name, fn, kinds, result, rule, transpose, lower, simplify, dear, singular, show)
 
 
 def binary(name, fn, kinds=NUMBERS, result=None, jvp=None, transpose=None, lower=None, simplify=None, dear=False, singular=False, show=None) -> Op:
     """`jvp` is a pair of (t, x, y, z) -> tangent, one for each input, where z is the result."""
+
     def rule(primals, out, tangents):
         if jvp is None:
             return None
         return add_tangents(*[None if t is None else part(t, *primals, out) for t, part in zip(tangents, jvp)])
+
     return _elementwise(name, fn, kinds, result, rule, transpose, lower, simplify, dear, singular, show)
 
 
@@ -131,13 +160,13 @@ def is_literal(atom, value) -> bool:
 
 # -- arithmetic
 def _simplify_add(builder, x, y):
-    if x.type.dtype.kind in "iu":   # not for floats: -0.0 + 0.0 is 0.0
+    if x.type.dtype.kind in "iu":  # not for floats: -0.0 + 0.0 is 0.0
         return x if is_literal(y, 0) else y if is_literal(x, 0) else None
     return None
 
 
 def _simplify_subtract(builder, x, y):
-    return x if is_literal(y, 0) and not np.signbit((y.value.real, y.value.imag)).any() else None   # -0.0 - -0.0 is 0.0
+    return x if is_literal(y, 0) and not np.signbit((y.value.real, y.value.imag)).any() else None  # -0.0 - -0.0 is 0.0
 
 
 def _simplify_multiply(builder, x, y):
@@ -160,12 +189,29 @@ def _negate(builder, x):
 
 negative = unary("negative", np.negative, NUMBERS, jvp=lambda t, x, y: -t, transpose=lambda ct, x: (-ct,), simplify=_negate)
 add = binary("add", np.add, ALL, jvp=(lambda t, x, y, z: t, lambda t, x, y, z: t), transpose=_transpose_sum, simplify=_simplify_add)
-subtract = binary("subtract", np.subtract, jvp=(lambda t, x, y, z: t, lambda t, x, y, z: -t),
-                  transpose=lambda ct, x, y: (unbroadcast(ct, x.shape) if isinstance(x, Linear) else None, unbroadcast(-ct, y.shape) if isinstance(y, Linear) else None),
-                  simplify=_simplify_subtract)
-multiply = binary("multiply", np.multiply, ALL, jvp=(lambda t, x, y, z: t * y, lambda t, x, y, z: x * t), transpose=_transpose_multiply, simplify=_simplify_multiply)
-divide = binary("divide", np.true_divide, INEXACT, jvp=(lambda t, x, y, z: t / y, lambda t, x, y, z: -t * (z / y)),
-                transpose=lambda ct, x, y: (unbroadcast(ct / y, x.shape), None), simplify=lambda builder, x, y: x if is_literal(y, 1) else None, dear=True, singular=True)
+subtract = binary(
+    "subtract",
+    np.subtract,
+    jvp=(lambda t, x, y, z: t, lambda t, x, y, z: -t),
+    transpose=lambda ct, x, y: (
+        unbroadcast(ct, x.shape) if isinstance(x, Linear) else None,
+        unbroadcast(-ct, y.shape) if isinstance(y, Linear) else None,
+    ),
+    simplify=_simplify_subtract,
+)
+multiply = binary(
+    "multiply", np.multiply, ALL, jvp=(lambda t, x, y, z: t * y, lambda t, x, y, z: x * t), transpose=_transpose_multiply, simplify=_simplify_multiply
+)
+divide = binary(
+    "divide",
+    np.true_divide,
+    INEXACT,
+    jvp=(lambda t, x, y, z: t / y, lambda t, x, y, z: -t * (z / y)),
+    transpose=lambda ct, x, y: (unbroadcast(ct / y, x.shape), None),
+    simplify=lambda builder, x, y: x if is_literal(y, 1) else None,
+    dear=True,
+    singular=True,
+)
 floor_divide = binary("floor_divide", np.floor_divide, "iuf", dear=True)
 remainder = binary("remainder", np.remainder, "iuf", jvp=(lambda t, x, y, z: t, lambda t, x, y, z: -t * floor_divide(x, y)), dear=True, singular=True)
 fmod = binary("fmod", np.fmod, "iuf", jvp=(lambda t, x, y, z: t, lambda t, x, y, z: -t * trunc(x / y)), dear=True, singular=True)
@@ -224,10 +270,20 @@ def _lower_over(k, xs, index):
     return k.apply("select", k.apply("equal", r, zero), zero, k.apply("divide", x, r))
 
 
-over = binary("over", _run_over, INEXACT, jvp=(lambda t, x, r, z: over(t, r), lambda t, x, r, z: -t * (z / r)),
-              transpose=lambda ct, x, r: (unbroadcast(over(ct, r), x.shape), None), lower=_lower_over, dear=True, singular=True,
-              show=lambda x, r: f"np.where({r} == 0, 0, {x} / {r})")
-root = unary("root", np.sqrt, jvp=lambda t, x, y: over(0.5 * t, y), lower=lambda k, xs, index: k.apply("sqrt", xs[0][index]), dear=True, singular=True)
+over = binary(
+    "over",
+    _run_over,
+    INEXACT,
+    jvp=(lambda t, x, r, z: over(t, r), lambda t, x, r, z: -t * (z / r)),
+    transpose=lambda ct, x, r: (unbroadcast(over(ct, r), x.shape), None),
+    lower=_lower_over,
+    dear=True,
+    singular=True,
+    show=lambda x, r: f"np.where({r} == 0, 0, {x} / {r})",
+)
+root = unary(
+    "root", np.sqrt, jvp=lambda t, x, y: over(0.5 * t, y), lower=lambda k, xs, index: k.apply("sqrt", xs[0][index]), dear=True, singular=True
+)
 
 
 # -- exponentials and logarithms
@@ -247,7 +303,9 @@ def _logaddexp_slope(t, x, y):
     return t * logistic(select(logical_and(isinf(x), x == y), zero, x - y))
 
 
-logaddexp = binary("logaddexp", np.logaddexp, FLOATS, jvp=(lambda t, x, y, z: _logaddexp_slope(t, x, y), lambda t, x, y, z: _logaddexp_slope(t, y, x)), dear=True)
+logaddexp = binary(
+    "logaddexp", np.logaddexp, FLOATS, jvp=(lambda t, x, y, z: _logaddexp_slope(t, x, y), lambda t, x, y, z: _logaddexp_slope(t, y, x)), dear=True
+)
 
 # -- trigonometric and hyperbolic
 sin = unary("sin", np.sin, jvp=lambda t, x, y: t * cos(x), dear=True)
@@ -270,14 +328,18 @@ def _arctan2_part(t, other, x, y):
     return t * select(r == 0, zero, other / select(r == 0, one, r))
 
 
-arctan2 = binary("arctan2", np.arctan2, FLOATS, jvp=(lambda t, x, y, z: _arctan2_part(t, y, x, y), lambda t, x, y, z: _arctan2_part(t, -x, x, y)), dear=True)
+arctan2 = binary(
+    "arctan2", np.arctan2, FLOATS, jvp=(lambda t, x, y, z: _arctan2_part(t, y, x, y), lambda t, x, y, z: _arctan2_part(t, -x, x, y)), dear=True
+)
 
 
 # -- special functions: SciPy is the reference, imported when one is computed with NumPy
 def _scipy(name):
     def fn(x):
         import scipy.special
-        return getattr(scipy.special, name)(x).astype(x.dtype, copy=False)   # float16 would come back as a wider type
+
+        return getattr(scipy.special, name)(x).astype(x.dtype, copy=False)  # float16 would come back as a wider type
+
     fn.__name__ = name
     return fn
 
@@ -300,7 +362,9 @@ logistic = unary("logistic", _scipy("expit"), FLOATS, jvp=_logistic_slope, dear=
 # -- rounding and signs: piecewise constant or linear
 def _sign_slope(t, x, y):
     """Of z / |z|: the part of the tangent across z turns it. A real sign is constant."""
-    return over(t - y * convert(real(conjugate(y) * t), dtype=type_of(x).dtype), _complex_like(absolute(x), x)) if type_of(x).dtype.kind == "c" else None
+    return (
+        over(t - y * convert(real(conjugate(y) * t), dtype=type_of(x).dtype), _complex_like(absolute(x), x)) if type_of(x).dtype.kind == "c" else None
+    )
 
 
 floor = unary("floor", np.floor, FLOATS)
@@ -322,7 +386,9 @@ def _complex_like(y, x):
 
 
 absolute = unary("absolute", np.absolute, NUMBERS, result=_real, jvp=_absolute_slope)
-copysign = binary("copysign", np.copysign, FLOATS, jvp=(lambda t, x, y, z: t * (sign(x) * copysign(np.ones((), type_of(y).dtype)[()], y)), lambda t, x, y, z: None))
+copysign = binary(
+    "copysign", np.copysign, FLOATS, jvp=(lambda t, x, y, z: t * (sign(x) * copysign(np.ones((), type_of(y).dtype)[()], y)), lambda t, x, y, z: None)
+)
 nextafter = binary("nextafter", np.nextafter, FLOATS, jvp=(lambda t, x, y, z: t, lambda t, x, y, z: None))
 
 
@@ -345,8 +411,15 @@ def _extremum(name, fn, wins):
         tx, ty = tangents
         return add_tangents(None if tx is None else share(tx, x, y, tie), None if ty is None else share(ty, y, x, 1 - tie))
 
-    op = define(name, infer=lambda x, y, tie: base(x, y), run=lambda xp, x, y, tie: getattr(xp, name)(x, y), jvp=jvp, batch=batch_elementwise(cell),
-                lower=lambda k, xs, index, tie: k.apply(name, *[x.broadcast(index) for x in xs]), show=f"np.{name}")
+    op = define(
+        name,
+        infer=lambda x, y, tie: base(x, y),
+        run=lambda xp, x, y, tie: getattr(xp, name)(x, y),
+        jvp=jvp,
+        batch=batch_elementwise(cell),
+        lower=lambda k, xs, index, tie: k.apply(name, *[x.broadcast(index) for x in xs]),
+        show=f"np.{name}",
+    )
     cell.append(op)
     return op
 
@@ -357,9 +430,10 @@ fmax = _extremum("fmax", np.fmax, lambda a, b: a > b)
 fmin = _extremum("fmin", np.fmin, lambda a, b: a < b)
 
 # -- comparisons, logic, bits
-_bool = lambda dtype: BOOL  # noqa: E731
+_bool = lambda dtype: BOOL
 equal, not_equal, less, less_equal, greater, greater_equal = (
-    binary(fn.__name__, fn, ALL, result=_bool) for fn in (np.equal, np.not_equal, np.less, np.less_equal, np.greater, np.greater_equal))
+    binary(fn.__name__, fn, ALL, result=_bool) for fn in (np.equal, np.not_equal, np.less, np.less_equal, np.greater, np.greater_equal)
+)
 logical_and, logical_or, logical_xor = (binary(fn.__name__, fn, ALL, result=_bool) for fn in (np.logical_and, np.logical_or, np.logical_xor))
 logical_not = unary("logical_not", np.logical_not, ALL, result=_bool)
 bitwise_and, bitwise_or, bitwise_xor = (binary(fn.__name__, fn, INTEGERS) for fn in (np.bitwise_and, np.bitwise_or, np.bitwise_xor))
@@ -389,9 +463,18 @@ def _show_make_complex(x, y):
     return f"np.full({shape}, {x}, np.{dtype.name})", lambda out: f"{out}.imag[...] = {y}"
 
 
-make_complex = binary("make_complex", _join, FLOATS, result=lambda d: np.result_type(d, np.complex64), jvp=(
-    lambda t, x, y, z: make_complex(t, zeros(type_of(t))), lambda t, x, y, z: make_complex(zeros(type_of(t)), t)), transpose=lambda ct, x, y: (
-    unbroadcast(real(ct), x.shape) if isinstance(x, Linear) else None, unbroadcast(-imag(ct), y.shape) if isinstance(y, Linear) else None), show=_show_make_complex)
+make_complex = binary(
+    "make_complex",
+    _join,
+    FLOATS,
+    result=lambda d: np.result_type(d, np.complex64),
+    jvp=(lambda t, x, y, z: make_complex(t, zeros(type_of(t))), lambda t, x, y, z: make_complex(zeros(type_of(t)), t)),
+    transpose=lambda ct, x, y: (
+        unbroadcast(real(ct), x.shape) if isinstance(x, Linear) else None,
+        unbroadcast(-imag(ct), y.shape) if isinstance(y, Linear) else None,
+    ),
+    show=_show_make_complex,
+)
 
 
 # -- select and convert
@@ -410,7 +493,11 @@ def _select_jvp(primals, out, tangents):
 
 def _select_transpose(ct, c, x, y):
     zero = np.zeros((), type_of(ct).dtype)[()]
-    return (None, unbroadcast(select(c, ct, zero), x.shape) if isinstance(x, Linear) else None, unbroadcast(select(c, zero, ct), y.shape) if isinstance(y, Linear) else None)
+    return (
+        None,
+        unbroadcast(select(c, ct, zero), x.shape) if isinstance(x, Linear) else None,
+        unbroadcast(select(c, zero, ct), y.shape) if isinstance(y, Linear) else None,
+    )
 
 
 def _simplify_select(builder, c, x, y):
@@ -421,8 +508,17 @@ def _simplify_select(builder, c, x, y):
 
 
 _select_cell: list[Op] = []
-select = define("select", infer=_infer_select, run=lambda xp, c, x, y: xp.where(c, x, y), jvp=_select_jvp, transpose=_select_transpose, batch=batch_elementwise(_select_cell),
-                lower=lower_elementwise("select"), simplify=_without_spread(_select_cell, _simplify_select), show="np.where")
+select = define(
+    "select",
+    infer=_infer_select,
+    run=lambda xp, c, x, y: xp.where(c, x, y),
+    jvp=_select_jvp,
+    transpose=_select_transpose,
+    batch=batch_elementwise(_select_cell),
+    lower=lower_elementwise("select"),
+    simplify=_without_spread(_select_cell, _simplify_select),
+    show="np.where",
+)
 _select_cell.append(select)
 
 
@@ -444,17 +540,37 @@ def _simplify_convert(builder, x, dtype):
     return x if x.type.dtype == dtype else None
 
 
-convert = define("convert", infer=lambda x, dtype: ArrayType(x.shape, dtype), run=_convert_run, jvp=_convert_jvp, transpose=lambda ct, x, dtype: (convert(ct, dtype=x.type.dtype),),
-                 batch=lambda args, batched, dtype: convert(args[0], dtype=dtype), lower=lambda k, xs, index, dtype: k.convert(xs[0].broadcast(index), dtype),
-                 simplify=_simplify_convert, show=_show_convert)
+convert = define(
+    "convert",
+    infer=lambda x, dtype: ArrayType(x.shape, dtype),
+    run=_convert_run,
+    jvp=_convert_jvp,
+    transpose=lambda ct, x, dtype: (convert(ct, dtype=x.type.dtype),),
+    batch=lambda args, batched, dtype: convert(args[0], dtype=dtype),
+    lower=lambda k, xs, index, dtype: k.convert(xs[0].broadcast(index), dtype),
+    simplify=_simplify_convert,
+    show=_show_convert,
+)
 
 # A value whose derivative is cut: `stop_gradient`.
 _stop_cell: list[Op] = []
-stop_gradient = define("stop_gradient", infer=lambda x: x, run=lambda xp, x: x, jvp=lambda primals, out, tangents: None, batch=lambda args, batched: stop_gradient(args[0]),
-                       lower=lambda k, xs, index: xs[0].broadcast(index), show=lambda x: x)
+stop_gradient = define(
+    "stop_gradient",
+    infer=lambda x: x,
+    run=lambda xp, x: x,
+    jvp=lambda primals, out, tangents: None,
+    batch=lambda args, batched: stop_gradient(args[0]),
+    lower=lambda k, xs, index: xs[0].broadcast(index),
+    show=lambda x: x,
+)
 # The value x, whose derivative flows only where c holds: see transforms/guard_select.py.
-mask_gradient = define("mask_gradient", infer=lambda c, x: ArrayType(broadcast_shape("where", c, x), x.dtype),
-                       run=lambda xp, c, x: x if np.shape(c) == np.shape(x) or np.shape(c) == () else xp.broadcast_to(x, np.broadcast_shapes(np.shape(c), np.shape(x))),
-                       jvp=lambda primals, out, tangents: select(primals[0], tangents[1], np.zeros((), type_of(out).dtype)[()]), batch=batch_elementwise(_stop_cell),
-                       lower=lambda k, xs, index: xs[1].broadcast(index), show=lambda c, x: f"np.broadcast_to({x}, {np.broadcast_shapes(c.type.shape, x.type.shape)})")
+mask_gradient = define(
+    "mask_gradient",
+    infer=lambda c, x: ArrayType(broadcast_shape("where", c, x), x.dtype),
+    run=lambda xp, c, x: x if np.shape(c) == np.shape(x) or np.shape(c) == () else xp.broadcast_to(x, np.broadcast_shapes(np.shape(c), np.shape(x))),
+    jvp=lambda primals, out, tangents: select(primals[0], tangents[1], np.zeros((), type_of(out).dtype)[()]),
+    batch=batch_elementwise(_stop_cell),
+    lower=lambda k, xs, index: xs[1].broadcast(index),
+    show=lambda c, x: f"np.broadcast_to({x}, {np.broadcast_shapes(c.type.shape, x.type.shape)})",
+)
 _stop_cell.append(mask_gradient)

@@ -2,6 +2,7 @@
 
 All are linear, so their derivative is themselves.
 """
+
 from __future__ import annotations
 
 import math
@@ -19,8 +20,17 @@ from .elementwise import unbroadcast
 def _movement(name, *, infer, run, transpose, batch, lower, simplify=None, show) -> Op:
     """A linear op of one array."""
     cell: list[Op] = []
-    op = define(name, infer=infer, run=run, jvp=lambda primals, out, tangents, **params: cell[0](tangents[0], **params), transpose=transpose, batch=batch, lower=lower,
-                simplify=simplify, show=show)
+    op = define(
+        name,
+        infer=infer,
+        run=run,
+        jvp=lambda primals, out, tangents, **params: cell[0](tangents[0], **params),
+        transpose=transpose,
+        batch=batch,
+        lower=lower,
+        simplify=simplify,
+        show=show,
+    )
     cell.append(op)
     return op
 
@@ -57,12 +67,18 @@ def _batch_broadcast(args, batched, shape):
 
 
 broadcast_to = _movement(
-    "broadcast_to", infer=_infer_broadcast, run=lambda xp, x, shape: xp.broadcast_to(x, shape), transpose=lambda ct, x, shape: (unbroadcast(ct, x.shape),), batch=_batch_broadcast,
-    lower=lambda k, xs, index, shape: xs[0].broadcast(index), simplify=_simplify_broadcast,
-    show=lambda x, shape: f"np.broadcast_to({x}, {shape})")
+    "broadcast_to",
+    infer=_infer_broadcast,
+    run=lambda xp, x, shape: xp.broadcast_to(x, shape),
+    transpose=lambda ct, x, shape: (unbroadcast(ct, x.shape),),
+    batch=_batch_broadcast,
+    lower=lambda k, xs, index, shape: xs[0].broadcast(index),
+    simplify=_simplify_broadcast,
+    show=lambda x, shape: f"np.broadcast_to({x}, {shape})",
+)
 
 
-dispatch.operators["spread"] = broadcast_to   # how a trace takes in an array that is one number everywhere
+dispatch.operators["spread"] = broadcast_to  # how a trace takes in an array that is one number everywhere
 
 
 # -- reshape(x, shape), in C order
@@ -83,9 +99,15 @@ def _simplify_reshape(builder, x, shape):
 
 
 reshape = _movement(
-    "reshape", infer=_infer_reshape, run=lambda xp, x, shape: xp.reshape(x, shape), transpose=lambda ct, x, shape: (reshape(ct, shape=x.shape),),
-    batch=lambda args, batched, shape: reshape(args[0], shape=(type_of(args[0]).shape[0], *shape)), lower=lambda k, xs, index, shape: xs[0][k.reindex(index, shape, xs[0].shape)],
-    simplify=_simplify_reshape, show=lambda x, shape: f"np.reshape({x}, {shape})")
+    "reshape",
+    infer=_infer_reshape,
+    run=lambda xp, x, shape: xp.reshape(x, shape),
+    transpose=lambda ct, x, shape: (reshape(ct, shape=x.shape),),
+    batch=lambda args, batched, shape: reshape(args[0], shape=(type_of(args[0]).shape[0], *shape)),
+    lower=lambda k, xs, index, shape: xs[0][k.reindex(index, shape, xs[0].shape)],
+    simplify=_simplify_reshape,
+    show=lambda x, shape: f"np.reshape({x}, {shape})",
+)
 
 
 # -- transpose(x, permutation): result axis i is axis permutation[i] of x
@@ -104,18 +126,26 @@ def _inverse(permutation):
 
 
 transpose = _movement(
-    "transpose", infer=lambda x, permutation: ArrayType(tuple(x.shape[p] for p in permutation), x.dtype), run=lambda xp, x, permutation: xp.transpose(x, permutation),
+    "transpose",
+    infer=lambda x, permutation: ArrayType(tuple(x.shape[p] for p in permutation), x.dtype),
+    run=lambda xp, x, permutation: xp.transpose(x, permutation),
     transpose=lambda ct, x, permutation: (transpose(ct, permutation=_inverse(permutation)),),
     batch=lambda args, batched, permutation: transpose(args[0], permutation=(0, *(p + 1 for p in permutation))),
-    lower=lambda k, xs, index, permutation: xs[0][tuple(index[i] for i in _inverse(permutation))], simplify=_simplify_transpose,
-    show=lambda x, permutation: f"np.transpose({x}, {permutation})")
+    lower=lambda k, xs, index, permutation: xs[0][tuple(index[i] for i in _inverse(permutation))],
+    simplify=_simplify_transpose,
+    show=lambda x, permutation: f"np.transpose({x}, {permutation})",
+)
 
 # -- reverse(x, axes)
 reverse = _movement(
-    "reverse", infer=lambda x, axes: x.strong, run=lambda xp, x, axes: xp.flip(x, axes), transpose=lambda ct, x, axes: (reverse(ct, axes=axes),),
+    "reverse",
+    infer=lambda x, axes: x.strong,
+    run=lambda xp, x, axes: xp.flip(x, axes),
+    transpose=lambda ct, x, axes: (reverse(ct, axes=axes),),
     batch=lambda args, batched, axes: reverse(args[0], axes=tuple(a + 1 for a in axes)),
     lower=lambda k, xs, index, axes: xs[0][tuple(xs[0].shape[d] - 1 - i if d in axes else i for d, i in enumerate(index))],
-    simplify=lambda builder, x, axes: x if not axes else None, show=lambda x, axes: f"np.flip({x}, {axes})")
+    simplify=lambda builder, x, axes: x if not axes else None, show=lambda x, axes: f"np.flip({x}, {axes})",
+)
 
 
 # -- slice(x, start, stop, step): one positive step per axis
@@ -129,16 +159,24 @@ def _slice_shape(start, stop, step):
 
 def _transpose_slice(ct, x, start, stop, step):
     ends = tuple(s + (n - 1) * k + 1 if n else s for s, n, k in zip(start, type_of(ct).shape, step))
-    return (Contribution(lambda: pad(ct, low=start, high=tuple(n - e for n, e in zip(x.shape, ends)), interior=tuple(k - 1 for k in step), value=0),
-                         lambda acc: slice_add(acc, ct, start=start, step=step)),)
+    return (
+        Contribution(
+            lambda: pad(ct, low=start, high=tuple(n - e for n, e in zip(x.shape, ends)), interior=tuple(k - 1 for k in step), value=0),
+            lambda acc: slice_add(acc, ct, start=start, step=step),
+        ),
+    )
 
 
 slice_ = _movement(
-    "slice", infer=lambda x, start, stop, step: ArrayType(_slice_shape(start, stop, step), x.dtype), run=lambda xp, x, start, stop, step: x[_slices(start, stop, step)],
-    transpose=_transpose_slice, batch=lambda args, batched, start, stop, step: slice_(args[0], start=(0, *start), stop=(type_of(args[0]).shape[0], *stop), step=(1, *step)),
+    "slice",
+    infer=lambda x, start, stop, step: ArrayType(_slice_shape(start, stop, step), x.dtype),
+    run=lambda xp, x, start, stop, step: x[_slices(start, stop, step)],
+    transpose=_transpose_slice,
+    batch=lambda args, batched, start, stop, step: slice_(args[0], start=(0, *start), stop=(type_of(args[0]).shape[0], *stop), step=(1, *step)),
     lower=lambda k, xs, index, start, stop, step: xs[0][tuple(s + i * d for s, i, d in zip(start, index, step))],
     simplify=lambda builder, x, start, stop, step: x if _slice_shape(start, stop, step) == x.type.shape else None,
-    show=lambda x, start, stop, step: f"{x}[{', '.join(map(show_slice, _slices(start, stop, step)))}]" if start else x)
+    show=lambda x, start, stop, step: f"{x}[{', '.join(map(show_slice, _slices(start, stop, step)))}]" if start else x,
+)
 
 
 def show_slice(s: slice) -> str:
@@ -202,10 +240,16 @@ def _show_pad(x, low, high, interior, value):
     return f"np.full({t.shape}, {parameter(value)}, np.{t.dtype.name})", lambda out: f"{out}[{inside}] = {x}"
 
 
-pad = define("pad", infer=_infer_pad, run=_run_pad, jvp=_jvp_pad, transpose=_transpose_pad,
-             batch=lambda args, batched, low, high, interior, value: pad(args[0], low=(0, *low), high=(0, *high), interior=(0, *interior), value=value), lower=_lower_pad,
-             simplify=lambda builder, x, low, high, interior, value: x if not any((*low, *high, *interior)) else None,
-             show=_show_pad)
+pad = define(
+    "pad",
+    infer=_infer_pad,
+    run=_run_pad,
+    jvp=_jvp_pad,
+    transpose=_transpose_pad,
+    batch=lambda args, batched, low, high, interior, value: pad(args[0], low=(0, *low), high=(0, *high), interior=(0, *interior), value=value),
+    lower=_lower_pad, simplify=lambda builder, x, low, high, interior, value: x if not any((*low, *high, *interior)) else None,
+    show=_show_pad,
+)
 
 
 # -- slice_add(acc, x, start, step): acc with x added into the slice that begins at `start`; compiled code writes into acc where nobody else reads it
@@ -224,6 +268,7 @@ def _jvp_slice_add(primals, out, tangents, start, step):
     if tx is None:
         return ta
     from .core import zeros
+
     return slice_add(zeros(type_of(out)) if ta is None else ta, tx, start=start, step=step)
 
 
@@ -249,22 +294,33 @@ def show_write(x, at: str, operator: str, value):
     return f"np.array({x})", lambda out: f"{out}[{at or '...'}] {operator} {value}"
 
 
-slice_add = define("slice_add", infer=lambda acc, x, start, step: acc.strong, run=_run_slice_add, jvp=_jvp_slice_add, transpose=_transpose_slice_add, batch=_batch_slice_add,
-                   lower=lambda k, xs, index, start, step: ("add", tuple(s + i * d for s, i, d in zip(start, index, step))), kind="write",
-                   show=lambda acc, x, start, step: show_write(acc, ", ".join(map(show_slice, slice_of(start, step, x.type.shape))), "+=", x))
+slice_add = define(
+    "slice_add",
+    infer=lambda acc, x, start, step: acc.strong,
+    run=_run_slice_add,
+    jvp=_jvp_slice_add,
+    transpose=_transpose_slice_add,
+    batch=_batch_slice_add,
+    lower=lambda k, xs, index, start, step: ("add", tuple(s + i * d for s, i, d in zip(start, index, step))),
+    kind="write",
+    show=lambda acc, x, start, step: show_write(acc, ", ".join(map(show_slice, slice_of(start, step, x.type.shape))), "+=", x),
+)
 
 
 # -- concatenate(*xs, axis)
 def _infer_concatenate(*types, axis):
     first = types[0]
     for t in types[1:]:
-        if t.dtype != first.dtype or t.shape[:axis] != first.shape[:axis] or t.shape[axis + 1:] != first.shape[axis + 1:]:
-            raise ValueError(at_user_line(f"all the input arrays must match except along the concatenation axis {axis}, got {', '.join(map(str, types))}"))
-    return ArrayType((*first.shape[:axis], sum(t.shape[axis] for t in types), *first.shape[axis + 1:]), first.dtype)
+        if t.dtype != first.dtype or t.shape[:axis] != first.shape[:axis] or t.shape[axis + 1 :] != first.shape[axis + 1 :]:
+            raise ValueError(
+                at_user_line(f"all the input arrays must match except along the concatenation axis {axis}, got {', '.join(map(str, types))}")
+            )
+    return ArrayType((*first.shape[:axis], sum(t.shape[axis] for t in types), *first.shape[axis + 1 :]), first.dtype)
 
 
 def _jvp_concatenate(primals, out, tangents, axis):
     from .core import zeros
+
     return concatenate(*[zeros(type_of(p)) if t is None else t for p, t in zip(primals, tangents)], axis=axis)
 
 
@@ -284,18 +340,28 @@ def _transpose_concatenate(ct, *xs, axis):
 
 def _lower_concatenate(k, xs, index, axis):
     i, at = index[axis], sum(x.shape[axis] for x in xs[:-1])
-    result = k.guard([k.index_at_least(i, at)], lambda: xs[-1][(*index[:axis], i - at, *index[axis + 1:])], k.constant(0, xs[-1].dtype))
+    result = k.guard([k.index_at_least(i, at)], lambda: xs[-1][(*index[:axis], i - at, *index[axis + 1 :])], k.constant(0, xs[-1].dtype))
     for x in reversed(xs[:-1]):
         at -= x.shape[axis]
+
         def read(x=x, at=at):
-            return x[(*index[:axis], i - at, *index[axis + 1:])]
+            return x[(*index[:axis], i - at, *index[axis + 1 :])]
+
         result = k.guard([k.index_at_least(i, at), k.index_less(i, at + x.shape[axis])] if at else [k.index_less(i, x.shape[axis])], read, result)
     return result
 
 
-concatenate = define("concatenate", infer=_infer_concatenate, run=lambda xp, *xs, axis: xp.concatenate(xs, axis), jvp=_jvp_concatenate, transpose=_transpose_concatenate,
-                     batch=lambda args, batched, axis: concatenate(*all_batched(args, batched), axis=axis + 1), lower=_lower_concatenate,
-                     simplify=lambda builder, *xs, axis: xs[0] if len(xs) == 1 else None, show=lambda *xs, axis: f"np.concatenate([{', '.join(xs)}], {axis})")
+concatenate = define(
+    "concatenate",
+    infer=_infer_concatenate,
+    run=lambda xp, *xs, axis: xp.concatenate(xs, axis),
+    jvp=_jvp_concatenate,
+    transpose=_transpose_concatenate,
+    batch=lambda args, batched, axis: concatenate(*all_batched(args, batched), axis=axis + 1),
+    lower=_lower_concatenate,
+    simplify=lambda builder, *xs, axis: xs[0] if len(xs) == 1 else None,
+    show=lambda *xs, axis: f"np.concatenate([{', '.join(xs)}], {axis})",
+)
 
 
 # -- iota(shape, axis, dtype): the position along one axis
@@ -304,5 +370,15 @@ def _run_iota(xp, shape, axis, dtype):
     return xp.broadcast_to(column, shape)
 
 
-iota = define("iota", infer=lambda shape, axis, dtype: ArrayType(shape, dtype), run=_run_iota, lower=lambda k, xs, index, shape, axis, dtype: k.index_value(index[axis], dtype),
-              show=lambda shape, axis, dtype: f"np.broadcast_to(np.arange({shape[axis]}, dtype=np.{dtype.name}).reshape({tuple(-1 if d == axis else 1 for d in range(len(shape)))}), {shape})")
+def _show_iota(shape, axis, dtype):
+    column = tuple(-1 if d == axis else 1 for d in range(len(shape)))
+    return f"np.broadcast_to(np.arange({shape[axis]}, dtype=np.{dtype.name}).reshape({column}), {shape})"
+
+
+iota = define(
+    "iota",
+    infer=lambda shape, axis, dtype: ArrayType(shape, dtype),
+    run=_run_iota,
+    lower=lambda k, xs, index, shape, axis, dtype: k.index_value(index[axis], dtype),
+    show=_show_iota,
+)

@@ -1,4 +1,5 @@
 """Reductions over a tuple of axes. The reduced axes disappear; `keepdims` is a reshape that the array namespace adds."""
+
 from __future__ import annotations
 
 import math
@@ -31,6 +32,7 @@ def _infer(name, kinds, needs_elements, dtype=None):
         if needs_elements and any(x.shape[a] == 0 for a in axes):
             raise ValueError(at_user_line(f"zero-size array to reduction operation {name} which has no identity"))
         return ArrayType(tuple(n for d, n in enumerate(x.shape) if d not in axes), dtype or x.dtype)
+
     return infer
 
 
@@ -45,9 +47,18 @@ def _reduction(name, fn, combine, kinds, jvp, transpose=None, needs_elements=Fal
         dtype = f", dtype=np.{x.type.dtype.name}" if fn in (np.sum, np.prod) and x.type.dtype.kind in "iu" and x.type.dtype.itemsize < 8 else ""
         return f"np.{fn.__name__}({x}, axis={axes}{dtype})"
 
-    op = define(name, infer=_infer(name, kinds, needs_elements), run=run, jvp=jvp, transpose=transpose,
-                batch=lambda args, batched, axes: cell[0](args[0], axes=tuple(a + 1 for a in axes)), lower=lambda k, xs, axes: combine, kind="reduce",
-                simplify=lambda builder, x, axes: x if not axes else None, show=show)
+    op = define(
+        name,
+        infer=_infer(name, kinds, needs_elements),
+        run=run,
+        jvp=jvp,
+        transpose=transpose,
+        batch=lambda args, batched, axes: cell[0](args[0], axes=tuple(a + 1 for a in axes)),
+        lower=lambda k, xs, axes: combine,
+        kind="reduce",
+        simplify=lambda builder, x, axes: x if not axes else None,
+        show=show,
+    )
     cell.append(op)
     return op
 
@@ -87,6 +98,7 @@ def _prod_jvp(primals, out, tangents, axes):
         px, pt = a * b, ta * b + a * tb
         if n % 2:
             from .movement import concatenate
+
             px, pt = concatenate(px, part(x, n - 1, n), axis=0), concatenate(pt, part(t, n - 1, n), axis=0)
         x, t, n = px, pt, half + n % 2
     return reshape(t, shape=lined[1:])
@@ -96,8 +108,14 @@ def _no_jvp(primals, out, tangents, **params):
     return None
 
 
-reduce_sum = _reduction("reduce_sum", np.sum, "add", "iufc", jvp=lambda primals, out, tangents, axes: reduce_sum(tangents[0], axes=axes),
-                        transpose=lambda ct, x, axes: (expand(ct, x.shape, axes),))
+reduce_sum = _reduction(
+    "reduce_sum",
+    np.sum,
+    "add",
+    "iufc",
+    jvp=lambda primals, out, tangents, axes: reduce_sum(tangents[0], axes=axes),
+    transpose=lambda ct, x, axes: (expand(ct, x.shape, axes),),
+)
 reduce_prod = _reduction("reduce_prod", np.prod, "multiply", "iufc", jvp=_prod_jvp)
 reduce_max = _reduction("reduce_max", np.max, "maximum", "biuf", jvp=_max_jvp, needs_elements=True)
 reduce_min = _reduction("reduce_min", np.min, "minimum", "biuf", jvp=_max_jvp, needs_elements=True)
@@ -109,18 +127,38 @@ def _infer_arg(name):
     def infer(x, axis):
         if x.shape[axis] == 0:
             raise ValueError(at_user_line(f"attempt to get {name} of an empty sequence"))
-        return ArrayType(x.shape[:axis] + x.shape[axis + 1:], INT)
+        return ArrayType(x.shape[:axis] + x.shape[axis + 1 :], INT)
+
     return infer
 
 
 def _arg_reduction(name, fn) -> Op:
     cell: list[Op] = []
-    op = define(name, infer=_infer_arg(name), run=lambda xp, x, axis: getattr(xp, name)(x, axis=axis), jvp=_no_jvp,
-                batch=lambda args, batched, axis: cell[0](args[0], axis=axis + 1), show=lambda x, axis: f"np.{name}({x}, axis={axis})")
+    op = define(
+        name,
+        infer=_infer_arg(name),
+        run=lambda xp, x, axis: getattr(xp, name)(x, axis=axis),
+        jvp=_no_jvp,
+        batch=lambda args, batched, axis: cell[0](args[0], axis=axis + 1),
+        show=lambda x, axis: f"np.{name}({x}, axis={axis})",
+    )
     cell.append(op)
     return op
 
 
 argmax = _arg_reduction("argmax", np.argmax)
 argmin = _arg_reduction("argmin", np.argmin)
-__all__ = ["BOOL", "argmax", "argmin", "convert", "expand", "kept_shape", "reduce_all", "reduce_any", "reduce_max", "reduce_min", "reduce_prod", "reduce_sum"]
+__all__ = [
+    "BOOL",
+    "argmax",
+    "argmin",
+    "convert",
+    "expand",
+    "kept_shape",
+    "reduce_all",
+    "reduce_any",
+    "reduce_max",
+    "reduce_min",
+    "reduce_prod",
+    "reduce_sum",
+]

@@ -279,7 +279,8 @@ class Tracer:
             raise self.owner.leaked(self)
         raise TracerConversionError(
             at_user_line(
-                f"a traced value ({self.type}) cannot become a plain ndarray while {self.owner.what} is traced: it would leave the trace and its derivative would be lost. "
+                f"a traced value ({self.type}) cannot become a plain ndarray while {self.owner.what} is traced: "
+                "it would leave the trace and its derivative would be lost. "
                 f"Use it as it is: np functions, operators and methods work on it. To build an array from traced numbers use `np.stack([...])`."
             )
         )
@@ -317,8 +318,10 @@ class Tracer:
     def _conversion(self, wanted: str, instead: str) -> TracerConversionError:
         return TracerConversionError(
             at_user_line(
-                f"{wanted}() of a traced value ({self.type}) while {self.owner.what} is traced: a plain Python number would leave the trace and its derivative would be lost. "
-                f"Use {instead}; `np.sin(x)` in place of `math.sin(x)`; `np.stack(list_of_numbers)` in place of writing into an array; or make the argument static (`static_argnums=`)."
+                f"{wanted}() of a traced value ({self.type}) while {self.owner.what} is traced: "
+                "a plain Python number would leave the trace and its derivative would be lost. "
+                f"Use {instead}; `np.sin(x)` in place of `math.sin(x)`; `np.stack(list_of_numbers)` in place of writing into an array; "
+                "or make the argument static (`static_argnums=`)."
             )
         )
 

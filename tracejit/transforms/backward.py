@@ -1,11 +1,13 @@
 """The transpose of a linear program: reverse mode is this, on the program that `linearize` made.
 
-It walks backwards with one accumulator per value.  A rule that touches a part of an array (slice, gather) gives a `Contribution`: one or two are made dense, since padding fuses
-into what reads it; more are added in place into one array.
+It walks backwards with one accumulator per value.  A rule that touches a part of an array (slice, gather) gives a `Contribution`: one or two are
+made dense, since padding fuses into what reads it; more are added in place into one array.
 """
+
 from __future__ import annotations
 
-from typing import Any, Sequence
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -13,7 +15,8 @@ from ..ir import Graph, Var
 from ..ops.core import Contribution, Linear, zeros
 from ..trace import bind
 
-# Up to this many partial contributions are padded and summed in one fused pass (a stencil reads its neighbours); each one beyond would add a pass over the whole array.
+# Up to this many partial contributions are padded and summed in one fused pass (a stencil reads its neighbours); each one beyond would add a pass
+# over the whole array.
 MAX_PADDED = 4
 
 
@@ -49,7 +52,7 @@ def transpose(graph: Graph, linear: int, fixed: Sequence[Any], cotangents: Seque
     env = dict(zip(graph.inputs[linear:], fixed))
     moving = set(graph.inputs[:linear])
     with np.errstate(all="ignore"):
-        for node in graph.nodes:    # what does not depend on the linear inputs is computed forwards first
+        for node in graph.nodes:  # what does not depend on the linear inputs is computed forwards first
             if any([a in moving for a in node.inputs if type(a) is Var]):
                 moving.update(node.outputs)
             else:

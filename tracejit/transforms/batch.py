@@ -1,7 +1,10 @@
-"""Batching: a graph of one example becomes a graph of many, by each op's own rule. The batch axis is always in front; moving it costs nothing once fused."""
+"""Batching: a graph of one example becomes a graph of many, by each op's own rule. The batch axis is always in front; moving it costs nothing once
+fused."""
+
 from __future__ import annotations
 
-from typing import Any, Sequence
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 

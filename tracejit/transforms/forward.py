@@ -1,11 +1,14 @@
 """Forward mode on graphs: dual numbers (`push_forward`), and their split into values and a linear program (`linearize`).
 
-`linearize` is `push_forward` with the primals in the ambient context and the tangents in a new trace.  An operation belongs to the innermost trace of its arguments,
-so the program splits itself: what needs no tangent is computed (or staged) outside, and what the tangent program captures *is* the set of residuals.
+`linearize` is `push_forward` with the primals in the ambient context and the tangents in a new trace.  An operation belongs to the innermost trace
+of its arguments, so the program splits itself: what needs no tangent is computed (or staged) outside, and what the tangent program captures *is* the
+set of residuals.
 """
+
 from __future__ import annotations
 
-from typing import Any, NamedTuple, Sequence
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -19,7 +22,8 @@ from .guard_select import guard_select
 def push_forward(graph: Graph, values: dict[Var, Any], tangents: Sequence[Any]) -> tuple[list[Any], list[Any]]:
     """Outputs and output tangents of `graph`, in the ambient context.
 
-    `values` holds the primal of every input, and of any other variable that is known already; it is completed as needed.  A tangent is None where it is zero.
+    `values` holds the primal of every input, and of any other variable that is known already; it is completed as needed.  A tangent is None where it
+    is zero.
     """
     graph = guard_select(graph)
     tangent = {v: t for v, t in zip(graph.inputs, tangents) if t is not None}
@@ -47,7 +51,8 @@ def push_forward(graph: Graph, values: dict[Var, Any], tangents: Sequence[Any]) 
 
 
 class Linearized(NamedTuple):
-    """A linear program: `graph` takes the tangents of the inputs listed in `active`, then `residuals`; it gives the tangents of the outputs listed in `reached`.
+    """A linear program: `graph` takes the tangents of the inputs listed in `active`, then `residuals`; it gives the tangents of the outputs listed
+    in `reached`.
 
     The tangents of all other outputs are zero.
     """

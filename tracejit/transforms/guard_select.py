@@ -1,57 +1,130 @@
 """`where(c, f(x), g(x))` must not leak NaN from the branch that was not taken.
 
-The derivative of f at an x outside its domain is infinite, and the zero cotangent that the select sends there would become 0 * inf = NaN.  So before differentiation every value x that
-enters a branch is replaced by `mask_gradient(c, x)`, the same value, whose derivative flows only where c holds: its transpose is a select, which drops the NaN.
-Only branches with an op that can have such a derivative (`op.singular`) are touched.
+The derivative of f at an x outside its domain is infinite, and the zero cotangent that the select sends there would become 0 * inf = NaN.  So before
+differentiation every value x that enters a branch is replaced by `mask_gradient(c, x)`, the same value, whose derivative flows only where c holds:
+its transpose is a select, which drops the NaN.  Only branches with an op that can have such a derivative (`op.singular`) are touched.
+
+A branch is what nothing but the select reads, element by element: guards are carried backwards from the selects through elementwise ops of equal
+shape.  A call that is part of a branch is inlined, so that its own ops are.
 """
+
 from __future__ import annotations
 
-from functools import lru_cache
-
-from ..ir import Graph, Node, Var, is_inexact
+from ..ir import Atom, Graph, Node, Var, is_inexact
+from ..ops.call import call
 from ..ops.elementwise import logical_not, mask_gradient, select
+from ..ops.movement import broadcast_to
 
-Guard = tuple[Var, bool]   # a condition, and whether it must be true or false
+Guard = tuple[Var, bool]  # a condition, and whether it must be true or false
+NOTHING: frozenset[Guard] = frozenset()
 
 
-@lru_cache(maxsize=1024)
 def guard_select(graph: Graph) -> Graph:
-    """The graph with masks in front of singular branches; the same object where there are none."""
-    if not any(n.op is select for n in graph.nodes) or not any(n.op.singular for n in graph.nodes):
+    """The graph with masks in front of branches that need them; the same object where there are none."""
+    if not any(n.op is select for n in graph.nodes):
         return graph
     guards = _guards(graph)
-    singular = _reaches_singular(graph, guards)
+    while calls := {n for n in graph.nodes if n.op is call and _is_singular(n) and any(guards[v] for v in n.outputs)}:
+        graph = _inlined(graph, calls)
+        guards = _guards(graph)
+    dangerous = frozenset().union(*[guards[n.outputs[0]] for n in graph.nodes if n.op.singular])
+    return _Masks(graph).masked(guards, dangerous) if dangerous else graph
+
+
+def _is_singular(node: Node) -> bool:
+    return any(map(_is_singular, node.params["graph"].nodes)) if node.op is call else node.op.singular
+
+
+# -- which branches a value belongs to
+def _guards(graph: Graph) -> dict[Var, frozenset[Guard]]:
+    """For each variable, the conditions under which alone it is used, elementwise and at its own shape."""
+    negated = {n.outputs[0]: n.inputs[0] for n in graph.nodes if n.op is logical_not}
+    guards: dict[Var, frozenset[Guard]] = {}
+
+    def meet(atom: Atom, found: frozenset[Guard]) -> None:
+        if type(atom) is Var:
+            known = guards.get(atom)
+            guards[atom] = found if known is None else known & found
+
+    for atom in graph.outputs:
+        meet(atom, NOTHING)
+    for node in reversed(graph.nodes):
+        own, shape = guards.get(node.outputs[0], NOTHING), node.outputs[0].type.shape
+        for position, a in enumerate(node.inputs):
+            if node.op.kind != "pointwise" or a.type.shape != shape:
+                meet(a, NOTHING)
+            elif node.op is select and position and type(node.inputs[0]) is Var:
+                c, wanted = node.inputs[0], position == 1
+                while type(negated.get(c)) is Var:
+                    c, wanted = negated[c], not wanted
+                meet(a, own | {(c, wanted)})
+            else:
+                meet(a, own)
+        for v in node.outputs:
+            guards.setdefault(v, NOTHING)
+    guards.update((v, NOTHING) for v in graph.inputs)  # an input is never inside a branch: it is what enters one
+    return guards
+
+
+def _inlined(graph: Graph, calls: set[Node]) -> Graph:
+    """The graph with some calls replaced by what they call."""
     nodes: list[Node] = []
-    masks: dict[tuple[Guard, Var], Var] = {}
-    negations: dict[Var, Var] = {}
+    known: dict[Var, Atom] = {}  # what stands for the results of the inlined calls
 
-    def condition(guard: Guard) -> Var:
-        c, wanted = guard
-        if wanted:
-            return c
-        if c not in negations:
-            negations[c] = Var(c.type)
-            nodes.append(Node(logical_not, (c,), {}, (negations[c],)))
-        return negations[c]
+    def place(node: Node, names: dict[Var, Atom], outputs: tuple[Var, ...]) -> None:
+        inputs = tuple([names.get(a, a) if type(a) is Var else a for a in node.inputs])
+        nodes.append(node if inputs == node.inputs and outputs is node.outputs else Node(node.op, inputs, node.params, outputs, node.source))
 
-    def masked(x: Var, needed: frozenset[Guard]) -> Var:
-        for guard in sorted(needed, key=lambda g: order[g[0]]):
-            if (guard, x) not in masks:
-                masks[guard, x] = Var(x.type)
-                nodes.append(Node(mask_gradient, (condition(guard), x), {}, (masks[guard, x],)))
-            x = masks[guard, x]
-        return x
-
-    order = {v: i for i, v in enumerate([*graph.inputs, *(v for n in graph.nodes for v in n.outputs)])}
     for node in graph.nodes:
-        inside = guards[node.outputs[0]]
-        inputs = []
-        for a in node.inputs:
-            enters = type(a) is Var and node.outputs[0] in singular and is_inexact(a.type.dtype) and a.type.shape == node.outputs[0].type.shape
-            missing = inside - guards[a] if enters else frozenset()
-            inputs.append(masked(a, missing) if missing else a)
-        nodes.append(node if tuple(inputs) == node.inputs else Node(node.op, tuple(inputs), node.params, node.outputs, node.source))
-    return Graph(graph.inputs, _in_order(nodes), graph.outputs)
+        if node not in calls:
+            place(node, known, node.outputs)
+            continue
+        inner = node.params["graph"]
+        names = dict(zip(inner.inputs, [known.get(a, a) if type(a) is Var else a for a in node.inputs]))
+        for part in inner.nodes:
+            outputs = tuple([Var(v.type) for v in part.outputs])
+            place(part, names, outputs)
+            names.update(zip(part.outputs, outputs))
+        known.update(zip(node.outputs, [names[a] if type(a) is Var else a for a in inner.outputs]))
+    return Graph(graph.inputs, tuple(nodes), tuple([known.get(a, a) if type(a) is Var else a for a in graph.outputs]))
+
+
+# -- the masks
+class _Masks:
+    """Rebuilds a graph with a mask on every edge into a branch."""
+
+    def __init__(self, graph: Graph):
+        self.graph = graph
+        self.nodes: list[Node] = []
+        self.made: dict[tuple, Var] = {}
+        self.order = {v: i for i, v in enumerate([*graph.inputs, *(v for n in graph.nodes for v in n.outputs)])}
+
+    def masked(self, guards: dict[Var, frozenset[Guard]], dangerous: frozenset[Guard]) -> Graph:
+        for node in self.graph.nodes:
+            inside = guards[node.outputs[0]] & dangerous
+            shape = node.outputs[0].type.shape
+            inputs = []
+            for a in node.inputs:
+                if inside and type(a) is Var and is_inexact(a.type.dtype):
+                    for guard in sorted(inside - guards[a], key=lambda g: self.order[g[0]]):
+                        a = self._mask(guard, a, shape)
+                inputs.append(a)
+            self.nodes.append(node if tuple(inputs) == node.inputs else Node(node.op, tuple(inputs), node.params, node.outputs, node.source))
+        return Graph(self.graph.inputs, _in_order(self.nodes), self.graph.outputs)
+
+    def _mask(self, guard: Guard, x: Var, shape: tuple[int, ...]) -> Var:
+        if x.type.shape != shape:   # a number beside an array: each element has its own condition
+            x = self._make(broadcast_to, (x,), {"shape": shape}, x.type._replace(shape=shape))
+        c, wanted = guard
+        condition = c if wanted else self._make(logical_not, (c,), {}, c.type)
+        return self._make(mask_gradient, (condition, x), {}, x.type)
+
+    def _make(self, op, inputs: tuple[Var, ...], params: dict, type_) -> Var:
+        key = op, inputs, type_
+        if key not in self.made:
+            self.made[key] = Var(type_)
+            self.nodes.append(Node(op, inputs, params, (self.made[key],)))
+        return self.made[key]
 
 
 def _in_order(nodes: list[Node]) -> tuple[Node, ...]:
@@ -68,46 +141,3 @@ def _in_order(nodes: list[Node]) -> tuple[Node, ...]:
             else:
                 placed.setdefault(stack.pop())
     return tuple(placed)
-
-
-def _elementwise(node: Node) -> bool:
-    return node.op.kind == "pointwise" and all(a.type.shape in ((), node.outputs[0].type.shape) for a in node.inputs) and bool(node.inputs)
-
-
-def _guards(graph: Graph) -> dict[Var, frozenset[Guard]]:
-    """For each variable, the conditions under which alone it is used, elementwise and at its own shape."""
-    everything = None   # of a variable without readers yet: the intersection over no readers
-    guards: dict[Var, frozenset[Guard] | None] = {v: everything for v in graph.inputs}
-    guards.update((v, everything) for n in graph.nodes for v in n.outputs)
-
-    def meet(atom, found: frozenset[Guard]) -> None:
-        if type(atom) is Var:
-            known = guards[atom]
-            guards[atom] = found if known is None else known & found
-
-    for atom in graph.outputs:
-        meet(atom, frozenset())
-    for node in reversed(graph.nodes):
-        own = guards[node.outputs[0]] or frozenset()
-        shape = node.outputs[0].type.shape
-        for position, a in enumerate(node.inputs):
-            if not _elementwise(node) or a.type.shape != shape:
-                meet(a, frozenset())
-            elif node.op is select and position and type(node.inputs[0]) is Var and node.inputs[0].type.shape == shape:
-                meet(a, own | {(node.inputs[0], position == 1)})
-            else:
-                meet(a, own)
-    for v in graph.inputs:   # an input is never inside a branch: it is what enters one
-        guards[v] = frozenset()
-    return {v: g or frozenset() for v, g in guards.items()}
-
-
-def _reaches_singular(graph: Graph, guards) -> set[Var]:
-    """Results of singular ops inside a branch, and everything inside a branch that such a result is computed from."""
-    found: set[Var] = set()
-    for node in reversed(graph.nodes):
-        out = node.outputs[0]
-        if guards[out] and (node.op.singular or out in found):
-            found.add(out)
-            found.update(a for a in node.inputs if type(a) is Var and guards[a])
-    return found

@@ -1,8 +1,9 @@
 """Matrix products by the BLAS that is in the process already.
 
-NumPy's wheels carry OpenBLAS with 64-bit integers and the prefix `scipy_`; its functions are taken from the library that NumPy has loaded (1 ms).  Where NumPy was built otherwise,
-SciPy's `cython_blas` gives the addresses (importing `scipy.linalg` takes 150 ms).
+NumPy's wheels carry OpenBLAS with 64-bit integers and the prefix `scipy_`; its functions are taken from the library that NumPy has loaded (1 ms).
+Where NumPy was built otherwise, SciPy's `cython_blas` gives the addresses (importing `scipy.linalg` takes 150 ms).
 """
+
 from __future__ import annotations
 
 import ctypes
@@ -33,18 +34,27 @@ def find() -> Blas:
     if found is not None:
         return found
     from scipy.linalg import cython_blas
+
     name_of, pointer_of = ctypes.pythonapi.PyCapsule_GetName, ctypes.pythonapi.PyCapsule_GetPointer
     name_of.restype, name_of.argtypes = ctypes.c_char_p, [ctypes.py_object]
     pointer_of.restype, pointer_of.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]
-    capsules = {f"{routine}_{kind}": cython_blas.__pyx_capi__[letter + routine] for routine in ("gemm", "gemv") for kind, letter in (("double", "d"), ("float", "s"))}
+    capsules = {
+        f"{routine}_{kind}": cython_blas.__pyx_capi__[letter + routine]
+        for routine in ("gemm", "gemv")
+        for kind, letter in (("double", "d"), ("float", "s"))
+    }
     return Blas({name: pointer_of(c, name_of(c)) for name, c in capsules.items()}, False, "i32")
 
 
 def _numpy_openblas() -> Blas | None:
     folder = os.path.join(os.path.dirname(os.path.dirname(np.__file__)), "numpy.libs")
     for path in sorted(glob.glob(os.path.join(folder, "libscipy_openblas64_*"))):
-        library = ctypes.CDLL(path)   # loaded already: this finds it
-        names = {f"{routine}_{kind}": f"scipy_cblas_{letter}{routine}64_" for routine in ("gemm", "gemv") for kind, letter in (("double", "d"), ("float", "s"))}
+        library = ctypes.CDLL(path)  # loaded already: this finds it
+        names = {
+            f"{routine}_{kind}": f"scipy_cblas_{letter}{routine}64_"
+            for routine in ("gemm", "gemv")
+            for kind, letter in (("double", "d"), ("float", "s"))
+        }
         if all(hasattr(library, name) for name in names.values()):
             return Blas({key: ctypes.cast(getattr(library, name), ctypes.c_void_p).value for key, name in names.items()}, True, "i64")
     return None
@@ -74,15 +84,38 @@ def product(f: Function, kind: str, m: int, n: int, k: int, a: Matrix, b: Matrix
     blas, e = find(), Emitter(f, 1)
     one, zero = e.const(kind, 1.0), e.const(kind, 0.0)
     if blas.cblas:
-        size = lambda v: e.const(blas.integer, v)  # noqa: E731
-        flag = lambda x: e.const("i32", TRANSPOSED if x.transposed else PLAIN)  # noqa: E731
-        f.call(f"gemm_{kind}", "void", [e.const("i32", ROW_MAJOR), flag(a), flag(b), size(m), size(n), size(k), one, a.pointer, size(a.line), b.pointer, size(b.line), zero, out, size(n)])
+        size = lambda v: e.const(blas.integer, v)
+        flag = lambda x: e.const("i32", TRANSPOSED if x.transposed else PLAIN)
+        f.call(
+            f"gemm_{kind}",
+            "void",
+            [
+                e.const("i32", ROW_MAJOR),
+                flag(a),
+                flag(b),
+                size(m),
+                size(n),
+                size(k),
+                one,
+                a.pointer,
+                size(a.line),
+                b.pointer,
+                size(b.line),
+                zero,
+                out,
+                size(n),
+            ],
+        )
         return
     # Fortran's order is by columns: the transposed product b.T @ a.T has the same memory. Everything goes by address.
-    flag = lambda x: f.module.table("i8", b"T" if x.transposed else b"N")  # noqa: E731
-    size = lambda v: f.module.table(blas.integer, (v,))  # noqa: E731
+    flag = lambda x: f.module.table("i8", b"T" if x.transposed else b"N")
+    size = lambda v: f.module.table(blas.integer, (v,))
     one, zero = f.module.table(kind, (1.0,)), f.module.table(kind, (0.0,))
-    f.call(f"gemm_{kind}", "void", [flag(b), flag(a), size(n), size(m), size(k), one, b.pointer, size(b.line), a.pointer, size(a.line), zero, out, size(n)])
+    f.call(
+        f"gemm_{kind}",
+        "void",
+        [flag(b), flag(a), size(n), size(m), size(k), one, b.pointer, size(b.line), a.pointer, size(a.line), zero, out, size(n)],
+    )
 
 
 def _vector_product(f: Function, kind: str, shape: tuple[int, int], a: Matrix, x: Matrix, plain: bool, out: Value) -> None:
@@ -91,12 +124,45 @@ def _vector_product(f: Function, kind: str, shape: tuple[int, int], a: Matrix, x
     # As lines in memory: a transposed matrix is the plain one of the other shape.
     rows, columns = shape[::-1] if a.transposed else shape
     turned = plain == a.transposed
-    step = x.line if (plain and not x.transposed) or (not plain and x.transposed) else 1   # a column of a C-ordered matrix, or a row of a transposed one
+    step = (
+        x.line if (plain and not x.transposed) or (not plain and x.transposed) else 1
+    )  # a column of a C-ordered matrix, or a row of a transposed one
     if blas.cblas:
-        size = lambda v: e.const(blas.integer, v)  # noqa: E731
-        f.call(f"gemv_{kind}", "void", [e.const("i32", ROW_MAJOR), e.const("i32", TRANSPOSED if turned else PLAIN), size(rows), size(columns), e.const(kind, 1.0), a.pointer,
-                                        size(a.line), x.pointer, size(step), e.const(kind, 0.0), out, size(1)])
+        size = lambda v: e.const(blas.integer, v)
+        f.call(
+            f"gemv_{kind}",
+            "void",
+            [
+                e.const("i32", ROW_MAJOR),
+                e.const("i32", TRANSPOSED if turned else PLAIN),
+                size(rows),
+                size(columns),
+                e.const(kind, 1.0),
+                a.pointer,
+                size(a.line),
+                x.pointer,
+                size(step),
+                e.const(kind, 0.0),
+                out,
+                size(1),
+            ],
+        )
         return
-    size = lambda v: f.module.table(blas.integer, (v,))  # noqa: E731
-    f.call(f"gemv_{kind}", "void", [f.module.table("i8", b"N" if turned else b"T"), size(columns), size(rows), f.module.table(kind, (1.0,)), a.pointer, size(a.line), x.pointer,
-                                    size(step), f.module.table(kind, (0.0,)), out, size(1)])
+    size = lambda v: f.module.table(blas.integer, (v,))
+    f.call(
+        f"gemv_{kind}",
+        "void",
+        [
+            f.module.table("i8", b"N" if turned else b"T"),
+            size(columns),
+            size(rows),
+            f.module.table(kind, (1.0,)),
+            a.pointer,
+            size(a.line),
+            x.pointer,
+            size(step),
+            f.module.table(kind, (0.0,)),
+            out,
+            size(1),
+        ],
+    )

@@ -1,8 +1,9 @@
 """A nest as one LLVM function: loops, loads, stores and accumulators around the instructions of `scalar.py`.
 
-The innermost loops run over vectors: whole ones first, then one masked turn of the same body for the rest, so body and tail round alike.  What does not depend on the innermost counter is
-computed in front of it.  The text depends on the structure of the nest alone, so equal nests are one function.
+The innermost loops run over vectors: whole ones first, then one masked turn of the same body for the rest, so body and tail round alike.  What does
+not depend on the innermost counter is computed in front of it.  The text depends on the structure of the nest alone, so equal nests are one function.
 """
+
 from __future__ import annotations
 
 import math
@@ -29,8 +30,8 @@ class Context(NamedTuple):
     """Where an expression is computed: under which mask, and whether that mask comes from a guard (then memory may be touched only under it)."""
 
     emitter: Emitter
-    counter: Counter | None = None   # the one that runs across the lanes
-    base: Value | None = None        # its value in the first lane
+    counter: Counter | None = None  # the one that runs across the lanes
+    base: Value | None = None  # its value in the first lane
     mask: Value | None = None
     guarded: bool = False
 
@@ -50,7 +51,7 @@ class KernelCode:
         self.pointers = {b: self.function.parameter(f"b{i}") for i, b in enumerate(self.buffers)}
         if self.chunks:
             self.counters[self.chunks.counter] = self.function.parameter("chunk")
-            for b, s in storage.items():   # every chunk has rows of its own
+            for b, s in storage.items():  # every chunk has rows of its own
                 if s.private and b in self.pointers:
                     self.pointers[b] = self._own_part(b, s)
         self.pointers |= {b: self.function.alloca(_memory_kind(b.type.dtype), 1) for b in self.cells}
@@ -111,6 +112,7 @@ class KernelCode:
             self.scopes.append({})
             self._block(loop.body)
             self.scopes.pop()
+
         if bounds:
             self._turn(*bounds, 1, body)
         else:
@@ -226,7 +228,8 @@ class KernelCode:
         self._write(stage.buffer, position, scalar.apply(self.scalar, stage.combine, dtype, self._read(stage.buffer, position, c), total), c)
 
     def _hoist(self, loop: Loop) -> None:
-        """Compute in front of a loop what does not depend on it: largest such parts of its expressions, except reads under a guard and of what the loop makes."""
+        """Compute in front of a loop what does not depend on it: largest such parts of its expressions, except reads under a guard and of what the
+        loop makes."""
         made = {s.buffer for s in _all_stages(loop.body)}
         inside = _counters(loop)
         steady: dict[Expression, bool] = {}
@@ -338,7 +341,8 @@ class KernelCode:
             return self._value(atom.expression, c)
         at = self._position(atom.index, c)
         e = _of(c, at, self.scalar)
-        # Never negative: operands of quotients and remainders are positions in arrays. 32 bits, where they fit, divide by a constant with two multiplications.
+        # Never negative: operands of quotients and remainders are positions in arrays. 32 bits, where they fit, divide by a constant with two
+        # multiplications.
         if atom.index.low >= 0 and atom.index.high < 1 << 31:
             divide = e.udiv if isinstance(atom, Quotient) else e.urem
             return e.zext(divide(e.trunc(at, "i32"), e.const("i32", atom.divisor)), "i64")
@@ -401,9 +405,14 @@ def _memory_kind(dtype: np.dtype) -> str:
     return "i8" if dtype == BOOL else scalar.kind_of(dtype)
 
 
-_ACROSS = {"add": {"f": "fadd", "i": "iadd", "u": "iadd", "b": "or_"}, "multiply": {"f": "fmul", "i": "imul", "u": "imul", "b": "and_"},
-           "maximum": {"f": "maximum", "i": "smax", "u": "umax", "b": "or_"}, "minimum": {"f": "minimum", "i": "smin", "u": "umin", "b": "and_"},
-           "logical_or": {"b": "or_"}, "logical_and": {"b": "and_"}}
+_ACROSS = {
+    "add": {"f": "fadd", "i": "iadd", "u": "iadd", "b": "or_"},
+    "multiply": {"f": "fmul", "i": "imul", "u": "imul", "b": "and_"},
+    "maximum": {"f": "maximum", "i": "smax", "u": "umax", "b": "or_"},
+    "minimum": {"f": "minimum", "i": "smin", "u": "umin", "b": "and_"},
+    "logical_or": {"b": "or_"},
+    "logical_and": {"b": "and_"},
+}
 
 
 def _all_stages(body: list):

@@ -1,7 +1,9 @@
 """The LLVM module of a program: its kernels, and one function for each run of steps that needs no Python."""
+
 from __future__ import annotations
 
-from typing import NamedTuple, Sequence
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -39,10 +41,12 @@ class Segments(NamedTuple):
     text: str
 
 
-def compile_segments(segments: Sequence[Sequence[Nest | Library]], storages: dict[Nest, dict[Buffer, Storage]], places: dict[tuple[Nest | None, Buffer], Place]) -> Segments:
+def compile_segments(
+    segments: Sequence[Sequence[Nest | Library]], storages: dict[Nest, dict[Buffer, Storage]], places: dict[tuple[Nest | None, Buffer], Place]
+) -> Segments:
     """Compile runs of native steps. `places` says where each buffer is; a nest's own temporaries are found under the nest."""
     module = Module()
-    kernels: dict[str, str] = {}   # text without its name -> name: equal nests are one function
+    kernels: dict[str, str] = {}  # text without its name -> name: equal nests are one function
     names: dict[Nest, tuple[str, list[Buffer]]] = {}
     chunked: set[str] = set()
     for segment in segments:
@@ -86,7 +90,11 @@ def _write_segment(f: Function, segment, names, places) -> None:
         if isinstance(step, Nest):
             name, buffers = names[step]
             at = [pointer(step, b) for b in buffers]
-            result = _run_chunks(f, name, at, step.chunks.counter.extent) if step.chunks else f.effect("i64", 1, f"call i64 @{name}({', '.join(p.typed for p in at)})")
+            result = (
+                _run_chunks(f, name, at, step.chunks.counter.extent)
+                if step.chunks
+                else f.effect("i64", 1, f"call i64 @{name}({', '.join(p.typed for p in at)})")
+            )
             status = e.or_(status, result)
         else:
             _write_product(f, step, pointer)
@@ -138,7 +146,7 @@ def _write_product(f: Function, step: Library, pointer) -> None:
     f.label(loop, dominator=before)
     i = f.phi("i64")
     i.add(e.const("i64", 0), before)
-    step_of = lambda p, stride: e.gep(p, "i8", e.imul(i.value, e.const("i64", stride * size)))  # noqa: E731
+    step_of = lambda p, stride: e.gep(p, "i8", e.imul(i.value, e.const("i64", stride * size)))
     multiply(step_of(at_x, x.strides[0]), step_of(at_y, y.strides[0]), step_of(out, m * n))
     following = e.iadd(i.value, e.const("i64", 1))
     i.add(following, f.block)

@@ -1,18 +1,32 @@
 """Elementwise functions as instructions: for each op's name, how it is computed on values of a dtype.
 
-In registers a bool is an i1 (a mask, when there are lanes), in memory a byte.  Semantics are NumPy's: integers wrap, division by an integer zero gives 0, shifts past the width give what an
-infinite shift would, maximum passes NaN on and fmax drops it.
+In registers a bool is an i1 (a mask, when there are lanes), in memory a byte.  Semantics are NumPy's: integers wrap, division by an integer zero
+gives 0, shifts past the width give what an infinite shift would, maximum passes NaN on and fmax drops it.
 """
+
 from __future__ import annotations
 
-from typing import Callable
+from collections.abc import Callable
 
 import numpy as np
 
 from .emit import Emitter, Value
 from .vmath import FUNCTIONS
 
-_KINDS = {"f8": "double", "f4": "float", "f2": "half", "i8": "i64", "u8": "i64", "i4": "i32", "u4": "i32", "i2": "i16", "u2": "i16", "i1": "i8", "u1": "i8", "b1": "i1"}
+_KINDS = {
+    "f8": "double",
+    "f4": "float",
+    "f2": "half",
+    "i8": "i64",
+    "u8": "i64",
+    "i4": "i32",
+    "u4": "i32",
+    "i2": "i16",
+    "u2": "i16",
+    "i1": "i8",
+    "u1": "i8",
+    "b1": "i1",
+}
 
 
 def kind_of(dtype: np.dtype) -> str:
@@ -44,11 +58,18 @@ def _compare(float_predicate: str, signed: str, unsigned: str):
 
     def as_integer(e, d, a, b):
         return e.icmp(signed if d.kind == "i" else unsigned, a, b)
+
     return as_float, as_integer
 
 
-for _name, _predicates in {"equal": ("oeq", "eq", "eq"), "not_equal": ("une", "ne", "ne"), "less": ("olt", "slt", "ult"), "less_equal": ("ole", "sle", "ule"),
-                           "greater": ("ogt", "sgt", "ugt"), "greater_equal": ("oge", "sge", "uge")}.items():
+for _name, _predicates in {
+    "equal": ("oeq", "eq", "eq"),
+    "not_equal": ("une", "ne", "ne"),
+    "less": ("olt", "slt", "ult"),
+    "less_equal": ("ole", "sle", "ule"),
+    "greater": ("ogt", "sgt", "ugt"),
+    "greater_equal": ("oge", "sge", "uge"),
+}.items():
     FLOAT[_name], INTEGER[_name] = _compare(*_predicates)
     BOOL[_name] = INTEGER[_name]
 
@@ -59,9 +80,13 @@ def _true(e: Emitter, d: np.dtype, a: Value) -> Value:
 
 
 for _table in (FLOAT, INTEGER, BOOL):
-    _enter(_table,
-           logical_and=lambda e, d, a, b: e.and_(_true(e, d, a), _true(e, d, b)), logical_or=lambda e, d, a, b: e.or_(_true(e, d, a), _true(e, d, b)),
-           logical_xor=lambda e, d, a, b: e.xor(_true(e, d, a), _true(e, d, b)), logical_not=lambda e, d, a: e.not_(_true(e, d, a)))
+    _enter(
+        _table,
+        logical_and=lambda e, d, a, b: e.and_(_true(e, d, a), _true(e, d, b)),
+        logical_or=lambda e, d, a, b: e.or_(_true(e, d, a), _true(e, d, b)),
+        logical_xor=lambda e, d, a, b: e.xor(_true(e, d, a), _true(e, d, b)),
+        logical_not=lambda e, d, a: e.not_(_true(e, d, a)),
+    )
 
 
 def _sign(e, d, x):
@@ -102,20 +127,40 @@ def _nextafter(e, d, x, y):
     towards_zero = e.xor(e.fcmp("olt", x, y), e.fcmp("ogt", x, zero))
     stepped = e.bitcast(e.select(towards_zero, e.isub(bits, one), e.iadd(bits, one)), x.kind)
     stepped = e.select(e.fcmp("oeq", x, zero), e.copysign(e.bitcast(one, x.kind), y), stepped)
-    equal = x if x.kind == "half" else y   # as NumPy: they may be zeros of different sign
+    equal = x if x.kind == "half" else y  # as NumPy: they may be zeros of different sign
     return e.select(e.fcmp("uno", x, y), e.fadd(x, y), e.select(e.fcmp("oeq", x, y), equal, stepped))
 
 
 _enter(
     FLOAT,
-    negative=lambda e, d, x: e.fneg(x), add=lambda e, d, a, b: e.fadd(a, b), subtract=lambda e, d, a, b: e.fsub(a, b), multiply=lambda e, d, a, b: e.fmul(a, b),
-    divide=lambda e, d, a, b: e.fdiv(a, b), floor_divide=_floor_divide, remainder=lambda e, d, a, b: _divmod_float(e, d, a, b)[1], fmod=lambda e, d, a, b: e.frem(a, b),
-    square=lambda e, d, x: e.fmul(x, x), sqrt=lambda e, d, x: e.sqrt(x), floor=lambda e, d, x: e.floor(x), ceil=lambda e, d, x: e.ceil(x), trunc=lambda e, d, x: e.ftrunc(x),
-    rint=lambda e, d, x: e.rint(x), absolute=lambda e, d, x: e.fabs(x), sign=_sign, copysign=lambda e, d, a, b: e.copysign(a, b), nextafter=_nextafter,
+    negative=lambda e, d, x: e.fneg(x),
+    add=lambda e, d, a, b: e.fadd(a, b),
+    subtract=lambda e, d, a, b: e.fsub(a, b),
+    multiply=lambda e, d, a, b: e.fmul(a, b),
+    divide=lambda e, d, a, b: e.fdiv(a, b),
+    floor_divide=_floor_divide,
+    remainder=lambda e, d, a, b: _divmod_float(e, d, a, b)[1],
+    fmod=lambda e, d, a, b: e.frem(a, b),
+    square=lambda e, d, x: e.fmul(x, x),
+    sqrt=lambda e, d, x: e.sqrt(x),
+    floor=lambda e, d, x: e.floor(x),
+    ceil=lambda e, d, x: e.ceil(x),
+    trunc=lambda e, d, x: e.ftrunc(x),
+    rint=lambda e, d, x: e.rint(x),
+    absolute=lambda e, d, x: e.fabs(x),
+    sign=_sign,
+    copysign=lambda e, d, a, b: e.copysign(a, b),
+    nextafter=_nextafter,
     signbit=lambda e, d, x: e.icmp("slt", _bits(e, x), e.const(_bits(e, x).kind, 0)),
-    maximum=lambda e, d, a, b: e.maximum(a, b), minimum=lambda e, d, a, b: e.minimum(a, b), fmax=lambda e, d, a, b: e.maxnum(a, b), fmin=lambda e, d, a, b: e.minnum(a, b),
-    power=lambda e, d, a, b: FUNCTIONS["pow"](e, a, b), isnan=lambda e, d, x: e.fcmp("uno", x, x), isinf=lambda e, d, x: e.fcmp("oeq", e.fabs(x), constant(e, d, np.inf)),
-    isfinite=lambda e, d, x: e.fcmp("olt", e.fabs(x), constant(e, d, np.inf)))
+    maximum=lambda e, d, a, b: e.maximum(a, b),
+    minimum=lambda e, d, a, b: e.minimum(a, b),
+    fmax=lambda e, d, a, b: e.maxnum(a, b),
+    fmin=lambda e, d, a, b: e.minnum(a, b),
+    power=lambda e, d, a, b: FUNCTIONS["pow"](e, a, b),
+    isnan=lambda e, d, x: e.fcmp("uno", x, x),
+    isinf=lambda e, d, x: e.fcmp("oeq", e.fabs(x), constant(e, d, np.inf)),
+    isfinite=lambda e, d, x: e.fcmp("olt", e.fabs(x), constant(e, d, np.inf)),
+)
 
 
 def _signed(signed: str, unsigned: str):
@@ -166,21 +211,47 @@ def _integer_sign(e, d, x):
 
 _enter(
     INTEGER,
-    negative=lambda e, d, x: e.isub(constant(e, d, 0), x), add=lambda e, d, a, b: e.iadd(a, b), subtract=lambda e, d, a, b: e.isub(a, b),
-    multiply=lambda e, d, a, b: e.imul(a, b), square=lambda e, d, x: e.imul(x, x), sign=_integer_sign,
-    floor_divide=lambda e, d, a, b: _integer_divide(e, d, a, b, "quotient"), remainder=lambda e, d, a, b: _integer_divide(e, d, a, b, "remainder"),
+    negative=lambda e, d, x: e.isub(constant(e, d, 0), x),
+    add=lambda e, d, a, b: e.iadd(a, b),
+    subtract=lambda e, d, a, b: e.isub(a, b),
+    multiply=lambda e, d, a, b: e.imul(a, b),
+    square=lambda e, d, x: e.imul(x, x),
+    sign=_integer_sign,
+    floor_divide=lambda e, d, a, b: _integer_divide(e, d, a, b, "quotient"),
+    remainder=lambda e, d, a, b: _integer_divide(e, d, a, b, "remainder"),
     fmod=lambda e, d, a, b: _integer_divide(e, d, a, b, "fmod"),
     absolute=lambda e, d, x: x if d.kind == "u" else e.select(e.icmp("slt", x, constant(e, d, 0)), e.isub(constant(e, d, 0), x), x),
-    maximum=_signed("smax", "umax"), minimum=_signed("smin", "umin"), fmax=_signed("smax", "umax"), fmin=_signed("smin", "umin"),
-    bitwise_and=lambda e, d, a, b: e.and_(a, b), bitwise_or=lambda e, d, a, b: e.or_(a, b), bitwise_xor=lambda e, d, a, b: e.xor(a, b), invert=lambda e, d, x: e.not_(x),
-    left_shift=lambda e, d, a, b: _shift(e, d, a, b, True), right_shift=lambda e, d, a, b: _shift(e, d, a, b, False),
-    isnan=lambda e, d, x: e.const("i1", 0), isinf=lambda e, d, x: e.const("i1", 0), isfinite=lambda e, d, x: e.const("i1", 1))
+    maximum=_signed("smax", "umax"),
+    minimum=_signed("smin", "umin"),
+    fmax=_signed("smax", "umax"),
+    fmin=_signed("smin", "umin"),
+    bitwise_and=lambda e, d, a, b: e.and_(a, b),
+    bitwise_or=lambda e, d, a, b: e.or_(a, b),
+    bitwise_xor=lambda e, d, a, b: e.xor(a, b),
+    invert=lambda e, d, x: e.not_(x),
+    left_shift=lambda e, d, a, b: _shift(e, d, a, b, True),
+    right_shift=lambda e, d, a, b: _shift(e, d, a, b, False),
+    isnan=lambda e, d, x: e.const("i1", 0),
+    isinf=lambda e, d, x: e.const("i1", 0),
+    isfinite=lambda e, d, x: e.const("i1", 1),
+)
 _enter(
     BOOL,
-    add=lambda e, d, a, b: e.or_(a, b), multiply=lambda e, d, a, b: e.and_(a, b), maximum=lambda e, d, a, b: e.or_(a, b), minimum=lambda e, d, a, b: e.and_(a, b),
-    fmax=lambda e, d, a, b: e.or_(a, b), fmin=lambda e, d, a, b: e.and_(a, b), bitwise_and=lambda e, d, a, b: e.and_(a, b), bitwise_or=lambda e, d, a, b: e.or_(a, b),
-    bitwise_xor=lambda e, d, a, b: e.xor(a, b), invert=lambda e, d, x: e.not_(x), absolute=lambda e, d, x: x,
-    isnan=lambda e, d, x: e.const("i1", 0), isinf=lambda e, d, x: e.const("i1", 0), isfinite=lambda e, d, x: e.const("i1", 1))
+    add=lambda e, d, a, b: e.or_(a, b),
+    multiply=lambda e, d, a, b: e.and_(a, b),
+    maximum=lambda e, d, a, b: e.or_(a, b),
+    minimum=lambda e, d, a, b: e.and_(a, b),
+    fmax=lambda e, d, a, b: e.or_(a, b),
+    fmin=lambda e, d, a, b: e.and_(a, b),
+    bitwise_and=lambda e, d, a, b: e.and_(a, b),
+    bitwise_or=lambda e, d, a, b: e.or_(a, b),
+    bitwise_xor=lambda e, d, a, b: e.xor(a, b),
+    invert=lambda e, d, x: e.not_(x),
+    absolute=lambda e, d, x: x,
+    isnan=lambda e, d, x: e.const("i1", 0),
+    isinf=lambda e, d, x: e.const("i1", 0),
+    isfinite=lambda e, d, x: e.const("i1", 1),
+)
 
 
 def _table(dtype: np.dtype) -> dict[str, Callable]:

@@ -1,11 +1,14 @@
 """The threads that run large kernels: a pool of workers that sleep in native code until there are chunks to take.
 
-`parallel_for(function, data, chunks)` calls `function(data, c)` for c = 0 .. chunks-1, each once, in the calling thread and in the workers, and returns when all are done.  Chunks are handed out under one
+`parallel_for(function, data, chunks)` calls `function(data, c)` for c = 0 .. chunks-1, each once, in the calling thread and in the workers, and
+returns when all are done.  Chunks are handed out under one
 lock, so they may differ in length; a chunk is worth 50 us or more, and the lock costs 0.05.
 
-The workers are ordinary Python daemon threads that call into native code, without Python's lock, and stay there.  They are started by the first program that wants them; a forked child starts its own.
-Numba's pool does the same and is not used because importing Numba takes 260 ms, ten times a compilation.
+The workers are ordinary Python daemon threads that call into native code, without Python's lock, and stay there.  They are started by the first
+program that wants them; a forked child starts its own. Numba's pool does the same and is not used because importing Numba takes 260 ms, ten times a
+compilation.
 """
+
 from __future__ import annotations
 
 import ctypes
