@@ -24,7 +24,7 @@ def guard_select(graph: Graph) -> Graph:
     if not any(n.op is select for n in graph.nodes):
         return graph
     guards = _guards(graph)
-    while calls := {n for n in graph.nodes if n.op is call and _is_singular(n) and any(guards[v] for v in n.outputs)}:
+    while calls := {n for n in graph.nodes if n.op is call and any(guards[v] for v in n.outputs) and _is_singular(n)}:
         graph = _inlined(graph, calls)
         guards = _guards(graph)
     dangerous = frozenset().union(*[guards[n.outputs[0]] for n in graph.nodes if n.op.singular])
