@@ -69,5 +69,6 @@ def _storage(buffer: Buffer, uses: list[_Use]) -> Storage:
         d for d, n in enumerate(buffer.shape) if n != 1 and not (uses[0].index[d] in shared and all(u.index[d] == uses[0].index[d] for u in uses))
     )
     writers = [u for u in uses if u.writes]
-    register = not kept and len(writers) == 1 and writers[0].stage.combine is None and writers[0].path == common
+    # All writers stand in a block that every reader is in, so the value can be handed on; a reduction stands in loops further in.
+    register = not kept and all(w.path == common and (w.stage.into or w.stage.combine is None) for w in writers)
     return Storage(kept, register, True)

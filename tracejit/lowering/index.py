@@ -228,7 +228,7 @@ def reindex(index: tuple[Index, ...], shape: tuple[int, ...], source: tuple[int,
     flat = flatten(index, shape)
     result = []
     for d, (n, step) in enumerate(zip(source, strides(source))):
-        if n == 1:
+        if n <= 1 or step == 0:  # one element, or an empty array, of which no element is ever read
             result.append(Index())
         else:
             at = flat // step

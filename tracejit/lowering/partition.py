@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..ir import Atom, Graph, Literal, Node, Var
+from ..ops.elementwise import stop_gradient
 from . import index as ix
 from .index import Counter, Index
 from .kernel import Buffer, Expression, Expressions, Reader, constant, load, settled
@@ -195,8 +196,8 @@ class Partitioner:
         for position, a in enumerate(self.graph.outputs):
             result = a if type(a) is Literal else self.buffers[a]
             if position in self.own and type(a) is Var and (result.role == "input" or result in outputs):
-                steps.append(self._copy_stage(result))
-                result = steps[-1].buffer
+                result = Buffer(result.type, "output")
+                steps.append(self._copy(a, result))
             outputs.append(result)
         return Partition([self.buffers[v] for v in self.graph.inputs], steps, outputs, self.buffers)
 
@@ -235,11 +236,13 @@ class Partitioner:
         expression = self._lower(node, index, self.read)
         return Stage(self._buffer(node.outputs[0]), [c for c in counters if c.extent != 1], index, expression, None, node)
 
-    @staticmethod
-    def _copy_stage(buffer: Buffer) -> Stage:
-        counters = [Counter(n) for n in buffer.shape]
+    def _copy(self, var: Var, result: Buffer) -> Stage | Host:
+        node = Node(stop_gradient, (var,), {}, (Var(var.type.strong),))  # the op that gives its input
+        if not self.native(node):
+            return Host(node, [self.buffers[var]], [result])
+        counters = [Counter(n) for n in result.shape]
         index = tuple(map(ix.of, counters))
-        return Stage(Buffer(buffer.type, "output"), [c for c in counters if c.extent != 1], index, load(buffer, index))
+        return Stage(result, [c for c in counters if c.extent != 1], index, load(self.buffers[var], index))
 
     def _reduce_stage(self, node: Node) -> Stage:
         x, axes = node.inputs[0], node.params["axes"]

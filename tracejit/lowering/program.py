@@ -95,9 +95,9 @@ class Program:
                     if how.private and how.kept:
                         copies = item.chunks.counter.extent if item.chunks else 1
                         wanted.append((item, buffer, Interval(time, time, copies * math.prod(how.shape(buffer)) * buffer.type.dtype.itemsize)))
-            else:
-                made = [item.result] if isinstance(item, Library) else item.results
-                wanted += [(None, b, Interval(time, time, b.type.nbytes)) for b in made if b.role == "temporary" and b not in across]
+            else:  # made or read here alone: what an empty nest would have made is still read
+                local = [b for b in _touched(item) if b.role == "temporary" and b not in across]
+                wanted += [(None, b, Interval(time, time, b.type.nbytes)) for b in local]
         offsets, self.arena_bytes = plan(interval for _, _, interval in wanted)
         self._places |= {(nest, buffer): Place(self.arena_slot, offset) for (nest, buffer, _), offset in zip(wanted, offsets)}
         self._memory = np.empty(self.arena_bytes + ALIGNMENT, np.uint8)

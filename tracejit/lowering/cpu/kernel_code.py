@@ -94,6 +94,9 @@ class KernelCode:
         value = self._value(stage.expression, c)
         storage = self.storage[stage.buffer]
         if storage.register:
+            if stage.combine:
+                old = self._register(stage.buffer)
+                value = scalar.apply(_of(c, old, value, self.scalar), stage.combine, stage.buffer.type.dtype, old, value)
             self.scopes[-1][stage.buffer] = value
             return
         position = storage.position(stage.buffer, stage.target)
@@ -314,8 +317,11 @@ class KernelCode:
         buffer, index = x.data
         storage = self.storage[buffer]
         if storage.register:
-            return next(scope[buffer] for scope in reversed(self.scopes) if buffer in scope)
+            return self._register(buffer)
         return self._read(buffer, storage.position(buffer, index), c)
+
+    def _register(self, buffer: Buffer) -> Value:
+        return next(scope[buffer] for scope in reversed(self.scopes) if buffer in scope)
 
     # -- positions and memory
     def _position(self, index: Index, c: Context) -> Value:
