@@ -44,7 +44,7 @@ class Contribution(NamedTuple):
 class Op:
     """An operation. Calling it applies it: at once on arrays, into the innermost trace on proxies."""
 
-    __slots__ = ("name", "infer", "run", "jvp", "transpose", "batch", "lower", "kind", "simplify", "show", "multiple", "effect", "dear", "singular")
+    __slots__ = ("name", "infer", "run", "jvp", "transpose", "batch", "lower", "kind", "simplify", "show", "multiple", "effect", "dear", "singular", "elementwise")
 
     def __init__(
         self,
@@ -63,6 +63,7 @@ class Op:
         effect: bool = False,
         dear: bool = False,
         singular: bool = False,
+        elementwise: bool = False,
     ):
         self.name = name
         self.infer, self.run, self.jvp, self.transpose, self.batch, self.lower = infer, run, jvp, transpose, batch, lower
@@ -73,6 +74,7 @@ class Op:
         self.effect = effect  # ordered, never shared or dropped
         self.dear = dear  # dearer to compute again than to load
         self.singular = singular  # its derivative can be infinite or NaN where its value is not used (see transforms/guard_select.py)
+        self.elementwise = elementwise  # an element of the result depends on the elements in the same place alone, after broadcasting
 
     def __call__(self, *args, **params):
         return bind(self, args, params)

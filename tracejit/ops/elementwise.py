@@ -129,6 +129,7 @@ def _elementwise(name, fn, kinds, result, jvp, transpose, lower, simplify, dear,
         show=show or f"np.{fn.__name__}",
         dear=dear,
         singular=singular,
+        elementwise=True,
     )
     cell.append(op)
     return op
@@ -255,7 +256,7 @@ square = unary("square", np.square, NUMBERS, jvp=lambda t, x, y: 2 * x * t)
 sqrt = unary("sqrt", np.sqrt, jvp=lambda t, x, y: t * (0.5 / y), dear=True, singular=True)
 power = binary("power", np.power, jvp=(_power_x, _power_y), simplify=_simplify_power, dear=True, singular=True)
 cbrt = unary("cbrt", np.cbrt, FLOATS, jvp=lambda t, x, y: t / (3 * square(y)), dear=True, singular=True)
-hypot = binary("hypot", np.hypot, FLOATS, jvp=(lambda t, x, y, z: t * over(x, z), lambda t, x, y, z: t * over(y, z)), dear=True)
+hypot = binary("hypot", np.hypot, FLOATS, jvp=(lambda t, x, y, z: t * over(x, z), lambda t, x, y, z: t * over(y, z)), dear=True, singular=True)
 
 
 # -- norms: `over` is x / r, and 0 where r is 0; `root` is sqrt with the slope 0 at 0.
@@ -419,6 +420,7 @@ def _extremum(name, fn, wins):
         batch=batch_elementwise(cell),
         lower=lambda k, xs, index, tie: k.apply(name, *[x.broadcast(index) for x in xs]),
         show=f"np.{name}",
+        elementwise=True,
     )
     cell.append(op)
     return op
@@ -518,6 +520,7 @@ select = define(
     lower=lower_elementwise("select"),
     simplify=_without_spread(_select_cell, _simplify_select),
     show="np.where",
+    elementwise=True,
 )
 _select_cell.append(select)
 
@@ -550,6 +553,7 @@ convert = define(
     lower=lambda k, xs, index, dtype: k.convert(xs[0].broadcast(index), dtype),
     simplify=_simplify_convert,
     show=_show_convert,
+    elementwise=True,
 )
 
 # A value whose derivative is cut: `stop_gradient`.
@@ -562,6 +566,7 @@ stop_gradient = define(
     batch=lambda args, batched: stop_gradient(args[0]),
     lower=lambda k, xs, index: xs[0].broadcast(index),
     show=lambda x: x,
+    elementwise=True,
 )
 # The value x, whose derivative flows only where c holds: see transforms/guard_select.py.
 mask_gradient = define(
@@ -572,5 +577,6 @@ mask_gradient = define(
     batch=batch_elementwise(_stop_cell),
     lower=lambda k, xs, index: xs[1].broadcast(index),
     show=lambda c, x: f"np.broadcast_to({x}, {np.broadcast_shapes(c.type.shape, x.type.shape)})",
+    elementwise=True,
 )
 _stop_cell.append(mask_gradient)

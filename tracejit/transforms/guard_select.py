@@ -4,8 +4,8 @@ The derivative of f at an x outside its domain is infinite, and the zero cotange
 differentiation every value x that enters a branch is replaced by `mask_gradient(c, x)`, the same value, whose derivative flows only where c holds:
 its transpose is a select, which drops the NaN.  Only branches with an op that can have such a derivative (`op.singular`) are touched.
 
-A branch is what nothing but the select reads, element by element: guards are carried backwards from the selects through elementwise ops of equal
-shape.  A call that is part of a branch is inlined, so that its own ops are.
+A branch is what nothing but the select reads, element by element: guards are carried backwards from the selects through elementwise ops to what
+they read at its own shape.  A call that is part of a branch is inlined, so that its own ops are.
 """
 
 from __future__ import annotations
@@ -49,9 +49,12 @@ def _guards(graph: Graph) -> dict[Var, frozenset[Guard]]:
     for atom in graph.outputs:
         meet(atom, NOTHING)
     for node in reversed(graph.nodes):
-        own, shape = guards.get(node.outputs[0], NOTHING), node.outputs[0].type.shape
+        shape = node.outputs[0].type.shape
+        if not node.op.elementwise and node.op is not call:
+            guards.update((v, NOTHING) for v in node.outputs)  # like an input: it is what enters a branch
+        own = guards.setdefault(node.outputs[0], NOTHING)
         for position, a in enumerate(node.inputs):
-            if node.op.kind != "pointwise" or a.type.shape != shape:
+            if not node.op.elementwise or a.type.shape != shape:
                 meet(a, NOTHING)
             elif node.op is select and position and type(node.inputs[0]) is Var:
                 c, wanted = node.inputs[0], position == 1
@@ -113,7 +116,7 @@ class _Masks:
         return Graph(self.graph.inputs, _in_order(self.nodes), self.graph.outputs)
 
     def _mask(self, guard: Guard, x: Var, shape: tuple[int, ...]) -> Var:
-        if x.type.shape != shape:   # a number beside an array: each element has its own condition
+        if x.type.shape != shape:  # spread over a larger array: each element has its own condition
             x = self._make(broadcast_to, (x,), {"shape": shape}, x.type._replace(shape=shape))
         c, wanted = guard
         condition = c if wanted else self._make(logical_not, (c,), {}, c.type)
