@@ -25,6 +25,7 @@ from .memory import ALIGNMENT, Interval, plan
 from .parallel import parallelize
 from .partition import Host, Library, Partition, partition
 from .prepare import prepare
+from .reuse import in_place
 
 _ELEMENTWISE = frozenset({"power", *scalar.FLOAT, *scalar.INTEGER, *scalar.BOOL, *scalar.FUNCTIONS})
 
@@ -86,7 +87,10 @@ class Program:
                     alive.setdefault(buffer, [time, time])[1] = time
         across = {b for b, (first, last) in alive.items() if first != last}
         self.storages = {}
-        wanted: list[tuple[Nest | None, Buffer, Interval]] = [(None, b, Interval(*alive[b], b.type.nbytes)) for b in across]
+        same_memory = self._share(alive, across)
+        wanted: list[tuple[Nest | None, Buffer, Interval]] = [
+            (None, b, Interval(*alive[b], b.type.nbytes)) for b in alive if b in across and b not in same_memory
+        ]
         needed = {*across, *self.partition.inputs, *self.outputs}
         for time, item in enumerate(self.items):
             if isinstance(item, Nest):
@@ -100,9 +104,24 @@ class Program:
                 wanted += [(None, b, Interval(time, time, b.type.nbytes)) for b in local]
         offsets, self.arena_bytes = plan(interval for _, _, interval in wanted)
         self._places |= {(nest, buffer): Place(self.arena_slot, offset) for (nest, buffer, _), offset in zip(wanted, offsets)}
-        self._memory = np.empty(self.arena_bytes + ALIGNMENT, np.uint8)
-        self._arena = self._memory[-self._memory.ctypes.data % ALIGNMENT :]
+        for new, old in same_memory.items():
+            while old in same_memory:
+                old = same_memory[old]
+            self._places[None, new] = self._places[None, old]
+        self._arena = _aligned(self.arena_bytes)
         self.arena_address = self._arena.ctypes.data
+
+    def _share(self, alive: dict[Buffer, list[int]], across: set[Buffer]) -> dict[Buffer, Buffer]:
+        """Temporaries that are computed in the memory of an older one, which then lives as long as they do: new -> old."""
+        shared: dict[Buffer, Buffer] = {}
+        for time, item in enumerate(self.items):
+            if isinstance(item, Nest):
+                dying = {b for b in across if alive[b][1] == time}
+                born = {b for b in across if alive[b][0] == time}
+                shared |= dict(in_place(item, dying, born))
+        for new, old in reversed(shared.items()):  # the youngest first, so that a chain of them adds up
+            alive[old][1] = max(alive[old][1], alive[new][1])
+        return shared
 
     # -- what was built
     @property
@@ -124,8 +143,10 @@ class Program:
         """The outputs on arrays and scalars of the graph's input types, which may be strided. Raises what NumPy raises for an index out of range."""
         held = [np.ascontiguousarray(a, b.type.dtype) for a, b in zip(args, self.partition.inputs)]
         made = [np.empty(b.shape, b.type.dtype) for b in self.outputs]
+        # Between host steps another thread may run the same program, so those have an arena for each call.
+        arena = self._arena if self.address is not None else _aligned(self.arena_bytes)
         slots = (ctypes.c_void_p * (self.arena_slot + 1 + len(made)))(
-            *[a.ctypes.data for a in held], self.arena_address, *[a.ctypes.data for a in made]
+            *[a.ctypes.data for a in held], arena.ctypes.data, *[a.ctypes.data for a in made]
         )
         for step in self._calls:
             if isinstance(step, Host):
@@ -149,6 +170,11 @@ class Program:
         for buffer, value in zip(step.results, results if step.node.op.multiple else (results,)):
             if buffer.type.size:
                 array(buffer)[...] = value
+
+
+def _aligned(size: int) -> np.ndarray:
+    memory = np.empty(size + ALIGNMENT, np.uint8)
+    return memory[-memory.ctypes.data % ALIGNMENT :][:size]
 
 
 def _touched(item: Item) -> list[Buffer]:
