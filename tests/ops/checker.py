@@ -137,6 +137,18 @@ def compiled(case: Case, args) -> None:
         same(part, want, f"{case} compiled", rtol=_rounding(case, want))
 
 
+def compiled_gradient(case: Case, args) -> None:
+    """The compiled gradient of the sum of squares of the results against the interpreted one."""
+    def total(*xs):
+        results = tuple_of(case.op, case.op(*xs, **case.params))
+        return sum(np.sum(np.real(y * np.conj(y))) for y in results if is_inexact(y.dtype))
+
+    moving = tuple(i for i, a in enumerate(args) if is_inexact(np.asarray(a).dtype))
+    with np.errstate(all="ignore"):
+        for i, got, want in zip(moving, tj.jit(tj.grad(total, argnums=moving))(*args), tj.grad(total, argnums=moving)(*args), strict=True):
+            same(got, want, f"{case}: compiled gradient of argument {i}", rtol=1e-12)
+
+
 def has_tangent(case: Case, args) -> bool:
     """Whether an argument and a result are differentiable, and there is at least one element to move."""
     results = tuple_of(case.op, case.op.infer(*map(array_type, args), **case.params))

@@ -4,7 +4,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-import tracejit as tj
 from tracejit.ops.core import by_name
 
 from . import checker
@@ -83,11 +82,17 @@ def test_local_identities_keep_value_and_type(name):
         checker.identities(case, args, literals)
 
 
-@pytest.mark.skipif(not hasattr(tj, "jit"), reason="needs the compiler")
 @ops
 def test_compiled_is_run(name):
     for case, args, _ in applications(name, (FLOAT, SINGLE, np.dtype(np.int64), np.dtype(bool))):
         checker.compiled(case, args)
+
+
+@ops
+def test_compiled_gradient(name):
+    for case, args, _ in applications(name, (FLOAT, COMPLEX)):
+        if case.smooth and checker.has_tangent(case, args):
+            checker.compiled_gradient(case, args)
 
 
 @pytest.mark.slow
@@ -102,5 +107,4 @@ def test_sweep(name):
             checker.batching(case, make)
         if case.smooth and args and args[0].dtype in (FLOAT, COMPLEX) and checker.has_tangent(case, args):
             checker.gradients(case, args)
-        if hasattr(tj, "jit"):
-            checker.compiled(case, args)
+        checker.compiled(case, args)
