@@ -36,13 +36,23 @@ class Context(NamedTuple):
     guarded: bool = False
 
 
+def _is_cell(storage: Storage) -> bool:
+    """Whether the value is one number on the stack."""
+    return storage.private and not storage.kept and not storage.register
+
+
+def in_memory(storage: dict[Buffer, Storage]) -> list[Buffer]:
+    """The buffers that a kernel takes pointers to, in the order of its parameters."""
+    return [b for b, s in storage.items() if not s.register and not _is_cell(s)]
+
+
 class KernelCode:
     """Writes one nest into a module as `name(ptr buffer0, ptr buffer1, ...) -> i64`, which is 0 or, after an index out of range, 1."""
 
     def __init__(self, module: Module, name: str, nest: Nest, storage: dict[Buffer, Storage]):
         self.storage = storage
-        self.cells = {b for b, s in storage.items() if s.private and not s.kept and not s.register}
-        self.buffers = [b for b, s in storage.items() if not s.register and b not in self.cells]
+        self.cells = {b for b, s in storage.items() if _is_cell(s)}
+        self.buffers = in_memory(storage)
         self.chunks = nest.chunks
         parameters = [("ptr", f"b{i}") for i in range(len(self.buffers))] + ([("i64", "chunk")] if self.chunks else [])
         self.function = Function(module, name, parameters, "i64", linkage="internal")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -11,9 +11,10 @@ from ..contract import Storage
 from ..fuse import Nest
 from ..kernel import Buffer
 from ..partition import Library
+from ..structure import structure
 from . import blas, threads
 from .emit import Emitter, Function, Module, Value
-from .kernel_code import KernelCode
+from .kernel_code import KernelCode, in_memory
 from .llvm import Library as Code
 from .llvm import compile_module
 
@@ -46,33 +47,32 @@ def compile_segments(
 ) -> Segments:
     """Compile runs of native steps. `places` says where each buffer is; a nest's own temporaries are found under the nest."""
     module = Module()
-    kernels: dict[str, str] = {}  # text without its name -> name: equal nests are one function
+    kernels: dict[Hashable, Function] = {}  # equal nests are one function
     names: dict[Nest, tuple[str, list[Buffer]]] = {}
-    chunked: set[str] = set()
+    chunked = False
     for segment in segments:
         for nest in segment:
             if isinstance(nest, Nest):
-                code = KernelCode(module, "kernel", nest, storages[nest])
-                module.functions.remove(code.function)
-                text = code.function.text()
-                name = kernels.setdefault(text, f"kernel{len(kernels)}")
-                names[nest] = name, code.buffers
-                if nest.chunks and name not in chunked:
-                    chunked.add(name)
-                    _chunk_function(module, name, len(code.buffers))
+                key = structure(nest, storages[nest])
+                buffers = in_memory(storages[nest])
+                if key not in kernels:
+                    kernels[key] = KernelCode(module, f"kernel{len(kernels)}", nest, storages[nest]).function
+                    if nest.chunks:
+                        chunked = True
+                        _chunk_function(module, kernels[key].name, len(buffers))
+                names[nest] = kernels[key].name, buffers
     functions = []
     for number, segment in enumerate(segments):
         function = Function(module, f"segment{number}", [("ptr", "slots")], "i64")
         _write_segment(function, segment, names, places)
         functions.append(function)
-    bodies = [text.replace("@kernel(", f"@{name}(", 1) for text, name in kernels.items()]
-    text = "\n\n".join([module.text(), *bodies])
+    text = module.text()
     symbols = blas.find().symbols if any(isinstance(step, Library) for segment in segments for step in segment) else {}
     if chunked:
         symbols = {**symbols, "parallel_for": threads.parallel_for()}
     used = {name: address for name, address in symbols.items() if f"@{name}(" in text}
     code = compile_module(text, used, [f.name for f in functions])
-    return Segments(code, [code.address(f.name) for f in functions], [Kernel(name, body) for (_, name), body in zip(kernels.items(), bodies)], text)
+    return Segments(code, [code.address(f.name) for f in functions], [Kernel(f.name, f.text()) for f in kernels.values()], text)
 
 
 def _write_segment(f: Function, segment, names, places) -> None:
