@@ -165,7 +165,9 @@ class Jit:
         if any(type(x) is Tracer for x in (*flat, *variant.outside)):
             values = [as_value(x) for x in flat]
             results = call(*values, *variant.outside, graph=variant.graph)
-            return variant.structure.unflatten(results)
+            given = dict(zip(variant.graph.inputs, [*flat, *variant.outside]))
+            passed = enumerate(zip(variant.graph.outputs, results))
+            return variant.structure.unflatten([r if i in variant.made_here else given.get(a, r) for i, (a, r) in passed])
         out = variant.run(flat)
         variant.calls += 1
         if not kwargs and variant.calls > 1:  # a function that is called once needs no entry: loading the first one takes 15 ms

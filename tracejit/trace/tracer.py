@@ -25,7 +25,7 @@ def _binary(ufunc):
 
 def _unary(ufunc):
     def method(self):
-        result = dispatch.ufuncs[ufunc](self)
+        result = as_new(dispatch.ufuncs[ufunc](self), self)
         result.weak = self.weak
         return result
 
@@ -34,7 +34,7 @@ def _unary(ufunc):
 
 def _method(function):
     def method(self, *args, **kwargs):
-        return dispatch.functions[function](self, *args, **kwargs)
+        return as_new(dispatch.functions[function](self, *args, **kwargs), self)
 
     method.__name__ = function.__name__
     method.__doc__ = f"As `numpy.ndarray.{function.__name__}`."
@@ -184,7 +184,7 @@ class Tracer:
 
     def astype(self, dtype, order="K", casting="unsafe", subok=True, copy=True):
         """As `numpy.ndarray.astype`; memory order does not exist here."""
-        return dispatch.operators["astype"](self, dtype, casting=casting)
+        return as_new(dispatch.operators["astype"](self, dtype, casting=casting), self)
 
     def flatten(self, order="C"):
         """As `numpy.ndarray.flatten`."""
@@ -192,7 +192,7 @@ class Tracer:
 
     def clip(self, min=None, max=None, out=None, **kwargs):
         """As `numpy.ndarray.clip`."""
-        return dispatch.functions[np.clip](self, min, max, out, **kwargs)
+        return as_new(dispatch.functions[np.clip](self, min, max, out, **kwargs), self)
 
     def compress(self, condition, axis=None, out=None):
         """As `numpy.ndarray.compress`."""
@@ -327,10 +327,10 @@ class Tracer:
 
     # -- NumPy's protocols
     def __array_ufunc__(self, ufunc, method, *inputs, **kwargs):
-        return dispatch.call_ufunc(ufunc, method, inputs, kwargs)
+        return as_new(dispatch.call_ufunc(ufunc, method, inputs, kwargs), *inputs)
 
     def __array_function__(self, func, types, args, kwargs):
-        return dispatch.call_function(func, args, kwargs)
+        return as_new(dispatch.call_function(func, args, kwargs), *args)
 
     def __array_namespace__(self, *, api_version=None):
         return dispatch.namespace()
@@ -340,6 +340,11 @@ class Tracer:
 
 
 FOREIGN = (str, bytes, dict, set)  # what an operator leaves to the other operand
+
+
+def as_new(result, *given):
+    """`result` as a proxy of its own. NumPy's functions return new arrays even where nothing changes, and `jit` tells arrays apart by their proxies."""
+    return Tracer(result.owner, result.atom, result.weak) if type(result) is Tracer and any([result is x for x in given]) else result
 
 
 def acts_as_scalar(x) -> bool:
