@@ -75,6 +75,19 @@ _COMPARISONS = {
 }
 
 
+_PARTS = {"absolute", "real", "imag"}
+
+
+def _result_dtype(name: str, args: tuple[Expression, ...]) -> np.dtype:
+    """The dtype of an elementwise function's result."""
+    dtype = args[1].dtype if name == "select" else args[0].dtype
+    if name in _COMPARISONS:
+        return BOOL
+    if name in _PARTS and dtype.kind == "c":
+        return np.dtype(f"f{dtype.itemsize // 2}")
+    return np.dtype(f"c{2 * dtype.itemsize}") if name == "make_complex" else dtype
+
+
 def make(op: str, dtype: np.dtype, args: tuple[Expression, ...] = (), data: Any = None) -> Expression:
     key = (op, dtype, data, *map(id, args))
     found = _interned.get(key)
@@ -146,8 +159,7 @@ class Expressions:
     @staticmethod
     def apply(name: str, *args: Expression) -> Expression:
         """An elementwise function by its op's name."""
-        dtype = BOOL if name in _COMPARISONS else args[1].dtype if name == "select" else args[0].dtype
-        return make("apply", dtype, args, name)
+        return make("apply", _result_dtype(name, args), args, name)
 
     @staticmethod
     def convert(x: Expression, dtype: np.dtype) -> Expression:

@@ -304,8 +304,9 @@ def identity(combine: str, dtype: np.dtype) -> Any:
         return 0
     if combine in ("multiply", "logical_and"):
         return 1
-    if dtype.kind == "f":
-        return -np.inf if combine == "maximum" else np.inf
+    if dtype.kind in "fc":
+        infinity = -np.inf if combine == "maximum" else np.inf
+        return complex(infinity, infinity) if dtype.kind == "c" else infinity
     if dtype.kind == "b":
         return combine == "minimum"
     info = np.iinfo(dtype)

@@ -27,7 +27,7 @@ from .partition import Host, Library, Partition, partition
 from .prepare import prepare
 from .reuse import in_place
 
-_ELEMENTWISE = frozenset({"power", *scalar.FLOAT, *scalar.INTEGER, *scalar.BOOL, *scalar.FUNCTIONS})
+_ELEMENTWISE = frozenset({*scalar.FLOAT, *scalar.INTEGER, *scalar.BOOL, *scalar.COMPLEX, *scalar.FUNCTIONS})
 
 
 def native(node: Node) -> bool:

@@ -78,6 +78,12 @@ class Emitter:
         order = ", ".join(f"i32 {lane}" for lane in lanes)
         return self.function.let(vector.kind, len(lanes), f"shufflevector {vector.typed}, {vector.type} poison, <{len(lanes)} x i32> <{order}>")
 
+    def interleave(self, a: Value, b: Value) -> Value:
+        """a[0], b[0], a[1], b[1], ... of two vectors."""
+        a, b = self.splat(a), self.splat(b)
+        order = ", ".join(f"i32 {lane}, i32 {self.lanes + lane}" for lane in range(self.lanes))
+        return self.function.let(a.kind, 2 * self.lanes, f"shufflevector {a.typed}, {b.typed}, <{2 * self.lanes} x i32> <{order}>")
+
     # Arithmetic
 
     def _binary(self, op: str, a: Value, b: Value) -> Value:
@@ -349,10 +355,11 @@ class Emitter:
         while lanes > 1:
             lanes //= 2
             narrow = Emitter(self.function, lanes, self.flags.strip())
-            vector = getattr(narrow, op)(self._part(vector, 0, lanes), self._part(vector, lanes, lanes))
+            vector = getattr(narrow, op)(self.part(vector, 0, lanes), self.part(vector, lanes, lanes))
         return vector
 
-    def _part(self, vector: Value, start: int, lanes: int) -> Value:
+    def part(self, vector: Value, start: int, lanes: int) -> Value:
+        """Adjacent lanes; one is a scalar."""
         return self.extract(vector, start) if lanes == 1 else self.shuffle(vector, range(start, start + lanes))
 
     def reduce_in_order(self, start: Value, vector: Value) -> Value:

@@ -11,13 +11,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ...ir.types import BOOL, INT
+from ...ir.types import INT
 from ..contract import Storage
 from ..fuse import Loop, Nest
 from ..index import Computed, Counter, Index, Quotient
 from ..kernel import Buffer, Expression, children
 from ..partition import Stage, identity
 from . import scalar
+from .access import Cell, access, memory_kind
+from .complex import across_lanes, part_dtype
 from .emit import Emitter, Function, Module, Value
 from .llvm import lanes as native_lanes
 
@@ -64,7 +66,7 @@ class KernelCode:
             for b, s in storage.items():  # every chunk has rows of its own
                 if s.private and b in self.pointers:
                     self.pointers[b] = self._own_part(b, s)
-        self.pointers |= {b: self.function.alloca(_memory_kind(b.type.dtype), 1) for b in self.cells}
+        self.pointers |= {b: self.function.alloca(memory_kind(b.type.dtype), 1) for b in self.cells}
         self.scopes: list[dict] = [{}]
         self.flag = self.function.alloca("i8", 1)
         self.scalar.store(self.scalar.const("i8", 0), self.flag, 1)
@@ -217,25 +219,24 @@ class KernelCode:
         f.br(after)
         f.label(after, dominator=before)
 
-    def _new_partial(self, stage: Stage, e: Emitter) -> Value:
+    @staticmethod
+    def _new_partial(stage: Stage, e: Emitter) -> Cell:
         dtype = stage.buffer.type.dtype
-        cell = self.function.alloca(f"<{e.lanes} x {scalar.kind_of(dtype)}>" if e.lanes > 1 else scalar.kind_of(dtype), 1)
-        e.store(scalar.constant(e, dtype, identity(stage.combine, dtype)), cell, 64)
-        return cell
+        return Cell(e, dtype, scalar.constant(e, dtype, identity(stage.combine, dtype)))
 
-    def _accumulate(self, stage: Stage, cell: Value, c: Context) -> None:
+    def _accumulate(self, stage: Stage, cell: Cell, c: Context) -> None:
         e, dtype = c.emitter, stage.buffer.type.dtype
-        old = e.load(cell, scalar.kind_of(dtype), 64)
-        new = scalar.apply(e, stage.combine, dtype, old, e.splat(self._value(stage.expression, c)))
-        e.store(new if c.mask is None else e.select(c.mask, new, old), cell, 64)
+        old = cell.get(e)
+        new = scalar.apply(e, stage.combine, dtype, old, self._value(stage.expression, c))
+        cell.set(e, new if c.mask is None else scalar.apply(e, "select", dtype, c.mask, new, old))
 
-    def _finish(self, stage: Stage, cells: list[Value], e: Emitter) -> None:
+    def _finish(self, stage: Stage, cells: list[Cell], e: Emitter) -> None:
         """Combine the partial results and what the outer turns have left in memory."""
         dtype = stage.buffer.type.dtype
-        partial = [e.load(cell, scalar.kind_of(dtype), 64) for cell in cells]
+        partial = [cell.get(e) for cell in cells]
         while len(partial) > 1:
             partial = [scalar.apply(e, stage.combine, dtype, a, b) for a, b in zip(partial[::2], partial[1::2])]
-        total = e.reduce(_ACROSS[stage.combine][dtype.kind], partial[0])
+        total = across_lanes(e, stage.combine, partial[0]) if dtype.kind == "c" else e.reduce(_ACROSS[stage.combine][dtype.kind], partial[0])
         c = Context(self.scalar)
         position = self.storage[stage.buffer].position(stage.buffer, stage.target)
         self._write(stage.buffer, position, scalar.apply(self.scalar, stage.combine, dtype, self._read(stage.buffer, position, c), total), c)
@@ -299,7 +300,7 @@ class KernelCode:
         mask = holds if c.mask is None else c.emitter.and_(c.emitter.splat(c.mask), c.emitter.splat(holds))
         inside = self._value(x.args[0], c._replace(mask=mask, guarded=True))
         outside = self._value(x.args[1], c)
-        return _of(c, holds, inside, outside, self.scalar).select(holds, inside, outside)
+        return scalar.apply(_of(c, holds, inside, outside, self.scalar), "select", x.dtype, holds, inside, outside)
 
     def _tests(self, tests, c: Context) -> Value:
         result = None
@@ -380,45 +381,33 @@ class KernelCode:
         return "adjacent" if len(varying) == 1 and varying[0][1] == 1 and isinstance(varying[0][0], Counter) else "scattered"
 
     def _read(self, buffer: Buffer, position: Index, c: Context) -> Value:
-        kind, align = _memory_kind(buffer.type.dtype), buffer.type.dtype.itemsize
-        pointer, e = self.pointers[buffer], c.emitter
+        pointer = self.pointers[buffer]
+        one, lanes = access(self.scalar, buffer.type.dtype), access(c.emitter, buffer.type.dtype)
         how = self._across(position, c)
-        zero = Value("0" if kind.startswith("i") else "0.0", kind)
         if how == "same" and not c.guarded:
-            value = self.scalar.load(self.scalar.gep(pointer, kind, self._position(position, c)), kind, align)
-        elif how == "same" and c.mask.lanes == 1:
-            value = self.scalar.masked_load(self.scalar.gep(pointer, kind, self._position(position, c)), kind, align, c.mask, zero)
-        elif how == "adjacent":
-            at = self.scalar.gep(pointer, kind, self._position(position, c._replace(counter=None)))
-            value = e.load(at, kind, align) if c.mask is None else e.masked_load(at, kind, align, c.mask, zero)
-        else:
-            at = e.gep(pointer, kind, e.splat(self._position(position, c)))
-            value = e.gather(at, kind, align, e.const("i1", 1) if c.mask is None else c.mask, zero)
-        return (e if value.lanes > 1 else self.scalar).icmp("ne", value, Value("0", "i8")) if buffer.type.dtype == BOOL else value
+            return one.load(one.address(pointer, self._position(position, c)))
+        if how == "same" and c.mask.lanes == 1:
+            return one.load(one.address(pointer, self._position(position, c)), c.mask)
+        if how == "adjacent":
+            return lanes.load(one.address(pointer, self._position(position, c._replace(counter=None))), c.mask)
+        return lanes.gather(lanes.address(pointer, c.emitter.splat(self._position(position, c))), c.mask)
 
     def _write(self, buffer: Buffer, position: Index, value: Value, c: Context) -> None:
-        kind, align = _memory_kind(buffer.type.dtype), buffer.type.dtype.itemsize
-        pointer, e = self.pointers[buffer], c.emitter
-        if value.kind == "i1":
-            value = (e if value.lanes > 1 else self.scalar).zext(value, "i8")
+        pointer = self.pointers[buffer]
+        one, lanes = access(self.scalar, buffer.type.dtype), access(c.emitter, buffer.type.dtype)
         how = self._across(position, c)
         if how == "same":
-            self.scalar.store(value, self.scalar.gep(pointer, kind, self._position(position, c)), align)
+            one.store(value, one.address(pointer, self._position(position, c)))
         elif how == "adjacent":
-            at = self.scalar.gep(pointer, kind, self._position(position, c._replace(counter=None)))
-            e.store(value, at, align) if c.mask is None else e.masked_store(value, at, align, c.mask)
+            lanes.store(value, one.address(pointer, self._position(position, c._replace(counter=None))), c.mask)
         else:
-            e.scatter(value, e.gep(pointer, kind, self._position(position, c)), align, e.const("i1", 1) if c.mask is None else c.mask)
+            lanes.scatter(value, lanes.address(pointer, self._position(position, c)), c.mask)
 
 
 def _of(c: Context, *values) -> Emitter:
     """The emitter for values, the last of which is the scalar one: scalar where all are."""
     *values, single = values
     return c.emitter if any(v.lanes > 1 for v in values) else single
-
-
-def _memory_kind(dtype: np.dtype) -> str:
-    return "i8" if dtype == BOOL else scalar.kind_of(dtype)
 
 
 _ACROSS = {
@@ -472,7 +461,7 @@ def _lanes(loop: Loop) -> int:
     """As many lanes as a native vector has of the widest float, or the widest number where there are no floats; fewer for a short loop."""
     if any(s.into and _collides(s, loop.counter) for s in loop.body):
         return 1
-    dtypes = {x.dtype for x in _expressions(loop) if x.op != "index"} | {s.buffer.type.dtype for s in loop.body}
+    dtypes = {part_dtype(x.dtype) for x in _expressions(loop) if x.op != "index"} | {part_dtype(s.buffer.type.dtype) for s in loop.body}
     floats = {d for d in dtypes if d.kind == "f"}
     width = native_lanes(max((d.itemsize for d in floats or dtypes), default=INT.itemsize))
     while width > 1 and width // 2 >= loop.counter.extent:

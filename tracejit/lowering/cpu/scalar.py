@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from .complex import COMPLEX, ComplexValue, choose, is_true, part_dtype
 from .emit import Emitter, Value
 from .vmath import FUNCTIONS
 
@@ -30,15 +31,19 @@ _KINDS = {
 
 
 def kind_of(dtype: np.dtype) -> str:
-    """The LLVM kind of a dtype in registers. Raises KeyError for those that kernels do not compute with (complex)."""
+    """The LLVM kind of a dtype in registers. Raises KeyError for complex ones, whose values are pairs."""
     return _KINDS[dtype.kind + str(dtype.itemsize)]
 
 
 def has_kind(dtype: np.dtype) -> bool:
-    return dtype.kind + str(dtype.itemsize) in _KINDS
+    """Whether kernels compute with values of a dtype."""
+    return part_dtype(dtype).kind + str(part_dtype(dtype).itemsize) in _KINDS
 
 
-def constant(e: Emitter, dtype: np.dtype, value) -> Value:
+def constant(e: Emitter, dtype: np.dtype, value) -> Value | ComplexValue:
+    if dtype.kind == "c":
+        value = complex(value)
+        return ComplexValue(constant(e, part_dtype(dtype), value.real), constant(e, part_dtype(dtype), value.imag))
     return e.const(kind_of(dtype), value.item() if isinstance(value, np.generic) else value)
 
 
@@ -76,6 +81,8 @@ for _name, _predicates in {
 
 def _true(e: Emitter, d: np.dtype, a: Value) -> Value:
     """Whether a value is not zero."""
+    if d.kind == "c":
+        return is_true(e, a)
     return a if d.kind == "b" else e.fcmp("une", a, constant(e, d, 0)) if d.kind == "f" else e.icmp("ne", a, constant(e, d, 0))
 
 
@@ -157,6 +164,7 @@ _enter(
     fmax=lambda e, d, a, b: e.maxnum(a, b),
     fmin=lambda e, d, a, b: e.minnum(a, b),
     power=lambda e, d, a, b: FUNCTIONS["pow"](e, a, b),
+    make_complex=lambda e, d, a, b: ComplexValue(a, b),
     isnan=lambda e, d, x: e.fcmp("uno", x, x),
     isinf=lambda e, d, x: e.fcmp("oeq", e.fabs(x), constant(e, d, np.inf)),
     isfinite=lambda e, d, x: e.fcmp("olt", e.fabs(x), constant(e, d, np.inf)),
@@ -255,7 +263,7 @@ _enter(
 
 
 def _table(dtype: np.dtype) -> dict[str, Callable]:
-    return {"f": FLOAT, "i": INTEGER, "u": INTEGER, "b": BOOL}[dtype.kind]
+    return {"f": FLOAT, "i": INTEGER, "u": INTEGER, "b": BOOL, "c": COMPLEX}[dtype.kind]
 
 
 def is_native(name: str, dtype: np.dtype) -> bool:
@@ -265,22 +273,29 @@ def is_native(name: str, dtype: np.dtype) -> bool:
     return name == "select" or name in _table(dtype) or dtype.kind == "f" and name in FUNCTIONS
 
 
-def apply(e: Emitter, name: str, dtype: np.dtype, *args: Value) -> Value:
-    """The function `name` of arguments of `dtype` (of a select: its branches)."""
+def apply(e: Emitter, name: str, dtype: np.dtype, *args):
+    """The function `name` of arguments of `dtype` (of a select: its branches); complex values are pairs."""
     if name == "select":
-        return e.select(*args)
+        return choose(e, *args) if dtype.kind == "c" else e.select(*args)
     known = _table(dtype).get(name)
     return FUNCTIONS[name](e, *args) if known is None else known(e, dtype, *args)
 
 
 # -- conversions
-def convert(e: Emitter, x: Value, source: np.dtype, target: np.dtype) -> Value:
-    """A value in another dtype, as `astype`."""
+def convert(e: Emitter, x, source: np.dtype, target: np.dtype):
+    """A value in another dtype, as `astype`; of a complex number that becomes real, the real part."""
     if source == target:
         return x
-    to = kind_of(target)
     if target.kind == "b":
         return _true(e, source, x)
+    if target.kind == "c":
+        part = part_dtype(target)
+        if source.kind == "c":
+            return x.map(lambda p: convert(e, p, part_dtype(source), part))
+        return ComplexValue(convert(e, x, source, part), constant(e, part, 0))
+    if source.kind == "c":
+        return convert(e, x.re, part_dtype(source), target)
+    to = kind_of(target)
     if source.kind == "b":
         return e.select(x, constant(e, target, 1), constant(e, target, 0))
     if source.kind == "f" and target.kind == "f":

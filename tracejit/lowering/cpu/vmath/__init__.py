@@ -4,12 +4,15 @@
 Kinds float and double are computed as they are, half by way of float.  Results at zeros, infinities and NaN are NumPy's.
 sin, cos and tan end the current block (see trigonometric.py), so a caller that builds phis reads `Function.block` after emitting an expression.
 
+`COMPLEX_FUNCTIONS` holds those of complex numbers, as pairs of values.
+
     e.store(FUNCTIONS["tanh"](e, e.load(pointer, "double", 8)), pointer, 8)
 
 Formulas are one file a family; `number.py` is the notation they are written in, `fit.py` makes their coefficients, `accuracy.py` measures them.
 """
 
 from . import error_function, exponential, hyperbolic, inverse_trigonometric, logarithm, power, trigonometric  # noqa: F401  fill the table
+from .complex_functions import COMPLEX_FUNCTIONS
 from .registry import FUNCTIONS, arity
 
-__all__ = ["FUNCTIONS", "arity"]
+__all__ = ["COMPLEX_FUNCTIONS", "FUNCTIONS", "arity"]
