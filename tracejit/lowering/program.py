@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import ctypes
 import math
-import weakref
 from collections.abc import Container, Sequence
 from typing import Any
 
@@ -36,7 +35,7 @@ def native(node: Node) -> bool:
     if node.op.kind == "host" or not all(scalar.has_kind(t.dtype) for t in types):
         return False
     if node.op.kind == "dot":
-        # An empty product is a sum of nothing, and BLAS multiplies floats only.
+        # An empty product is a sum of nothing, and BLAS multiplies floats and complex numbers only.
         return multiplies(types[0].dtype) and all(t.size for t in types)
     if node.op.kind == "pointwise" and node.op.name in _ELEMENTWISE:
         return scalar.is_native(node.op.name, types[-2].dtype if node.op.name == "select" else types[0].dtype)
@@ -154,9 +153,9 @@ class Program:
             elif step(slots):
                 replay(self.graph, list(args))  # the reference meaning raises the error, with the position that was out of range
                 raise RuntimeError("compiled code reported an index out of range that the interpreter did not find")
-        results = dict(zip(self.outputs, made))
+        results = {b: a if a.ndim else a[()] for b, a in zip(self.outputs, made)}
         position = {b: i for i, b in enumerate(self.partition.inputs)}
-        return [o.value if isinstance(o, Literal) else results[o][()] if o in results else args[position[o]] for o in self.partition.outputs]
+        return [o.value if isinstance(o, Literal) else results[o] if o in results else args[position[o]] for o in self.partition.outputs]
 
     def _call_host(self, step: Host, slots) -> None:
         def array(buffer: Buffer) -> np.ndarray:
@@ -189,15 +188,9 @@ def _is_empty(item: Item) -> bool:
     return isinstance(item, Nest) and all(any(c.extent == 0 for c in s.counters) for s in item.stages())
 
 
-_programs: weakref.WeakKeyDictionary[Graph, Program] = weakref.WeakKeyDictionary()
-
-
 def program(graph: Graph) -> Program:
     """The program of a graph, compiled once."""
-    found = _programs.get(graph)
-    if found is None:
-        found = _programs[graph] = Program(graph)
-    return found
+    return graph.derived("program", lambda: Program(graph))
 
 
 def execute(graph: Graph, args: Sequence[Any]) -> list[Any]:

@@ -236,9 +236,9 @@ def _real_part(x):
 
 def _simplify_power(builder, x, y):
     """Small whole exponents become products: exact, cheap, and with derivatives of every order at 0."""
-    if type(y) is not Literal or y.type.dtype.kind not in "iuf" or x.type.dtype.kind == "b":
+    if type(y) is not Literal or y.value.imag != 0 or x.type.dtype.kind == "b":
         return None
-    n = float(y.value)
+    n = float(y.value.real)
     if n == 1:
         return x
     if n == 2:
@@ -247,14 +247,35 @@ def _simplify_power(builder, x, y):
         return builder.emit(multiply, (builder.emit(square, (x,), {})[0], x), {})[0]
     if n == 4:
         return builder.emit(square, builder.emit(square, (x,), {}), {})[0]
-    if n == -1 and x.type.dtype.kind in "f":
+    if n == -1 and x.type.dtype.kind in "fc":
         return builder.emit(divide, (Literal(x.type.dtype.type(1)), x), {})[0]
     return None
 
 
 square = unary("square", np.square, NUMBERS, jvp=lambda t, x, y: 2 * x * t)
 sqrt = unary("sqrt", np.sqrt, jvp=lambda t, x, y: t * (0.5 / y), dear=True, singular=True)
-power = binary("power", np.power, jvp=(_power_x, _power_y), simplify=_simplify_power, dear=True, singular=True)
+def _lower_power(k, xs, index):
+    """A complex number to a constant whole power is a product, as in NumPy; the general power is less accurate."""
+    x, y = (a.broadcast(index) for a in xs)
+    n = _small_whole(y) if x.dtype.kind == "c" and y.op == "const" else None
+    if n is None:
+        return k.apply("power", x, y)
+    result, doubled = k.constant(1, x.dtype), x
+    for place in range(abs(n).bit_length()):
+        if place:
+            doubled = k.apply("multiply", doubled, doubled)
+        if abs(n) >> place & 1:
+            result = k.apply("multiply", result, doubled)
+    return k.apply("divide", k.constant(1, x.dtype), result) if n < 0 else result
+
+
+def _small_whole(y) -> int | None:
+    """The value of a constant exponent, if NumPy multiplies for it."""
+    value = complex(np.frombuffer(y.data, y.dtype)[0])
+    return int(value.real) if value.imag == 0 and abs(value.real) < 100 and value.real.is_integer() else None
+
+
+power = binary("power", np.power, jvp=(_power_x, _power_y), lower=_lower_power, simplify=_simplify_power, dear=True, singular=True)
 cbrt = unary("cbrt", np.cbrt, FLOATS, jvp=lambda t, x, y: t / (3 * square(y)), dear=True, singular=True)
 hypot = binary("hypot", np.hypot, FLOATS, jvp=(lambda t, x, y, z: t * over(x, z), lambda t, x, y, z: t * over(y, z)), dear=True, singular=True)
 
@@ -397,7 +418,7 @@ nextafter = binary("nextafter", np.nextafter, FLOATS, jvp=(lambda t, x, y, z: t,
 # and none against a constant scalar, whose other side is flat (so relu'(0) is 0).
 def _extremum(name, fn, wins):
     cell: list[Op] = []
-    base = _infer(name, "biuf", None)
+    base = _infer(name, ALL, None)
     ignores_nan = name.startswith("f")
 
     def share(t, a, b, part):

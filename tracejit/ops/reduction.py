@@ -117,8 +117,8 @@ reduce_sum = _reduction(
     transpose=lambda ct, x, axes: (expand(ct, x.shape, axes),),
 )
 reduce_prod = _reduction("reduce_prod", np.prod, "multiply", "iufc", jvp=_prod_jvp)
-reduce_max = _reduction("reduce_max", np.max, "maximum", "biuf", jvp=_max_jvp, needs_elements=True)
-reduce_min = _reduction("reduce_min", np.min, "minimum", "biuf", jvp=_max_jvp, needs_elements=True)
+reduce_max = _reduction("reduce_max", np.max, "maximum", "biufc", jvp=_max_jvp, needs_elements=True)
+reduce_min = _reduction("reduce_min", np.min, "minimum", "biufc", jvp=_max_jvp, needs_elements=True)
 reduce_any = _reduction("reduce_any", np.any, "logical_or", "b", jvp=_no_jvp)
 reduce_all = _reduction("reduce_all", np.all, "logical_and", "b", jvp=_no_jvp)
 

@@ -17,6 +17,14 @@ import numpy as np
 from .emit import Emitter, Function, Value
 
 ROW_MAJOR, PLAIN, TRANSPOSED = 101, 111, 112
+# What is multiplied, by dtype, and the letter of its routines.
+KINDS = {
+    np.dtype(np.float64): "double",
+    np.dtype(np.float32): "float",
+    np.dtype(np.complex128): "complex_double",
+    np.dtype(np.complex64): "complex_float",
+}
+_LETTERS = {"double": "d", "float": "s", "complex_double": "z", "complex_float": "c"}
 
 
 class Blas(NamedTuple):
@@ -41,7 +49,7 @@ def find() -> Blas:
     capsules = {
         f"{routine}_{kind}": cython_blas.__pyx_capi__[letter + routine]
         for routine in ("gemm", "gemv")
-        for kind, letter in (("double", "d"), ("float", "s"))
+        for kind, letter in _LETTERS.items()
     }
     return Blas({name: pointer_of(c, name_of(c)) for name, c in capsules.items()}, False, "i32")
 
@@ -53,7 +61,7 @@ def _numpy_openblas() -> Blas | None:
         names = {
             f"{routine}_{kind}": f"scipy_cblas_{letter}{routine}64_"
             for routine in ("gemm", "gemv")
-            for kind, letter in (("double", "d"), ("float", "s"))
+            for kind, letter in _LETTERS.items()
         }
         if all(hasattr(library, name) for name in names.values()):
             return Blas({key: ctypes.cast(getattr(library, name), ctypes.c_void_p).value for key, name in names.items()}, True, "i64")
@@ -76,13 +84,21 @@ def matrix(pointer: Value, shape: tuple[int, int], strides: tuple[int, int]) -> 
     return Matrix(pointer, max(column if n > 1 else m, m, 1), True)
 
 
+def _factor(f: Function, kind: str, value: float, by_value: bool) -> Value:
+    """A scalar argument; complex ones always go by address."""
+    *is_complex, part = kind.split("_")
+    if is_complex or not by_value:
+        return f.module.table(part, (value, 0.0) if is_complex else (value,))
+    return Emitter(f, 1).const(part, value)
+
+
 def product(f: Function, kind: str, m: int, n: int, k: int, a: Matrix, b: Matrix, out: Value) -> None:
     """Write out = a @ b, where out is m by n in C order."""
     if n == 1 or m == 1:
         _vector_product(f, kind, (m, k) if n == 1 else (k, n), a if n == 1 else b, b if n == 1 else a, n == 1, out)
         return
     blas, e = find(), Emitter(f, 1)
-    one, zero = e.const(kind, 1.0), e.const(kind, 0.0)
+    one, zero = (_factor(f, kind, value, blas.cblas) for value in (1.0, 0.0))
     if blas.cblas:
         size = lambda v: e.const(blas.integer, v)
         flag = lambda x: e.const("i32", TRANSPOSED if x.transposed else PLAIN)
@@ -110,7 +126,6 @@ def product(f: Function, kind: str, m: int, n: int, k: int, a: Matrix, b: Matrix
     # Fortran's order is by columns: the transposed product b.T @ a.T has the same memory. Everything goes by address.
     flag = lambda x: f.module.table("i8", b"T" if x.transposed else b"N")
     size = lambda v: f.module.table(blas.integer, (v,))
-    one, zero = f.module.table(kind, (1.0,)), f.module.table(kind, (0.0,))
     f.call(
         f"gemm_{kind}",
         "void",
@@ -121,6 +136,7 @@ def product(f: Function, kind: str, m: int, n: int, k: int, a: Matrix, b: Matrix
 def _vector_product(f: Function, kind: str, shape: tuple[int, int], a: Matrix, x: Matrix, plain: bool, out: Value) -> None:
     """out = a @ x (plain) or a.T @ x for a matrix of `shape` and a vector."""
     blas, e = find(), Emitter(f, 1)
+    one, zero = (_factor(f, kind, value, blas.cblas) for value in (1.0, 0.0))
     # As lines in memory: a transposed matrix is the plain one of the other shape.
     rows, columns = shape[::-1] if a.transposed else shape
     turned = plain == a.transposed
@@ -137,12 +153,12 @@ def _vector_product(f: Function, kind: str, shape: tuple[int, int], a: Matrix, x
                 e.const("i32", TRANSPOSED if turned else PLAIN),
                 size(rows),
                 size(columns),
-                e.const(kind, 1.0),
+                one,
                 a.pointer,
                 size(a.line),
                 x.pointer,
                 size(step),
-                e.const(kind, 0.0),
+                zero,
                 out,
                 size(1),
             ],
@@ -156,12 +172,12 @@ def _vector_product(f: Function, kind: str, shape: tuple[int, int], a: Matrix, x
             f.module.table("i8", b"N" if turned else b"T"),
             size(columns),
             size(rows),
-            f.module.table(kind, (1.0,)),
+            one,
             a.pointer,
             size(a.line),
             x.pointer,
             size(step),
-            f.module.table(kind, (0.0,)),
+            zero,
             out,
             size(1),
         ],

@@ -69,7 +69,7 @@ def _divide(e, d, a, b):
 
 
 def _sign(e, d, z):
-    """z / |z|: 0 at 0, a unit along the axis for one infinite part, NaN for two or beside NaN."""
+    """z / |z|: 0 at 0, a unit along the axis for one infinite part, NaN for two."""
     zero, infinity = e.const(z.kind, 0.0), e.const(z.kind, np.inf)
     length = FUNCTIONS["hypot"](e, z.re, z.im)
     far = e.fcmp("oeq", length, infinity)
@@ -80,7 +80,7 @@ def _sign(e, d, z):
         return e.select(e.fcmp("oeq", length, zero), zero, along)
 
     two = e.and_(e.fcmp("oeq", e.fabs(z.re), infinity), e.fcmp("oeq", e.fabs(z.im), infinity))
-    lost = e.or_(two, e.fcmp("uno", z.re, z.im))
+    lost = e.or_(two, e.fcmp("uno", length, length))
     nan = e.const(z.kind, np.nan)
     return choose(e, lost, ComplexValue(nan, nan), z.map(part))
 

@@ -129,8 +129,7 @@ def _write_product(f: Function, step: Library, pointer) -> None:
     *batch, m, k = x.shape
     n = y.shape[-1]
     dtype = step.result.type.dtype
-    kind = {"f8": "double", "f4": "float"}[dtype.kind + str(dtype.itemsize)]
-    e, size = Emitter(f, 1), dtype.itemsize
+    kind, size, e = blas.KINDS[dtype], dtype.itemsize, Emitter(f, 1)
     out = pointer(None, step.result)
     at_x, at_y = (e.gep(pointer(None, v.buffer), "i8", e.const("i64", v.offset * size)) for v in (x, y))
 
@@ -156,4 +155,4 @@ def _write_product(f: Function, step: Library, pointer) -> None:
 
 def multiplies(dtype: np.dtype) -> bool:
     """Whether BLAS has a product for the dtype."""
-    return dtype in (np.float64, np.float32)
+    return dtype in blas.KINDS

@@ -190,10 +190,11 @@ def pow(z: Complex, w: Complex) -> Complex:
     turned = where(real, p * angle, fma(p, angle, q * size))
     general = exp(Complex(fma(p, size, -(q * angle)), turned))
     modulus = power.pow(power.hypot(x, y), p)
+    turned = where(modulus == 0.0, 0.0, turned)   # an endless angle of nothing
     re = where(real, modulus * trigonometric.cos(turned), general.re)
     im = where(real, modulus * trigonometric.sin(turned), general.im)
     at_zero, nothing = (x == 0.0) & (y == 0.0), (p == 0.0) & real
-    at_origin = where(real & (p > 0.0), x.like(0.0), float("nan"))
+    at_origin = where(p > 0.0, x.like(0.0), float("nan"))
     re, im = where(at_zero, at_origin, re), where(at_zero, at_origin, im)
     return Complex(where(nothing, 1.0, re), where(nothing, 0.0, im))
 
@@ -207,7 +208,7 @@ def sinh(z: Complex) -> Complex:
     re = hyperbolic.sinh(moved) * trigonometric.cos(y) * factor
     im = hyperbolic.cosh(moved) * trigonometric.sin(y) * factor
     plain = ((x == 0.0) | infinite(x)) & ~finite(y)
-    return Complex(where(plain, x, re), where(y == 0.0, y, im))
+    return Complex(where(plain, where(x == 0.0, x, INFINITY), re), where(y == 0.0, y, im))
 
 
 @elementary
