@@ -590,7 +590,7 @@ def in_threads(count: int, work) -> list:
 def test_threads_trace_at_once():
     def work(i):
         def f(x):
-            for k in range(30):
+            for k in range(6):
                 x = np.sin(x) * (i + 1) / 4 + k
             return np.sum(x)
 

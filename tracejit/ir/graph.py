@@ -7,6 +7,7 @@ Sub-graphs live in `params`.  The graph below is what `lambda x: x * 2.0` become
 """
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -66,12 +67,13 @@ class Node(NamedTuple):
 
 
 class Graph:
-    """Inputs, nodes in execution order, outputs. Never changed after it is made, so passes may cache by identity."""
+    """Inputs, nodes in execution order, outputs. Never changed after it is made, so that what passes make of it can be kept with it (`derived`)."""
 
-    __slots__ = ("inputs", "nodes", "outputs", "__weakref__")
+    __slots__ = ("inputs", "nodes", "outputs", "_derived", "__weakref__")
 
     def __init__(self, inputs: tuple[Var, ...], nodes: tuple[Node, ...], outputs: tuple[Atom, ...]):
         self.inputs, self.nodes, self.outputs = tuple(inputs), tuple(nodes), tuple(outputs)
+        self._derived: dict[Any, Any] = {}
 
     @property
     def in_types(self) -> tuple[ArrayType, ...]:
@@ -80,6 +82,12 @@ class Graph:
     @property
     def out_types(self) -> tuple[ArrayType, ...]:
         return tuple(a.type for a in self.outputs)
+
+    def derived(self, key: Any, make: Callable[[], Any]) -> Any:
+        """What a pass has made of the graph: the result of `make()`, kept under `key` for as long as the graph lives."""
+        if key not in self._derived:
+            self._derived[key] = make()
+        return self._derived[key]
 
     def subgraphs(self):
         """Every graph that a node of this one holds in its parameters, with the node."""

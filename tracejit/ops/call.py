@@ -1,12 +1,11 @@
 """`call(*args, graph)`: a graph applied as one operation. It is what a jitted function becomes inside another trace.
 
-Its rules transform the graph once and call the result; what they make is remembered on the graph's identity.  Lowering inlines every call before it
+Its rules transform the graph once and call the result; what they make is kept with it.  Lowering inlines every call before it
 fuses.
 """
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -17,15 +16,6 @@ from .core import Linear, define
 
 # How a call on plain arrays is computed: (graph, args) -> outputs. The compiler puts itself here when it is loaded.
 executor: Callable[[Graph, list[Any]], list[Any]] = replay
-
-_derived: weakref.WeakKeyDictionary[Graph, dict] = weakref.WeakKeyDictionary()
-
-
-def _remember(graph: Graph, key, make):
-    known = _derived.setdefault(graph, {})
-    if key not in known:
-        known[key] = make()
-    return known[key]
 
 
 def _linearized(graph: Graph, active: tuple[int, ...]):
@@ -41,7 +31,7 @@ def _linearized(graph: Graph, active: tuple[int, ...]):
         forward, outside = trace.finish([*outputs, *linear.residuals])
         return forward, outside, linear.graph, linear.reached
 
-    return _remember(graph, ("linearize", active), make)
+    return graph.derived(("linearize", active), make)
 
 
 def _jvp(primals, outs, tangents, graph):
@@ -81,7 +71,7 @@ def _transposed(graph: Graph, moving: tuple[bool, ...], arrived: tuple[bool, ...
         turned, outside = trace.finish([ct for ct in back if ct is not None])
         return turned, outside, reached
 
-    return _remember(graph, ("transpose", moving, arrived), make)
+    return graph.derived(("transpose", moving, arrived), make)
 
 
 def _batch(args, batched, graph):
@@ -95,7 +85,7 @@ def _batch(args, batched, graph):
         return inner, outside, tuple(marks)
 
     n = next(type_of(a).shape[0] for a, b in zip(args, batched) if b)
-    inner, outside, marks = _remember(graph, ("batch", tuple(batched), n), make)
+    inner, outside, marks = graph.derived(("batch", tuple(batched), n), make)
     results = call(*args, *outside, graph=inner)
     from .movement import broadcast_to
 
