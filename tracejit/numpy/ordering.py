@@ -1,21 +1,19 @@
-"""Sorting, searching, quantiles."""
+"""Sorting and searching."""
 from __future__ import annotations
 
-import math
+import operator as python_operator
 
 import numpy as np
 
 from ..errors import at_user_line
-from ..ir.types import FLOAT
 from ..ops import elementwise as ops
 from ..ops import movement, sorting
-from .axes import axis_index, axis_tuple, keep
-from .constants import filled
-from .joining import concatenate
+from ..trace import Tracer
+from .axes import axis_index
 from .promotion import as_array, cast, promote
-from .register import implements, refuse, static
+from .register import implements, refuse
 from .shaping import part, ravel
-from .taking import take
+from .taking import take, take_along_axis
 
 
 @implements(np.sort)
@@ -51,56 +49,82 @@ def searchsorted(a, v, side="left", sorter=None):
 
 @implements(np.digitize)
 def digitize(x, bins, right=False):
-    """As `numpy.digitize`, for increasing bins."""
-    return searchsorted(bins, x, side="left" if right else "right")
+    """As `numpy.digitize`. Traced bins that do not ascend or descend are not noticed."""
+    edges = as_array(bins)
+    if edges.ndim != 1:
+        raise ValueError(at_user_line("object of too small depth for desired array" if edges.ndim == 0 else "object too deep for desired array"))
+    if as_array(x).dtype.kind == "c":
+        raise TypeError(at_user_line("x may not be complex"))
+    if edges.size < 2:
+        return searchsorted(edges, x, side="left" if right else "right")
+    if type(edges) is Tracer:
+        first, last = (movement.reshape(part(edges, i, i + 1, 0), shape=()) for i in (0, edges.size - 1))
+        falling = ops.less(last, first)
+        return ops.select(falling, _in_falling(edges, x, right), searchsorted(edges, x, side="left" if right else "right"))
+    steps = np.diff(edges)
+    if (steps >= 0).all():
+        return searchsorted(edges, x, side="left" if right else "right")
+    if (steps <= 0).all():
+        return _in_falling(edges, x, right)
+    raise ValueError(at_user_line("bins must be monotonically increasing or decreasing"))
 
 
-@implements(np.quantile)
-def quantile(a, q, axis=None, out=None, overwrite_input=False, method="linear", keepdims=False, *, weights=None):
-    """As `numpy.quantile` with linear interpolation; `q` must be known while tracing."""
-    refuse("np.quantile", out=out, weights=weights)
-    if method != "linear":
-        raise TypeError(at_user_line(f"np.quantile(..., method={method!r}) has no traced form"))
-    q = np.asarray(static(q, "np.quantile", "q"))
-    if not ((0 <= q) & (q <= 1)).all():
-        raise ValueError(at_user_line("Quantiles must be in the range [0, 1]"))
+def _in_falling(edges, x, right: bool):
+    from_end = searchsorted(movement.reverse(edges, axes=(0,)), x, side="left" if right else "right")
+    return ops.subtract(np.int64(edges.size), from_end)
+
+
+# -- partial and several orders
+def _checked_places(kth, n: int) -> None:
+    """`kth` changes nothing where everything is sorted, but a wrong one is an error."""
+    for k in np.asarray(kth).ravel().tolist():
+        if not -n <= python_operator.index(k) < n:
+            raise ValueError(at_user_line(f"kth(={k}) out of bounds ({n})"))
+
+
+@implements(np.partition)
+def partition(a, kth, axis=-1, kind="introselect", order=None):
+    """As `numpy.partition`; both sides of the k-th element are sorted, too."""
+    refuse("np.partition", order=order)
     x = as_array(a)
-    x = x if x.dtype.kind == "f" else cast(x, FLOAT)
-    axes = axis_tuple(axis, x.ndim)
-    rest = tuple(d for d in range(x.ndim) if d not in axes)
-    count = math.prod(x.shape[d] for d in axes)
-    lined = movement.reshape(movement.transpose(x, permutation=(*rest, *axes)), shape=(*(x.shape[d] for d in rest), count))
-    ordered = sorting.sort(lined, axis=len(rest))
-    found = [keep(_at_position(ordered, float(p) * (ordered.shape[-1] - 1)), keepdims, x.shape, axes) for p in q.ravel()]
-    if q.ndim == 0:
-        return found[0]
-    stacked = concatenate([movement.reshape(p, shape=(1, *p.shape)) for p in found])
-    return movement.reshape(stacked, shape=(*q.shape, *found[0].shape))
+    x, axis = (ravel(x), 0) if axis is None else (x, axis_index(axis, x.ndim))
+    _checked_places(kth, x.shape[axis])
+    return sorting.sort(x, axis=axis)
 
 
-def _at_position(ordered, position: float):
-    """The element at a position of the last axis, between two neighbours where it is not whole. A NaN, which sorts last, spoils its row."""
-    *lead, n = ordered.shape
-    if n == 0:
-        return filled(ordered, tuple(lead), np.nan, ordered.dtype)
-
-    def element(i):
-        return movement.reshape(part(ordered, i, i + 1, len(lead)), shape=tuple(lead))
-    low = math.floor(position)
-    result = element(low)
-    if position != low:
-        result = result + (element(low + 1) - result) * (position - low)
-    last = element(n - 1)
-    return ops.select(ops.isnan(last), last, result)
+@implements(np.argpartition)
+def argpartition(a, kth, axis=-1, kind="introselect", order=None):
+    """As `numpy.argpartition`; both sides of the k-th element are sorted, too."""
+    refuse("np.argpartition", order=order)
+    x = as_array(a)
+    x, axis = (ravel(x), 0) if axis is None else (x, axis_index(axis, x.ndim))
+    _checked_places(kth, x.shape[axis])
+    return sorting.argsort(x, axis=axis, descending=False)
 
 
-@implements(np.percentile)
-def percentile(a, q, axis=None, out=None, overwrite_input=False, method="linear", keepdims=False, *, weights=None):
-    """As `numpy.percentile` with linear interpolation; `q` must be known while tracing."""
-    return quantile(a, np.true_divide(static(q, "np.percentile", "q"), 100), axis, out, overwrite_input, method, keepdims, weights=weights)
+@implements(np.lexsort)
+def lexsort(keys, axis=-1):
+    """As `numpy.lexsort`: sorted by each key in turn, the last one last, and every sort is stable."""
+    keys = [as_array(k) for k in keys]
+    if not keys:
+        raise TypeError(at_user_line("need sequence of keys with len > 0 in lexsort"))
+    if len({k.shape for k in keys}) != 1:
+        raise ValueError(at_user_line("all keys need to be the same shape"))
+    ndim = keys[0].ndim
+    if ndim == 0:
+        return np.int64(0)
+    axis = axis_index(axis, ndim)
+    order = sorting.argsort(keys[0], axis=axis, descending=False)
+    for key in keys[1:]:
+        order = take_along_axis(order, sorting.argsort(take_along_axis(key, order, axis), axis=axis, descending=False), axis)
+    return order
 
 
-@implements(np.median)
-def median(a, axis=None, out=None, overwrite_input=False, keepdims=False):
-    """As `numpy.median`."""
-    return quantile(a, 0.5, axis, out, keepdims=keepdims)
+@implements(np.sort_complex)
+def sort_complex(a):
+    """As `numpy.sort_complex`."""
+    x = as_array(a)
+    ordered = sorting.sort(x, axis=axis_index(-1, x.ndim))
+    if x.dtype.kind == "c":
+        return ordered
+    return cast(ordered, np.dtype(np.complex64 if x.dtype.itemsize <= 2 and x.dtype.kind in "iu" else np.complex128))
