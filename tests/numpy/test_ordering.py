@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import tracejit as tj
-import tracejit.numpy  # noqa: F401
+import tracejit.numpy
 from tracejit.numpy.quantiles import _METHODS
 
 RNG = np.random.default_rng(0)
@@ -34,7 +34,7 @@ def test_percentiles_and_weights(agrees):
     agrees(lambda v: np.quantile(v, 0.3, method="sometimes"), X)
     for w in (WEIGHTS, WEIGHTS[0, :, 0].copy()):
         agrees(lambda v, w: np.quantile(v, [0.3, 0.5], axis=1, weights=w, method="inverted_cdf"), X, w)
-        agrees(lambda v, w: np.nanquantile(v, 0.3, axis=1, weights=w, method="inverted_cdf"), HOLES, w)
+    agrees(lambda v, w: np.nanquantile(v, 0.3, axis=1, weights=w, method="inverted_cdf"), HOLES, WEIGHTS)
     agrees(lambda v, w: np.quantile(v, 0.3, weights=w), X, WEIGHTS)
 
 

@@ -15,7 +15,7 @@ from ..ops import elementwise as ops
 from ..ops import movement, sorting
 from ..trace import Tracer
 from . import reductions
-from .axes import axis_tuple, keep
+from .axes import axis_tuple
 from .comparing import where
 from .promotion import as_array, cast
 from .register import implements, refuse
