@@ -14,7 +14,7 @@ from ..ir import ArrayType
 from ..ir.printer import parameter
 from ..trace import dispatch, type_of
 from .core import Contribution, Linear, Op, define
-from .elementwise import unbroadcast
+from .elementwise import add, unbroadcast
 
 
 def _movement(name, *, infer, run, transpose, batch, lower, simplify=None, show) -> Op:
@@ -303,6 +303,7 @@ slice_add = define(
     batch=_batch_slice_add,
     lower=lambda k, xs, index, start, step: ("add", tuple(s + i * d for s, i, d in zip(start, index, step))),
     kind="write",
+    simplify=lambda builder, acc, x, start, step: builder.emit(add, (acc, x), {})[0] if x.type.shape == acc.type.shape else None,
     show=lambda acc, x, start, step: show_write(acc, ", ".join(map(show_slice, slice_of(start, step, x.type.shape))), "+=", x),
 )
 
