@@ -84,7 +84,7 @@ def test_local_identities_keep_value_and_type(name):
 
 @ops
 def test_compiled_is_run(name):
-    for case, args, _ in applications(name, (FLOAT, SINGLE, np.dtype(np.int64), np.dtype(bool))):
+    for case, args, _ in applications(name, (FLOAT, SINGLE, COMPLEX, np.dtype(np.complex64), np.dtype(np.int64), np.dtype(bool))):
         checker.compiled(case, args)
 
 
