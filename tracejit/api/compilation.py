@@ -43,6 +43,8 @@ class Variant:
     def __init__(self, made: Recording, name: str):
         self.graph, self.outside, self.structure, self.name = made.graph, made.outside, made.structure, name
         self.made_here = made.made_here
+        inputs = {v: i for i, v in enumerate(made.graph.inputs)}
+        self.passed = [None if i in made.made_here else inputs.get(a) for i, a in enumerate(made.graph.outputs)]
         self.calls = 0
         self._program = None
 
@@ -56,9 +58,12 @@ class Variant:
 
     def run(self, flat: Sequence[Any]) -> Any:
         values = [as_value(x) for x in flat]
-        results = self.program.run([*values, *self.outside])
-        given = {id(v): x for v, x in zip(values, flat)}  # an argument that is returned is the object that was passed
-        return self.structure.unflatten([given.get(id(r), r) for r in results])
+        return self.rebuild(self.program.run([*values, *self.outside]), flat)
+
+    def rebuild(self, results: Sequence[Any], flat: Sequence[Any]) -> Any:
+        """The tree of results; an argument or closed-over array that is returned is the very object."""
+        given = [*flat, *self.outside]
+        return self.structure.unflatten([r if i is None else given[i] for r, i in zip(results, self.passed)])
 
     def entry(self, positional: Iterable[Any]) -> Callable:
         """The native entry for these arguments (statics in `Static`), or a function that always misses where there is none."""
@@ -165,9 +170,7 @@ class Jit:
         if any(type(x) is Tracer for x in (*flat, *variant.outside)):
             values = [as_value(x) for x in flat]
             results = call(*values, *variant.outside, graph=variant.graph)
-            given = dict(zip(variant.graph.inputs, [*flat, *variant.outside]))
-            passed = enumerate(zip(variant.graph.outputs, results))
-            return variant.structure.unflatten([r if i in variant.made_here else given.get(a, r) for i, (a, r) in passed])
+            return variant.rebuild(results, flat)
         out = variant.run(flat)
         variant.calls += 1
         if not kwargs and variant.calls > 1:  # a function that is called once needs no entry: loading the first one takes 15 ms
