@@ -14,6 +14,7 @@ from tracejit.ops import call as _call  # noqa: F401  (defines its op)
 from tracejit.ops import core, elementwise
 from tracejit.ops import cumulative as _cumulative  # noqa: F401
 from tracejit.ops import dot as _dot  # noqa: F401
+from tracejit.ops import fft as _fft  # noqa: F401
 from tracejit.ops import indexing as _indexing  # noqa: F401
 from tracejit.ops import sorting as _sorting  # noqa: F401
 
@@ -156,6 +157,19 @@ PRODUCTS = (
     ((), (), ((), ()), ((), ())), ((5, 3), (5, 3), ((1,), (1,)), ((0,), (0,))),
 )
 row("dot_general", *[on(x, y, contract=c, batch=b) for x, y, c, b in PRODUCTS])
+
+# -- Fourier transforms
+SAMPLES = (5, "backward"), (6, "ortho"), (1, "forward"), (2, "forward")
+row(
+    "fft",
+    *[
+        on(s, kind=kind, axes=axes, length=s[axes[-1]], norm=norm)
+        for kind in ("fft", "ifft")
+        for s, axes, norm in (((5,), (0,), "backward"), ((3, 4), (0,), "ortho"), ((3, 4), (1, 0), "forward"), ((0, 3), (1,), "backward"))
+    ],
+    *[on((4, n), kind="rfft", axes=(1,), length=n, norm=norm) for n, norm in SAMPLES],
+    *[on((n // 2 + 1, 3), kind="irfft", axes=(0,), length=n, norm=norm) for n, norm in SAMPLES],
+)
 
 # -- indexing: shape of x, shapes of the index arrays, axes
 INDEXED = (((5,), ((3,),), (0,)), ((4, 5, 2), ((2, 3),), (1,)), ((4, 5, 2), ((3,), (2, 1)), (2, 0)), ((5,), ((),), (0,)),

@@ -35,7 +35,7 @@ from numpy import (  # of known numbers only
     geomspace, identity, iinfo, indices, inf, int16, int32, int64, int8, isdtype, isscalar, issubdtype, logspace, nan, newaxis, ones, pi,
     promote_types, tri, tril_indices, triu_indices, uint16, uint32, uint64, uint8, zeros,
 )
-from . import linalg
+from . import fft, linalg
 from .creation import array, asarray, full
 
 __all__ = [
@@ -47,8 +47,8 @@ __all__ = [
     "complex64", "compress", "concat", "concatenate", "conj", "conjugate", "convolve", "copy", "copysign", "corrcoef", "correlate", "cos", "cosh",
     "count_nonzero", "cov", "cross", "cumprod", "cumsum", "cumulative_prod", "cumulative_sum", "deg2rad", "degrees", "delete", "diag",
     "diag_indices", "diagflat", "diagonal", "diff", "digitize", "divide", "divmod", "dot", "dsplit", "dstack", "dtype", "e", "ediff1d", "einsum",
-    "einsum_path", "empty", "empty_like", "equal", "euler_gamma", "exp", "exp2", "expand_dims", "expm1", "extract", "eye", "fabs", "finfo", "fix",
-    "flatnonzero", "flip", "fliplr", "flipud", "float16", "float32", "float64", "float_power", "floor", "floor_divide", "fmax", "fmin", "fmod",
+    "einsum_path", "empty", "empty_like", "equal", "euler_gamma", "exp", "exp2", "expand_dims", "expm1", "extract", "eye", "fabs", "fft", "finfo",
+    "fix", "flatnonzero", "flip", "fliplr", "flipud", "float16", "float32", "float64", "float_power", "floor", "floor_divide", "fmax", "fmin", "fmod",
     "full", "full_like", "geomspace", "gradient", "greater", "greater_equal", "heaviside", "hsplit", "hstack", "hypot", "identity", "iinfo",
     "imag", "indices", "inf", "inner", "insert", "int16", "int32", "int64", "int8", "interp", "invert", "isclose", "iscomplex", "iscomplexobj",
     "isdtype", "isfinite", "isinf", "isnan", "isneginf", "isposinf", "isreal", "isrealobj", "isscalar", "issubdtype", "kron", "ldexp",
