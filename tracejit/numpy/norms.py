@@ -8,7 +8,7 @@ import numpy as np
 from ..errors import at_user_line
 from ..ir.types import FLOAT
 from ..ops import elementwise as ops
-from ..ops import movement
+from ..ops import linalg, movement
 from . import reductions
 from .axes import axis_index
 from .promotion import as_array, cast
@@ -20,7 +20,7 @@ from .ufuncs import absolute
 
 @implements(np.linalg.norm)
 def norm(x, ord=None, axis=None, keepdims=False):
-    """As `numpy.linalg.norm`, without the orders 2, -2 and 'nuc' of a matrix, which need singular values."""
+    """As `numpy.linalg.norm`."""
     x = as_array(x)
     if x.dtype.kind not in "fc":
         x = cast(x, FLOAT)
@@ -72,13 +72,22 @@ def _matrix(x, ord, axes, keepdims):
     if ord in (None, "fro", "f"):
         return _euclidean(x, axes, keepdims)
     if ord in (2, -2, "nuc"):
-        raise TypeError(at_user_line(f"np.linalg.norm(..., ord={ord!r}) of a matrix needs singular values and has no traced form"))
-    if ord not in (1, -1, math.inf, -math.inf):
+        found = _spectral(x, ord, axes)
+    elif ord not in (1, -1, math.inf, -math.inf):
         raise ValueError(at_user_line("Invalid norm order for matrices."))
-    summed, compared = (rows, columns) if abs(ord) == 1 else (columns, rows)
-    sums = reductions.sum(absolute(x), summed, keepdims=True)
-    found = (reductions.max if ord > 0 else reductions.min)(sums, compared, keepdims=True)
-    return found if keepdims else movement.reshape(found, shape=tuple(n for d, n in enumerate(x.shape) if d not in axes))
+    else:
+        summed, compared = (rows, columns) if abs(ord) == 1 else (columns, rows)
+        sums = reductions.sum(absolute(x), summed, keepdims=True)
+        found = (reductions.max if ord > 0 else reductions.min)(sums, compared, keepdims=True)
+    kept = tuple(1 if d in axes else n for d, n in enumerate(x.shape))
+    return movement.reshape(found, shape=kept if keepdims else tuple(n for d, n in enumerate(x.shape) if d not in axes))
+
+
+def _spectral(x, ord, axes):
+    """The largest, the smallest, or the sum of the singular values. |s| has the slope 0 where s is 0: the subgradient of least norm."""
+    rest = tuple(d for d in range(x.ndim) if d not in axes)
+    s = linalg.singular_values(movement.transpose(x, permutation=(*rest, *axes)))
+    return reductions.sum(absolute(s), -1) if ord == "nuc" else (reductions.max if ord > 0 else reductions.min)(s, -1)
 
 
 @implements(np.linalg.vector_norm)
@@ -100,5 +109,5 @@ def vector_norm(x, /, *, axis=None, keepdims=False, ord=2):
 
 @implements(np.linalg.matrix_norm)
 def matrix_norm(x, /, *, keepdims=False, ord="fro"):
-    """As `numpy.linalg.matrix_norm`, for the orders that need no singular values."""
+    """As `numpy.linalg.matrix_norm`."""
     return norm(x, ord, (-2, -1), keepdims)

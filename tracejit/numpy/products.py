@@ -224,13 +224,13 @@ def multi_dot(arrays, *, out=None):
 
 @implements(np.linalg.matrix_power)
 def matrix_power(a, n):
-    """As `numpy.linalg.matrix_power`, for powers that are not negative."""
+    """As `numpy.linalg.matrix_power`."""
     x = as_array(a)
     n = python_operator.index(n)
     if x.ndim < 2 or x.shape[-1] != x.shape[-2]:
         raise np.linalg.LinAlgError(at_user_line("Last 2 dimensions of the array must be square"))
     if n < 0:
-        raise TypeError(at_user_line("np.linalg.matrix_power of a negative power has no traced form"))
+        x, n = np.linalg.inv(x), -n
     if n == 0:
         return movement.broadcast_to(cast(np.eye(x.shape[-1]), x.dtype), shape=x.shape)
     result = None

@@ -8,6 +8,7 @@ from .eig import eig, eigvals
 from .eigh import eigh, eigvalsh, over_gap
 from .expm import expm, expm_slope
 from .lu import lu
+from .matrices import adjoint
 from .pinv import lstsq, pinv
 from .qr import qr
 from .solve import inverse, solve
@@ -16,6 +17,6 @@ from .sylvester import sqrtm, sylvester
 from .triangular import triangular_solve
 
 __all__ = [
-    "cholesky", "cofactor_slope", "cofactors", "det", "eig", "eigh", "eigvals", "eigvalsh", "expm", "expm_slope", "inverse", "lstsq", "lu",
+    "adjoint", "cholesky", "cofactor_slope", "cofactors", "det", "eig", "eigh", "eigvals", "eigvalsh", "expm", "expm_slope", "inverse", "lstsq", "lu",
     "over_gap", "pinv", "qr", "singular_values", "slogdet", "solve", "sqrtm", "svd", "sylvester", "triangular_solve",
 ]

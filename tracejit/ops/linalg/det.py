@@ -84,7 +84,7 @@ def _cofactor_slope(a, t):
     u, s, vh, sign = _singular_basis(a)
     h = u.conj().T @ t @ vh.conj().T
     pairs = _without(s) * (1 - np.eye(len(s), dtype=s.dtype))
-    slope = np.diag(pairs @ np.diagonal(h)) - pairs * h.T
+    slope = np.diag(pairs @ np.diagonal(h)) - pairs * h
     return sign * u.conj() @ slope.T @ vh.conj(),
 
 

@@ -3,7 +3,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from ...ir.types import INT
 from ..core import add_tangents, define
 from ..movement import all_batched
 from .matrices import adjoint, check_matrix, check_system, each, matrix_of, real_dtype, vector_of
@@ -33,13 +32,13 @@ pinv = define("pinv", infer=_infer_pinv, run=lambda xp, a, rcond, hermitian: xp.
 def _infer_lstsq(a, b, rcond):
     check_system("lstsq", a, b, square=False)
     m, n = a.shape[-2:]
-    return matrix_of(b, n, b.shape[-1]), a._replace(shape=a.shape[:-2], dtype=INT), vector_of(a, min(m, n), real_dtype(a.dtype))
+    return matrix_of(b, n, b.shape[-1]), a._replace(shape=a.shape[:-2], dtype=np.dtype(np.int32)), vector_of(a, min(m, n), real_dtype(a.dtype))
 
 
 def _run_lstsq(xp, a, b, rcond):
     def one(a, b):
         x, _, rank, s = xp.linalg.lstsq(a, b, rcond)
-        return x, np.int64(rank), s
+        return x, np.int32(rank), s
     return each(one, a, b)
 
 
