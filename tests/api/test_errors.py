@@ -444,6 +444,14 @@ def test_assignment_names_the_rewrite(f, transform):
     assert str(info.value).startswith(line(f, 1))
 
 
+def test_a_plain_array_is_not_indexed_by_a_traced_value():
+    table = np.arange(4.0)
+    for index in (2, np.array([0, 3]), np.array([True, False, True, True])):
+        with pytest.raises(tj.TracerConversionError, match="to index a plain array with one make that array an argument"):
+            tj.jit(lambda i: table[i])(index)
+    assert tj.jit(lambda table, i: table[i])(table, 2) == 2.0
+
+
 @pytest.mark.parametrize("write", [lambda b, x: np.add(b, x, out=b), lambda b, x: b.__iadd__(x)])
 def test_writing_into_plain_arrays(write):
     with pytest.raises(TypeError, match=re.escape("np.add(..., out=)")):

@@ -275,13 +275,13 @@ class Tracer:
         raise self._conversion("format", "an empty format, which shows the type, and print the results")
 
     def __array__(self, dtype=None, copy=None):
-        if not self.owner.alive:
-            raise self.owner.leaked(self)
+        if self._has_value() and not is_inexact(self.dtype):  # no derivative is lost: positions in a plain array, say
+            return np.asarray(self.owner.ambient(self.atom), dtype)
         raise TracerConversionError(
             at_user_line(
                 f"a traced value ({self.type}) cannot become a plain ndarray while {self.owner.what} is traced: "
-                "it would leave the trace and its derivative would be lost. "
-                f"Use it as it is: np functions, operators and methods work on it. To build an array from traced numbers use `np.stack([...])`."
+                "it would leave the trace and its derivative would be lost. Use it as it is: np functions, operators and methods work on it. "
+                "To build an array from traced numbers use `np.stack([...])`; to index a plain array with one make that array an argument."
             )
         )
 
