@@ -9,8 +9,8 @@ to which NumPy offers no protocol, also take nested lists and fill values that a
 np.float64(3.0)
 """
 # ruff: noqa: F401, I001  (the names are NumPy's; the first imports are for what they enter into the tables)
-from . import comparing, creation, einstein, indexing, joining, mathematics, matrices, norms, ordering, padding, powers, products, quantiles
-from . import reductions, scipy_ufuncs, shaping, statistics, taking, ufunc_methods, ufuncs
+from . import bits, comparing, creation, einstein, histograms, indexing, joining, mathematics, matrices, norms, ordering, padding, powers, products
+from . import quantiles, reductions, scipy_ufuncs, sets, shaping, statistics, taking, ufunc_methods, ufuncs
 from numpy import (  # traced
     abs, absolute, acos, acosh, add, all, allclose, amax, amin, angle, any, append, arccos, arccosh, arcsin, arcsinh, arctan, arctan2, arctanh,
     argmax, argmin, argsort, argwhere, around, array_equal, array_equiv, array_split, asin, asinh, astype, atan, atan2, atanh, atleast_1d,

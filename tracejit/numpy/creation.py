@@ -11,7 +11,7 @@ from ..ops import movement
 from ..trace import Tracer
 from .constants import filled, positions
 from .joining import concatenate
-from .promotion import as_array, astype, cast, checked_dtype, common_dtype, holds_tracer, kind_of, promote, strong_dtype
+from .promotion import as_array, astype, cast, checked_dtype, common_dtype, holds_tracer, kind_of, operand, promote, strong_dtype
 from .register import implements, operator
 from .shaping import broadcast_to, expand_dims
 
@@ -115,9 +115,9 @@ def linspace(start, stop, num=50, endpoint=True, retstep=False, dtype=None, axis
     """As `numpy.linspace`, with traced ends."""
     if num < 0:
         raise ValueError(at_user_line(f"Number of samples, {num}, must be non-negative."))
-    start, stop = promote(as_array(start), as_array(stop))
-    real = np.result_type(start.dtype, np.dtype(float)) if start.dtype.kind != "c" else start.dtype
-    start, stop = cast(start, real), cast(stop, real)
+    start, stop = operand(start), operand(stop)
+    real = common_dtype(start, stop, 0.0)
+    start, stop = cast(as_array(start), real), cast(as_array(stop), real)
     gaps = num - 1 if endpoint else num
     delta = stop - start
     step = delta / gaps if gaps > 0 else np.full((), np.nan)
