@@ -1,6 +1,7 @@
 """Vector functions: error against mpmath over the whole range, special values against NumPy, one result at every width."""
 
 import itertools
+import math
 
 import numpy as np
 import pytest
@@ -8,13 +9,12 @@ import pytest
 from tracejit.lowering.cpu.emit import Emitter, Function, Module, Value
 from tracejit.lowering.cpu.llvm import lanes
 from tracejit.lowering.cpu.vmath import FUNCTIONS, arity
-from tracejit.lowering.cpu.vmath.accuracy import errors, numpy_function, samples
+from tracejit.lowering.cpu.vmath.accuracy import SPECIAL, bound, errors, numpy_function, samples
 from tracejit.lowering.cpu.vmath.elementwise import apply, kernel
 
 UNARY = [name for name in FUNCTIONS if arity[name] == 1]
 BINARY = [name for name in FUNCTIONS if arity[name] == 2]
 DTYPES = [np.float32, np.float64]
-BOUND = 4.0  # ULP, what the documentation promises
 POINTS = {np.float32: 20_000, np.float64: 1500}
 
 
@@ -46,7 +46,7 @@ def test_error_over_the_range(name, dtype):
     arrays = samples(name, dtype, POINTS[dtype])
     found = errors(name, apply(name, *arrays), *arrays)
     worst = int(np.argmax(found))
-    assert found[worst] <= BOUND, [array[worst] for array in arrays]
+    assert found[worst] <= bound(name), [array[worst] for array in arrays]
 
 
 @pytest.mark.slow
@@ -57,7 +57,7 @@ def test_error_over_the_range_thoroughly(name, dtype):
         arrays = samples(name, dtype, 100 * POINTS[dtype] if dtype == np.float32 else 10 * POINTS[dtype], seed)
         found = errors(name, apply(name, *arrays), *arrays)
         worst = int(np.argmax(found))
-        assert found[worst] <= BOUND, [array[worst] for array in arrays]
+        assert found[worst] <= bound(name), [array[worst] for array in arrays]
 
 
 @pytest.mark.slow
@@ -70,21 +70,61 @@ def test_every_exponent_of_float(name):
             got, want = apply(name, x), numpy_function(name)(x.astype("f8"))
             assert_same_kind(got, want.astype("f4"), x)
             numbers = np.isfinite(got)
-            assert np.max(errors(name, got[numbers], x[numbers]), initial=0.0) <= BOUND
+            assert np.max(errors(name, got[numbers], x[numbers]), initial=0.0) <= bound(name)
+
+
+# Where SciPy's own result is not the function's value: its infinity for the log-gamma of a subnormal, NaN for a growing exponential at infinity,
+# the sign of zero of odd functions, Bessel functions of huge arguments, whose phase it rounds.
+SCIPY_DIFFERS = {
+    "gammaln": lambda x: (x != 0) & (abs(x) < 1e-300),
+    "erfcinv": lambda x: (abs(x) < 1e-320) | (x == 1), "erfinv": lambda x: x == 0,
+    "i0": np.isinf, "i1": lambda x: np.isinf(x) | (abs(x) < 1e-40), "i1e": lambda x: abs(x) < 1e-40,
+    "j0": lambda x: abs(x) > 1e10, "j1": lambda x: (abs(x) > 1e10) | (x == 0),
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("name", UNARY)
+@pytest.mark.parametrize("name", [name for name in SPECIAL if arity[name] == 1])
+def test_special_functions_at_special_values(name, dtype):
+    """Of the kind that SciPy's are; how large their errors are is what the range test says."""
+    x = special_values(dtype)
+    x = x[~SCIPY_DIFFERS.get(name, np.isnan)(x)]
+    with np.errstate(all="ignore"):
+        assert_same_kind(apply(name, x), numpy_function(name)(x.astype("f8")).astype(dtype), x)
+
+
+def test_zeta_at_poles_and_ends():
+    s, q = np.meshgrid([-1.0, 0.5, 1.0, 1.5, 2.0, 3.0, 300.0], [0.0, -0.0, -1.0, -0.5, -2.5, 1e-300, 0.5, 1.0, 1e10, np.inf, np.nan])
+    with np.errstate(all="ignore"):
+        want = numpy_function("zeta")(s, q)
+    want[np.isnan(q)] = np.nan  # SciPy: infinite for s = 1
+    np.testing.assert_allclose(apply("zeta", s.ravel(), q.ravel()).reshape(s.shape), want, rtol=1e-14)
+
+
+def test_special_functions_beyond_scipy():
+    """Where SciPy has an infinity, NaN or lost digits: against exact values."""
+    tiny = 2.0**-1074
+    np.testing.assert_allclose(apply("gammaln", np.array([tiny, -tiny])), 744.44007192138126, rtol=1e-15)
+    np.testing.assert_array_equal(apply("i0", np.array([np.inf, -np.inf])), np.inf)
+    np.testing.assert_array_equal(apply("i1", np.array([np.inf, -np.inf])), [np.inf, -np.inf])
+    np.testing.assert_array_equal(apply("gamma", np.arange(1.0, 20.0)), [float(math.factorial(n)) for n in range(19)])
+    np.testing.assert_allclose(apply("ndtr", np.array([-37.0])), 5.725571222524576e-300, rtol=1e-15)
+    np.testing.assert_allclose(apply("gammaln", np.array([1 + 2.0**-52])), -1.2816762426960008e-16, rtol=1e-15)
+    np.testing.assert_allclose(apply("zeta", np.array([np.inf, 2.0]), np.array([1.0, 1e300])), [1.0, 1e-300], rtol=1e-15)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", [name for name in UNARY if name not in SPECIAL])
 def test_special_values(name, dtype):
     x = special_values(dtype)
     with np.errstate(all="ignore"):
         want = numpy_function(name)(x.astype("f8")).astype(dtype)
         assert_same_kind(apply(name, x), want, x)
-        assert np.all(units(apply(name, x), want) <= BOUND + 1)  # NumPy is off by up to one itself
+        assert np.all(units(apply(name, x), want) <= bound(name) + 1)  # NumPy is off by up to one itself
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("name", BINARY)
+@pytest.mark.parametrize("name", [name for name in BINARY if name != "zeta"])
 def test_special_values_of_two_arguments(name, dtype):
     x, y = (np.array(column, dtype) for column in zip(*itertools.product(special_values(dtype), repeat=2)))
     with np.errstate(all="ignore"):
@@ -95,7 +135,7 @@ def test_special_values_of_two_arguments(name, dtype):
             np.testing.assert_allclose(got, want, rtol=4 * np.finfo(dtype).eps, atol=4 * np.finfo(dtype).eps)
             return
         assert_same_kind(got, want, list(zip(x.tolist(), y.tolist())))
-        assert np.all(units(got, want) <= BOUND + 1)
+        assert np.all(units(got, want) <= bound(name) + 1)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

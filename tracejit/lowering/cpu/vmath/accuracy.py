@@ -54,7 +54,33 @@ DOMAINS = {
     "erfc": Domain(-6, 27.3, (0, 0.5, 26.54, 27.22, 9.19, 10.05), -np.inf, 28),
     "cbrt": Domain(-10, 10, (0, 1, 8, 2.0**-1022, 2.0**-126)),
     "sqrt": Domain(0, 10, (1, 4, 2.0**-1022), 0),
+    "gammaln": Domain(-5, 40, (0, 1, 2, 3, 4), -1e6, 1e305),
+    "gamma": Domain(-180, 172, (0, 1, 2, 3, -0.5, -1, -3, 171.62, 35.04), -184, 172),
+    "digamma": Domain(-5, 40, (0, 1, 1.4616321, 4), -1e6, 1e300),
+    "trigamma": Domain(-5, 40, (0, 1, 4), -1e6, 1e300),
+    "erfinv": Domain(-1, 1, (0, 0.9, 1, -1), -1, 1),
+    "erfcinv": Domain(0, 2, (0, 1, 0.1, 1.9), 0, 2),
+    "ndtri": Domain(0, 1, (0, 0.5, 0.05, 0.95), 0, 1),
+    "erfcx": Domain(-26.6, 50, (0, 26.6, -26.6), -27, 1e200),
+    "ndtr": Domain(-38.5, 9, (0, 0.66, -0.66, -37.5, -38.4), -40, 1e3),
+    "log_ndtr": Domain(-100, 38, (0, 0.66, -1, 38.4), -1e150, 1e3),
+    "i0": Domain(-714, 714, (0, 8, -8, 713.9), -720, 720),
+    "i1": Domain(-714, 714, (0, 8, -8, 713.9), -720, 720),
+    "i0e": Domain(-50, 50, (0, 8, -8), -1e15, 1e15),
+    "i1e": Domain(-50, 50, (0, 8, -8), -1e15, 1e15),
+    "j0": Domain(-50, 50, (0, 2.4048256, 5, 5.5200781), -1e7, 1e7),
+    "j1": Domain(-50, 50, (0, 3.8317060, 5, 7.0155867), -1e7, 1e7),
+    "logit": Domain(0, 1, (0.5, 0.25, 1), 0, 1),
+    "exprel": Domain(-40, 711, (0, 0.3466, 709.78), -1e300, 720),
+    "entr": Domain(0, 3, (1, 2.0**-1022), 0, 1e305),
 }
+SPECIAL_BOUND, ELEMENTARY_BOUND = 8.0, 4.0
+SPECIAL = (*list(DOMAINS)[list(DOMAINS).index("gammaln"):], "rel_entr", "zeta")
+
+
+def bound(name: str) -> float:
+    """The error that the documentation promises, in units of the last place of `reference_magnitude`."""
+    return SPECIAL_BOUND if name in SPECIAL else ELEMENTARY_BOUND
 
 
 def samples(name: str, dtype, points: int, seed: int = 0) -> list[np.ndarray]:
@@ -73,6 +99,8 @@ def samples(name: str, dtype, points: int, seed: int = 0) -> list[np.ndarray]:
     with np.errstate(over="ignore"):
         x = np.concatenate([bit_patterns(dtype, some, rng), *(part.astype(dtype) for part in (even, spread, *crowd))])
     inside = (x >= domain.least) & (x <= domain.greatest) & np.isfinite(x)
+    if name in ("gamma", "digamma", "trigamma", "gammaln"):  # their poles
+        inside[inside] &= (x[inside] > 0) | (x[inside] != np.rint(x[inside]))
     return [x[inside]]
 
 
@@ -96,6 +124,12 @@ def pairs(name: str, dtype, points: int, rng) -> list[np.ndarray]:
     with np.errstate(invalid="ignore"):  # signalling NaN
         a, b = a.astype("f8"), b.astype("f8")
     c, d = (np.exp2(rng.uniform(-30, 30, some)) * rng.choice([-1.0, 1.0], some) for _ in range(2))
+    if name == "zeta":
+        return [np.concatenate(parts).astype(dtype) for parts in (
+            [1 + np.exp2(rng.uniform(-20, 6, some)), rng.integers(2, 30, some), rng.integers(2, 9, some)],
+            [np.exp2(rng.uniform(-3, 7, some)), rng.uniform(0.01, 20, some), rng.uniform(-9, 0, some)])]
+    if name == "rel_entr":
+        a, b, c, d = map(np.abs, (a, b, c, d))
     near = c * (1 + rng.uniform(-1e-3, 1e-3, some))
     if name == "pow":  # exponents that use the whole range of results, and small whole ones
         a, c = np.abs(a), np.abs(c)
@@ -123,8 +157,9 @@ def numpy_function(name: str) -> Callable:
     """The function of NumPy or SciPy that the vector function replaces."""
     import scipy.special
 
-    others = {"erf": scipy.special.erf, "erfc": scipy.special.erfc, "logistic": scipy.special.expit, "pow": np.power}
-    return others.get(name) or getattr(np, name)
+    others = {"erf": scipy.special.erf, "erfc": scipy.special.erfc, "logistic": scipy.special.expit, "pow": np.power,
+              "trigamma": lambda x, *out: scipy.special.polygamma(1, x), "zeta": lambda s, q, *out: scipy.special.zeta(s, q)}
+    return others.get(name) or getattr(scipy.special if name in SPECIAL else np, name)
 
 
 def mpmath_function(name: str) -> Callable:
@@ -141,9 +176,41 @@ def mpmath_function(name: str) -> Callable:
         "arccosh": mp.acosh,
         "arctanh": lambda x: mp.log1p(2 * x / (1 - x)) / 2,
         "pow": mp.power,
+        "gammaln": lambda x: mp.loggamma(x) if x > 0 else mp.log(mp.pi / abs(mp.sinpi(x))) - mp.loggamma(1 - x),
+        "trigamma": lambda x: mp.psi(1, x) if x > 0 else (mp.pi / mp.sinpi(x)) ** 2 - mp.psi(1, 1 - x),
+        "digamma": lambda x: mp.digamma(x) if x > 0 else mp.digamma(1 - x) - mp.pi * mp.cospi(x) / mp.sinpi(x),
+        "erfinv": lambda x: mp.erfinv(x) if abs(x) < 0.5 else mp.sign(x) * normal_tail(mp, (1 - abs(x)) / 2) / mp.sqrt(2),
+        "erfcinv": lambda p: mp.sign(1 - p) * normal_tail(mp, min(p, 2 - p) / 2) / mp.sqrt(2),
+        "ndtri": lambda p: mp.sign(p - 0.5) * normal_tail(mp, min(p, 1 - p)),
+        "erfcx": lambda x: mp.exp(x * x) * mp.erfc(x) if x < 1000 else mp.hyp2f0(0.5, 1, -1 / (x * x)) / (x * mp.sqrt(mp.pi)),
+        "ndtr": mp.ncdf,
+        "log_ndtr": lambda x: mp.log1p(-mp.ncdf(-x)) if x > 0 else mp.log(mp.ncdf(x)) if x > -1000 else (
+            mp.log(mp.hyp2f0(0.5, 1, -2 / (x * x)) / -x / mp.sqrt(2 * mp.pi)) - x * x / 2),
+        "i0": lambda x: mp.besseli(0, x), "i1": lambda x: mp.besseli(1, x),
+        "i0e": lambda x: mp.besseli(0, x) * mp.exp(-abs(x)), "i1e": lambda x: mp.besseli(1, x) * mp.exp(-abs(x)),
+        "j0": lambda x: mp.besselj(0, x), "j1": lambda x: mp.besselj(1, x),
+        "logit": lambda x: mp.log(x / (1 - x)),
+        "exprel": lambda x: mp.expm1(x) / x if x else mp.mpf(1),
+        "entr": lambda x: -x * mp.log(x) if x else mp.mpf(0),
+        "rel_entr": lambda x, y: x * mp.log(x / y),
+        "zeta": lambda s, q: mp.workprec(600)(mp.zeta)(s, q),  # its error is absolute
         "logaddexp": lambda x, y: max(x, y) + mp.log1p(mp.exp(-abs(x - y))),
     }  # fmt: skip
     return others.get(name) or getattr(mp, name)
+
+
+def normal_tail(mp, p):
+    """The x >= 0 beyond which the normal distribution has the probability p <= 1/2, by Newton's method on the logarithm."""
+    if p == 0:
+        return mp.inf
+    x = mp.sqrt(-2 * mp.log(2 * p))
+    for _ in range(100):
+        tail = mp.ncdf(-x)
+        step = mp.log(tail / p) * tail / mp.npdf(x)
+        x += step
+        if abs(step) <= abs(x) * mp.mpf(2) ** -120:
+            break
+    return x
 
 
 def errors(name: str, got: np.ndarray, *arrays: np.ndarray) -> np.ndarray:
@@ -175,11 +242,18 @@ def errors_double(name: str, got: np.ndarray, *arrays: np.ndarray) -> np.ndarray
 
 
 def reference_magnitude(name: str, exact, *point):
-    """What the unit of the last place is taken of: the result, but for logaddexp the larger term where terms cancel."""
-    if name != "logaddexp":
-        return exact
+    """What the unit of the last place is taken of: the result; at roots that come from cancellation, the size of the terms that cancel."""
     larger = np.maximum if isinstance(exact, np.ndarray) else max
-    return larger(larger(abs(point[0]), abs(point[1])), abs(exact))
+    x, magnitude = point[0], abs(exact)
+    if name == "logaddexp":
+        return larger(larger(abs(x), abs(point[1])), magnitude)
+    if name == "zeta" and not isinstance(exact, np.ndarray):  # of negative arguments, the term nearest to the pole
+        return magnitude if point[1] > 0 else max(magnitude, abs(point[1] - np.rint(point[1])) ** -x)
+    if name in ("gammaln", "digamma"):  # the roots of negative arguments
+        return larger(magnitude, (x < 0) * (1 + abs(x) * (name == "gammaln")))
+    if name in ("j0", "j1"):  # the amplitude, beyond the roots that are factors
+        return larger(magnitude, (abs(x) > 5) * 0.79 / abs(larger(abs(x), 5)) ** 0.5)
+    return magnitude
 
 
 def nanoseconds(function: Callable, *arguments) -> float:

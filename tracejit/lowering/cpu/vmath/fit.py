@@ -1,4 +1,4 @@
-"""Fits the polynomials of this package and writes them, with the split constants, to coefficients.py:
+"""Fits the polynomials of this package and writes them, with the split constants, to coefficients.py and special_coefficients.py:
 
     python -m tracejit.lowering.cpu.vmath.fit
 
@@ -161,29 +161,39 @@ def literal_row(values: Sequence[float]) -> str:
     return "(" + ", ".join(map(repr, values)) + (",)" if len(values) == 1 else ")")
 
 
-def main() -> None:
-    lines = ['"""Polynomial coefficients (lowest power first) and constants as unevaluated sums.  Written by fit.py: change that and run it."""', ""]
-    lines.append("COEFFICIENTS = {")
-    for fit in FITS:
-        lines.append(f'    "{fit.name}": {{')
-        for kind, terms in fit.terms.items():
-            high = fit.high[kind] if isinstance(fit.high, dict) else fit.high
-            coefficients, error = minimax(fit.function, fit.weight, fit.low, high, terms)
-            ulps = float(error * 2 ** DIGITS[kind])
-            print(f"{fit.name:12s} {kind:7s} {terms:3d} terms, {ulps:8.4f} ULP")
-            lines.append(f'        "{kind}": (')
-            lines += [f"            {float(rounded(c, DIGITS[kind]))!r}," for c in coefficients]
-            lines.append("        ),")
-        lines.append("    },")
+def table(name: str, function: Callable, weight: Callable, low: mpf, high: mpf, terms: int, kind: str) -> list[str]:
+    """One fitted table as lines of Python, and a line for people on what it costs."""
+    coefficients, error = minimax(function, weight, low, high, terms)
+    print(f"{name:16s} {kind:7s} {terms:3d} terms, {float(error * 2 ** DIGITS[kind]):8.4f} ULP", flush=True)
+    return [f'        "{kind}": (', *(f"            {float(rounded(c, DIGITS[kind]))!r}," for c in coefficients), "        ),"]
+
+
+def write(file: str, title: str, tables: dict[str, list[str]], numbers: dict[str, dict[str, list[float]]]) -> None:
+    """A module of two dictionaries: coefficients by name and kind, constants by kind and name."""
+    lines = [f'"""{title}  Written by fit.py: change that and run it."""', "", "COEFFICIENTS = {"]
+    for name, rows in tables.items():
+        lines += [f'    "{name}": {{', *rows, "    },"]
     lines += ["}", "", "CONSTANTS = {"]
-    for kind in DIGITS:
-        lines.append(f'    "{kind}": {{')
-        lines += [f'        "{name}": {literal_row(parts)},' for name, parts in constants(kind).items()]
-        lines.append("    },")
-    lines += ["}", ""]
-    Path(__file__).with_name("coefficients.py").write_text("\n".join(lines))
-    for row in constants("float").values():  # a part that is no float32 would be rounded silently by the emitter
+    for kind, parts in numbers.items():
+        lines += [f'    "{kind}": {{', *(f'        "{name}": {literal_row(row)},' for name, row in parts.items()), "    },"]
+    Path(__file__).with_name(file).write_text("\n".join([*lines, "}", ""]))
+
+
+def main() -> None:
+    from . import fit_special
+
+    tables = {}
+    for fit in FITS:
+        high = {kind: fit.high[kind] if isinstance(fit.high, dict) else fit.high for kind in fit.terms}
+        rows = [table(fit.name, fit.function, fit.weight, fit.low, high[kind], terms, kind) for kind, terms in fit.terms.items()]
+        tables[fit.name] = sum(rows, [])
+    numbers = {kind: constants(kind) for kind in DIGITS}
+    write("coefficients.py", "Polynomial coefficients (lowest power first) and constants as unevaluated sums.", tables, numbers)
+    for row in numbers["float"].values():  # a part that is no float32 would be rounded silently by the emitter
         assert all(float(np.float32(value)) == value for value in row)
+    special = {name: table(name, f, lambda x, f=f: 1 / abs(f(x)), low, high, terms, "double") for name, f, low, high, terms in fit_special.SPECIAL}
+    parts = {"double": {name: split(value, "double", 2) for name, value in fit_special.SPLIT.items()}}
+    write("special_coefficients.py", "Coefficients and constants of the special functions, in double precision only.", special, parts)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,10 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from ..emit import FLOATS, Emitter, Value
-from .coefficients import COEFFICIENTS, CONSTANTS
+from . import coefficients, special_coefficients
+
+COEFFICIENTS = coefficients.COEFFICIENTS | special_coefficients.COEFFICIENTS
+CONSTANTS = {kind: parts | special_coefficients.CONSTANTS.get(kind, {}) for kind, parts in coefficients.CONSTANTS.items()}
 
 
 class Format(NamedTuple):

@@ -46,8 +46,8 @@ def power_float(a: Num, y: Num) -> Num:
     return ((p - (shifted - shifter)).polynomial("exp2_short") * power).convert("float")
 
 
-def power_double(a: Num, y: Num) -> Num:
-    """a^y, a >= 0: the logarithm to about 66 bits as a sum of two numbers, since y log a may be 745 and its absolute error counts."""
+def log_parts(a: Num) -> tuple[Num, Num]:
+    """log a to about 66 bits as a sum of two numbers, for positive finite a."""
     m, e = split(a)
     f = m - 1.0
     # s = f / (2 + f) in two parts.
@@ -70,8 +70,12 @@ def power_double(a: Num, y: Num) -> Num:
     # + e ln2, the first product exact.
     ln2_high, ln2_low = m.constant("ln2_exact")
     high, low = two_sum(e * ln2_high, l_high)
-    low = low + fma(e, ln2_low, l_low)
-    # y log a.
+    return high, low + fma(e, ln2_low, l_low)
+
+
+def power_double(a: Num, y: Num) -> Num:
+    """a^y, a >= 0: y log a may be 745 and its absolute error counts, so the logarithm has two parts."""
+    high, low = log_parts(a)
     high = at_edges(a, high)
     p = y * high
     correction = fma(y, low, fma(y, high, -p))

@@ -1,4 +1,4 @@
-"""The table of vector functions and the decorator that fills it."""
+"""The table of vector functions and the decorators that fill it."""
 
 import inspect
 from collections.abc import Callable
@@ -9,6 +9,7 @@ from .number import Num
 
 FUNCTIONS: dict[str, Callable[..., Value]] = {}
 arity: dict[str, int] = {}
+COMPUTED_IN = {"half": "float", "float": "float", "double": "double"}
 
 
 def elementary(function: Callable[..., Num]) -> Callable[..., Num]:
@@ -16,15 +17,26 @@ def elementary(function: Callable[..., Num]) -> Callable[..., Num]:
 
     The registered function takes kinds float and double as they are and computes half in float.  Returns the formula, for use in other formulas.
     """
+    return _enter(function, COMPUTED_IN)
 
+
+def special(function: Callable[..., Num]) -> Callable[..., Num]:
+    """The same for a formula in double only, in which the narrower kinds are computed too.
+
+    So special functions have one set of tables, and their float results are rounded once, at roots as well.
+    """
+    return _enter(function, dict.fromkeys(COMPUTED_IN, "double"))
+
+
+def _enter(function: Callable[..., Num], computed_in: dict[str, str]) -> Callable[..., Num]:
     @wraps(function)
     def emit(e: Emitter, *args: Value) -> Value:
         kind = args[0].kind
-        if kind == "half":
-            return e.fptrunc(emit(e, *(e.fpext(arg, "float") for arg in args)), "half")
-        if kind not in ("float", "double"):
+        if kind not in computed_in:
             raise TypeError(f"{name} of {kind} values: convert them to a floating-point kind first")
-        return function(*(Num(e, e.splat(arg)) for arg in args)).value
+        wide = computed_in[kind]
+        result = function(*(Num(e, e.splat(arg)).convert(wide) for arg in args)).value
+        return e.fptrunc(result, kind) if kind != wide else result
 
     name = function.__name__
     FUNCTIONS[name] = emit
