@@ -105,6 +105,13 @@ _SINC_RADIUS = 0.25                                                       # the 
 _SINC_SERIES = [(-1) ** k / math.factorial(2 * k + 1) for k in range(7)]   # sin(y) / y in powers of y^2
 
 
+@implements(np.i0)
+def i0(x):
+    """As `numpy.i0`."""
+    import scipy.special
+    return scipy.special.i0(x)
+
+
 # -- running sums and products
 def _running(name: str, op, wide: bool):
     def running(a, axis=None, dtype=None, out=None):

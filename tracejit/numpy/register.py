@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import at_user_line
-from ..trace import dispatch
+from ..trace import Tracer, dispatch
 
 
 def implements(*functions: Callable):
@@ -35,11 +35,16 @@ def refuse(function: str, **arguments: Any) -> None:
             raise TypeError(at_user_line(f"{function}(..., {name}=) has no traced form: {instead}"))
 
 
-def static(x: Any, function: str, name: str):
-    """`x`, which must be known while tracing. Raises `TypeError` for a traced value without one."""
-    from ..trace import Tracer
+def known(x: Any):
+    """The values of `x` where they are known while tracing; None where they are not."""
     if type(x) is not Tracer:
         return x
-    if x.owner.knows(x.atom):
-        return static(x.owner.ambient(x.atom), function, name)
+    return known(x.owner.ambient(x.atom)) if x.owner.knows(x.atom) else None
+
+
+def static(x: Any, function: str, name: str):
+    """`x`, which must be known while tracing. Raises `TypeError` for a traced value without one."""
+    value = known(x)
+    if value is not None or x is None:
+        return value
     raise TypeError(at_user_line(f"{function}: `{name}` decides shapes, so it must be known while tracing, but it is a traced value ({x.type})"))
