@@ -172,8 +172,8 @@ def test_unknown_functions_say_so():
     from tracejit.trace import Trace
 
     x = Trace("test").input(array_type(X))
-    with pytest.raises(TypeError, match=r"numpy\.histogram has no traced form"):
-        np.histogram(x)
+    with pytest.raises(TypeError, match=r"numpy\.save has no traced form: it reads or writes files"):
+        np.save("never written", x)
     with pytest.raises(TypeError, match="use the result"):
         np.sum(x, out=np.zeros(()))
     with pytest.raises(TypeError, match=r"np\.sort"):

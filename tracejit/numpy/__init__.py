@@ -10,8 +10,8 @@ np.float64(3.0)
 """
 # ruff: noqa: F401, I001  (the names are NumPy's; the first imports are for what they enter into the tables)
 from . import applying, bits, comparing, creation, einstein, histograms, indexing, inspecting, joining, mathematics, matrices, norms, ordering
-from . import padding, places, polynomials, powers, products, quantiles, ranges, reductions, scimath, scipy_ufuncs, sets, shaping, statistics
-from . import taking, ufunc_methods, ufuncs, windows
+from . import padding, places, polynomials, powers, products, quantiles, ranges, reductions, refused, scimath, scipy_ufuncs, sets, shaping
+from . import statistics, taking, ufunc_methods, ufuncs, windows
 from numpy import (  # traced
     abs, absolute, acos, acosh, add, all, allclose, amax, amin, angle, any, append, arccos, arccosh, arcsin, arcsinh, arctan, arctan2, arctanh,
     argmax, argmin, argsort, argwhere, around, array_equal, array_equiv, array_split, asin, asinh, astype, atan, atan2, atanh, atleast_1d,

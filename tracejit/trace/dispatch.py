@@ -19,6 +19,7 @@ ufunc_methods: dict[str, Callable] = {}  # "reduce", "accumulate", "outer", "at"
 functions: dict[Callable, Callable] = {}
 libraries: dict[str, Callable[[], None]] = {}  # by module name: enters a library's ufuncs, when an unknown one is met after its import
 operators: dict[str, Callable] = {}
+refusals: dict[str, str] = {}  # why there is no traced form: by the name of a ufunc, of a function with its module, or of a whole module
 
 
 def call_ufunc(ufunc: np.ufunc, method: str, inputs: tuple, kwargs: dict[str, Any]):
@@ -35,7 +36,8 @@ def call_ufunc(ufunc: np.ufunc, method: str, inputs: tuple, kwargs: dict[str, An
         return handler(ufunc, *inputs, **kwargs)
     handler = ufuncs.get(ufunc) or _of_library(ufunc)
     if handler is None:
-        raise TypeError(at_user_line(f"the ufunc {ufunc.__name__} has no traced form"))
+        reason = refusals.get(ufunc.__name__)
+        raise TypeError(at_user_line(f"the ufunc {ufunc.__name__} has no traced form{f': {reason}' if reason else ''}"))
     return handler(*inputs, **kwargs)
 
 
@@ -50,8 +52,10 @@ def call_function(func: Callable, args: tuple, kwargs: dict[str, Any]):
     """`__array_function__`."""
     handler = functions.get(func)
     if handler is None:
-        name = f"{getattr(func, '__module__', 'numpy')}.{getattr(func, '__name__', func)}"
-        raise TypeError(at_user_line(f"{name} has no traced form yet"))
+        module = getattr(func, "__module__", "numpy")
+        name = f"{module}.{getattr(func, '__name__', func)}"
+        reason = refusals.get(name) or refusals.get(module)
+        raise TypeError(at_user_line(f"{name} has no traced form{f': {reason}' if reason else ' yet'}"))
     return handler(*args, **kwargs)
 
 

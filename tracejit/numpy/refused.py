@@ -1,0 +1,23 @@
+"""NumPy's functions that traced values cannot pass through, each with the reason that its `TypeError` gives."""
+from __future__ import annotations
+
+from ..trace import dispatch
+
+_TEXT = "it works on text, and traced values are numbers"
+_FILES = "it reads or writes files, which happens once, while the function is traced: save the results of the compiled function instead"
+_DATES = "it works on dates, and traced values are numbers"
+_RECORDS = "it works on structured dtypes, and traced values are plain numbers"
+
+_BY_REASON = {
+    _TEXT: """_center _expandtabs _expandtabs_length _ljust _lstrip_chars _lstrip_whitespace _partition _partition_index _replace _rjust _rpartition
+              _rpartition_index _rstrip_chars _rstrip_whitespace _slice _strip_chars _strip_whitespace _zfill count endswith find index isalnum
+              isalpha isdecimal isdigit islower isnumeric isspace istitle isupper rfind rindex startswith str_len""",
+    _DATES: "isnat numpy.busday_count numpy.busday_offset numpy.datetime_as_string numpy.is_busday",
+    _FILES: """numpy.fromfile numpy.genfromtxt numpy.loadtxt numpy.save numpy.savetxt numpy.savez numpy.savez_compressed""",
+}
+
+# By the name of a ufunc, the qualified name of a function, or a module.
+REASONS: dict[str, str] = {name: reason for reason, names in _BY_REASON.items() for name in names.split()}
+REASONS["numpy.lib.recfunctions"] = _RECORDS
+
+dispatch.refusals.update(REASONS)
