@@ -187,10 +187,9 @@ def pow(z: Complex, w: Complex) -> Complex:
     (x, y), (p, q) = z, w
     size, angle = log_abs(x, y), inverse_trigonometric.arctan2(y, x)
     real = q == 0.0
-    turned = where(real, p * angle, fma(p, angle, q * size))
-    general = exp(Complex(fma(p, size, -(q * angle)), turned))
     modulus = power.pow(power.hypot(x, y), p)
-    turned = where(modulus == 0.0, 0.0, turned)   # an endless angle of nothing
+    turned = where(real, where(modulus == 0.0, 0.0, p * angle), fma(p, angle, q * size))
+    general = exp(Complex(fma(p, size, -(q * angle)), turned))
     re = where(real, modulus * trigonometric.cos(turned), general.re)
     im = where(real, modulus * trigonometric.sin(turned), general.im)
     at_zero, nothing = (x == 0.0) & (y == 0.0), (p == 0.0) & real
