@@ -61,6 +61,21 @@ def user_source() -> Source | None:
     return None
 
 
+def scipy_function() -> tuple[str, str] | None:
+    """The function of SciPy that the user's line has called, as its public module and name; None if that line did not call SciPy."""
+    frame, outermost = sys._getframe(1), None
+    while frame is not None and _library(frame.f_code.co_filename):
+        if frame.f_globals.get("__name__", "").startswith("scipy."):
+            outermost = frame
+        frame = frame.f_back
+    if outermost is None:
+        return None
+    # SciPy wraps a function `f` in a `wrapper` that runs it over stacks of matrices.
+    inner = outermost.f_locals.get("f") if outermost.f_code.co_name == "wrapper" else None
+    module = getattr(inner, "__module__", outermost.f_globals["__name__"])
+    return ".".join(module.split(".")[:2]), getattr(inner, "__name__", outermost.f_code.co_name)
+
+
 def at_user_line(message: str, source: Source | None = None) -> str:
     """`message` with the user's line in front."""
     source = source or user_source()

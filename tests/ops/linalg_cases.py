@@ -61,7 +61,16 @@ for _name in ("det", "cofactors", "slogdet", "expm"):
     row(_name, *[case(_name, (regular, s)) for s in SQUARES])
 for _name in ("cofactor_slope", "expm_slope"):
     row(_name, *[case(_name, (regular, s), (general, s), smooth=s != (1, 1)) for s in SQUARES])
-row("lu", *[case("lu", (tall, s), strict=strict) for s in OBLONG for strict in BOTH])
+row("lu", *[case("lu", (tall, s)) for s in OBLONG])
+
+
+def pivots(rng, dtype, *shape):
+    if dtype.kind != "i":
+        raise TypeError("pivots are integers")
+    return np.stack([rng.integers(i, shape[-1], shape[:-1]) for i in range(shape[-1])], axis=-1)
+
+
+row("permutation", *[case("permutation", (pivots, s), kinds="i", size=s[-1] + more) for s in ((3,), (2, 4)) for more in (0, 2)])
 row("qr", *[case("qr", (tall, s), full=False) for s in OBLONG], *[case("qr", (tall, s), full=True, smooth=s[-2] <= s[-1]) for s in OBLONG])
 # Some phases and signs of vectors are arbitrary, and so are the columns that complete a basis: there no differences are taken.
 row("svd", *[case("svd", (tall, s), kinds=REAL, full=False) for s in OBLONG], *[case("svd", (tall, s), smooth=False, full=True) for s in OBLONG],

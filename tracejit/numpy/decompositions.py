@@ -111,7 +111,7 @@ def eigvalsh(a, UPLO="L"):
     return linalg.eigvalsh(square(a), lower=lower)
 
 
-def _real_where_known(a, w, *vectors):
+def real_where_known(a, w, *vectors):
     """NumPy gives real results for a real matrix with real eigenvalues only. So do we where the eigenvalues are known; else they stay complex."""
     known = w
     while type(known) is Tracer and known.owner.knows(known.atom):
@@ -125,11 +125,11 @@ def _real_where_known(a, w, *vectors):
 def eig(a):
     """As `numpy.linalg.eig`, but complex for real matrices, too, where the eigenvalues are not known while tracing (in `jit`)."""
     a = square(a)
-    return EigResult(*_real_where_known(a, *linalg.eig(a)))
+    return EigResult(*real_where_known(a, *linalg.eig(a)))
 
 
 @implements(np.linalg.eigvals)
 def eigvals(a):
     """As `numpy.linalg.eigvals`, but complex for real matrices, too, where the eigenvalues are not known while tracing (in `jit`)."""
     a = square(a)
-    return _real_where_known(a, linalg.eigvals(a))[0]
+    return real_where_known(a, linalg.eigvals(a))[0]

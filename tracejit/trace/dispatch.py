@@ -6,6 +6,7 @@ neither.
 
 from __future__ import annotations
 
+import importlib
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -57,6 +58,16 @@ def call_function(func: Callable, args: tuple, kwargs: dict[str, Any]):
         reason = refusals.get(name) or refusals.get(module)
         raise TypeError(at_user_line(f"{name} has no traced form{f': {reason}' if reason else ' yet'}"))
     return handler(*args, **kwargs)
+
+
+def rewrite(module: str, name: str) -> str | None:
+    """The traced version of a library's function that offers no protocol ("tracejit.scipy.linalg.expm"), if there is one."""
+    ours = f"tracejit.{module}"
+    try:
+        found = hasattr(importlib.import_module(ours), name)
+    except ModuleNotFoundError:
+        return None
+    return f"{ours}.{name}" if found else None
 
 
 def namespace():

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..errors import TracerBoolError, TracerConversionError, at_user_line
+from ..errors import TracerBoolError, TracerConversionError, at_user_line, scipy_function
 from ..ir import ArrayType, is_inexact
 from . import dispatch
 
@@ -280,9 +280,19 @@ class Tracer:
         raise TracerConversionError(
             at_user_line(
                 f"a traced value ({self.type}) cannot become a plain ndarray while {self.owner.what} is traced: "
-                "it would leave the trace and its derivative would be lost. Use it as it is: np functions, operators and methods work on it. "
-                "To build an array from traced numbers use `np.stack([...])`; to index a plain array with one make that array an argument."
+                f"it would leave the trace and its derivative would be lost. {self._instead_of_conversion()}"
             )
+        )
+
+    @staticmethod
+    def _instead_of_conversion() -> str:
+        called = scipy_function()
+        ours = called and dispatch.rewrite(*called)
+        if ours:
+            return f"`{'.'.join(called)}` converts its arguments: call `{ours}`, which takes traced values."
+        return (
+            "Use it as it is: np functions, operators and methods work on it. "
+            "To build an array from traced numbers use `np.stack([...])`; to index a plain array with one make that array an argument."
         )
 
     def item(self, *args):

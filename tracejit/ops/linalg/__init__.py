@@ -7,8 +7,8 @@ from .det import cofactor_slope, cofactors, det, slogdet
 from .eig import eig, eigvals
 from .eigh import eigh, eigvalsh, over_gap
 from .expm import expm, expm_slope
-from .lu import lu
-from .matrices import adjoint
+from .lu import lu, permutation
+from .matrices import adjoint, half_lower, hermitian
 from .pinv import lstsq, pinv
 from .qr import qr
 from .solve import inverse, solve
@@ -17,6 +17,7 @@ from .sylvester import sqrtm, sylvester
 from .triangular import triangular_solve
 
 __all__ = [
-    "adjoint", "cholesky", "cofactor_slope", "cofactors", "det", "eig", "eigh", "eigvals", "eigvalsh", "expm", "expm_slope", "inverse", "lstsq", "lu",
-    "over_gap", "pinv", "qr", "singular_values", "slogdet", "solve", "sqrtm", "svd", "sylvester", "triangular_solve",
+    "adjoint", "cholesky", "cofactor_slope", "cofactors", "det", "eig", "eigh", "eigvals", "eigvalsh", "expm", "expm_slope", "half_lower",
+    "hermitian", "inverse", "lstsq", "lu", "over_gap", "permutation", "pinv", "qr", "singular_values", "slogdet", "solve", "sqrtm", "svd",
+    "sylvester", "triangular_solve",
 ]
