@@ -152,6 +152,22 @@ def test_holomorphic_gradient_asks_for_complex_numbers():
         tj.grad(np.sin)(1 + 1j)
 
 
+def test_jacobians():
+    f = lambda z: np.sin(z) * z[::-1]
+    z = PLANE[:3]
+    want = np.diag(np.cos(z) * z[::-1]) + np.fliplr(np.diag(np.sin(z)))
+    want[1, 1] = np.cos(z[1]) * z[1] + np.sin(z[1])
+    np.testing.assert_allclose(tj.jacfwd(f, holomorphic=True)(z), want)
+    np.testing.assert_allclose(tj.jacrev(f, holomorphic=True)(z), want)
+    np.testing.assert_allclose(tj.hessian(lambda z: np.sum(z**3), holomorphic=True)(z), np.diag(6 * z))
+    np.testing.assert_allclose(tj.jacrev(lambda z: np.abs(z) ** 2)(z), np.diag(2 * np.conj(z)))
+    np.testing.assert_allclose(tj.jacfwd(lambda x: np.exp(1j * x))(z.real), np.diag(1j * np.exp(1j * z.real)))
+    with pytest.raises(TypeError, match="complex arguments"):
+        tj.jacfwd(np.abs)(z)
+    with pytest.raises(TypeError, match="complex results"):
+        tj.jacrev(lambda x: np.exp(1j * x))(z.real)
+
+
 def test_a_quantum_circuit():
     """Rotations of one qubit: the expectation of Z is cos(a) cos(b)."""
 

@@ -288,6 +288,13 @@ def _require_inexact(what: str, f: Callable, types: Sequence[ArrayType], paths: 
             )
 
 
+def _require_real(what: str, f: Callable, has: str, leaves: Sequence[Any], holomorphic: bool) -> None:
+    """Raise where a Jacobian of real rows or columns would miss half of a derivative."""
+    if not holomorphic and any(type_of(x).dtype.kind == "c" for x in leaves):
+        advice = "Pass `holomorphic=True` if it is holomorphic, or separate real and imaginary parts."
+        raise TypeError(at_user_line(f"{what}: {defined_at(f)} {has}. {advice}"))
+
+
 def _require_scalar(what: str, f: Callable, made: Recording, outputs: list, holomorphic: bool) -> None:
     if len(outputs) != 1 or made.graph.out_types[0].shape != () or made.structure.num_nodes != 1:
         got = "a tree" if made.structure.num_nodes != 1 else f"shape {made.graph.out_types[0].shape}" if outputs else "nothing"
@@ -383,10 +390,11 @@ def _split(stacked: Any, types: Sequence[ArrayType], axis: int):
     return blocks
 
 
-def jacfwd(f: Callable, argnums: int | Sequence[int] = 0, has_aux: bool = False) -> Callable:
+def jacfwd(f: Callable, argnums: int | Sequence[int] = 0, has_aux: bool = False, holomorphic: bool = False) -> Callable:
     """The Jacobian of `f` in forward mode, one pass for each element of the argument: for tall Jacobians.
 
     The result has the structure of the output, each leaf holding the structure of the argument, with leaves of shape `(*out.shape, *arg.shape)`.
+    Raises `TypeError` for complex arguments unless `holomorphic`: of other functions one pass would find the derivative along the real axis alone.
 
     >>> import numpy as np, tracejit as tj
     >>> tj.jacfwd(lambda x: np.array([2.0, 3.0]) * x)(np.ones(2))
@@ -399,7 +407,8 @@ def jacfwd(f: Callable, argnums: int | Sequence[int] = 0, has_aux: bool = False)
     @functools.wraps(f)
     def jacobian(*args, **kwargs):
         numbers, chosen = choose(what, f, args, argnums)
-        _require_differentiable(what, f, chosen, numbers, False)
+        _require_differentiable(what, f, chosen, numbers, holomorphic)
+        _require_real(what, f, "has complex arguments", tree.leaves(chosen), holomorphic)
         function = with_fixed(f, args, kwargs, numbers)
         flat, structure = tree.flatten(chosen)
         types = [type_of(x) for x in flat]
@@ -423,8 +432,10 @@ def _argument_tree(blocks: list, structure, argnums):
     return found if isinstance(argnums, Sequence) else found[0]
 
 
-def jacrev(f: Callable, argnums: int | Sequence[int] = 0, has_aux: bool = False) -> Callable:
+def jacrev(f: Callable, argnums: int | Sequence[int] = 0, has_aux: bool = False, holomorphic: bool = False) -> Callable:
     """The Jacobian of `f` in reverse mode, one pass for each element of the output: for wide Jacobians. The result is that of `jacfwd`.
+
+    A real function may have complex arguments, as for `grad`. Raises `TypeError` for complex results unless `holomorphic`.
 
     >>> import numpy as np, tracejit as tj
     >>> tj.jacrev(lambda x: np.sum(x) * x)(np.ones(2))
@@ -437,9 +448,10 @@ def jacrev(f: Callable, argnums: int | Sequence[int] = 0, has_aux: bool = False)
     @functools.wraps(f)
     def jacobian(*args, **kwargs):
         numbers, chosen = choose(what, f, args, argnums)
-        _require_differentiable(what, f, chosen, numbers, False)
+        _require_differentiable(what, f, chosen, numbers, holomorphic)
         out, pull, *aux = vjp(with_fixed(f, args, kwargs, numbers), *chosen, has_aux=has_aux)
         flat, out_structure = tree.flatten(out)
+        _require_real(what, f, "has complex results", flat, holomorphic)
         structure = tree.structure(chosen)
         types = [type_of(x) for x in flat]
         rows = tree.leaves(vmap(lambda units: pull(out_structure.unflatten(units)))(_basis(flat)))
@@ -450,7 +462,7 @@ def jacrev(f: Callable, argnums: int | Sequence[int] = 0, has_aux: bool = False)
     return jacobian
 
 
-def hessian(f: Callable, argnums: int | Sequence[int] = 0, has_aux: bool = False) -> Callable:
+def hessian(f: Callable, argnums: int | Sequence[int] = 0, has_aux: bool = False, holomorphic: bool = False) -> Callable:
     """The matrix of second derivatives, forward over reverse.
 
     >>> import numpy as np, tracejit as tj
@@ -458,7 +470,7 @@ def hessian(f: Callable, argnums: int | Sequence[int] = 0, has_aux: bool = False
     array([[4., 2.],
            [2., 0.]])
     """
-    return jacfwd(jacrev(f, argnums, has_aux), argnums, has_aux)
+    return jacfwd(jacrev(f, argnums, has_aux, holomorphic), argnums, has_aux, holomorphic)
 
 
 def hvp(f: Callable) -> Callable:
