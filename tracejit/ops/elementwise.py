@@ -486,6 +486,16 @@ def _show_make_complex(x, y):
     return f"np.full({shape}, {x}, np.{dtype.name})", lambda out: f"{out}.imag[...] = {y}"
 
 
+def _of_dtype(x, dtype: np.dtype):
+    return x if type_of(x).dtype == dtype else convert(x, dtype=dtype)
+
+
+def _lower_make_complex(k, xs, index):
+    """There are no complex halves: they become single precision."""
+    part = np.dtype(np.float32) if xs[0].dtype == np.float16 else xs[0].dtype
+    return k.apply("make_complex", *[k.convert(x.broadcast(index), part) for x in xs])
+
+
 make_complex = binary(
     "make_complex",
     _join,
@@ -493,9 +503,10 @@ make_complex = binary(
     result=lambda d: np.result_type(d, np.complex64),
     jvp=(lambda t, x, y, z: make_complex(t, zeros(type_of(t))), lambda t, x, y, z: make_complex(zeros(type_of(t)), t)),
     transpose=lambda ct, x, y: (
-        unbroadcast(real(ct), x.shape) if isinstance(x, Linear) else None,
-        unbroadcast(-imag(ct), y.shape) if isinstance(y, Linear) else None,
+        unbroadcast(_of_dtype(real(ct), x.type.dtype), x.shape) if isinstance(x, Linear) else None,
+        unbroadcast(_of_dtype(-imag(ct), y.type.dtype), y.shape) if isinstance(y, Linear) else None,
     ),
+    lower=_lower_make_complex,
     show=_show_make_complex,
 )
 
