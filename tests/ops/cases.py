@@ -24,13 +24,17 @@ MORE_DTYPES = [np.dtype(d) for d in ("int8", "int16", "uint16", "uint32", "uint6
 
 @dataclass
 class Case:
-    """An application of an op. `make(rng, dtype)` gives its arguments; `smooth`: its derivatives can be checked at random points."""
+    """An application of an op. `make(rng, dtype)` gives its arguments; `smooth`: its derivatives can be checked at random points.
+
+    The first `fixed` arguments are parameters, which have no derivative.
+    """
 
     op: core.Op
     make: Callable[[np.random.Generator, np.dtype], tuple]
     params: dict[str, Any] = field(default_factory=dict)
     smooth: bool = True
     note: str = ""
+    fixed: int = 0
 
     def __str__(self) -> str:
         return f"{self.op.name}({self.note}{', ' if self.note else ''}{', '.join(f'{k}={v!r}' for k, v in self.params.items())})"
@@ -230,5 +234,7 @@ def _pair_graph(shape):
 
 row("call", *[on(s, (), graph=_pair_graph(s)) for s in ((3,), ())])
 
+from . import control_cases as _control_cases  # noqa: E402, F401  (more rows)
 from . import linalg_cases as _linalg_cases  # noqa: E402, F401  (more rows)
 from . import number_cases as _number_cases  # noqa: E402, F401
+from . import special_cases as _special_cases  # noqa: E402, F401

@@ -62,17 +62,23 @@ def _rounding(case: Case, value) -> float:
 
 def gradients(case: Case, args) -> None:
     """Forward mode against differences, reverse against forward, and both once more on the derivative."""
-    check_grads(lambda *xs: case.op(*xs, **case.params), args, order=2)
+    check_grads(_free(case, args), args[case.fixed:], order=2)
+
+
+def _free(case: Case, args):
+    """The application as a function of the arguments that it has derivatives in."""
+    return lambda *xs: case.op(*args[:case.fixed], *xs, **case.params)
 
 
 def tangent_types(case: Case, args) -> None:
     """Tangents and cotangents have the shapes and dtypes of what they belong to."""
+    f, free = _free(case, args), args[case.fixed:]
     with np.errstate(all="ignore"):
-        out, moved = tj.jvp(lambda *xs: case.op(*xs, **case.params), args, args)
-        _, pull = tj.vjp(lambda *xs: case.op(*xs, **case.params), *args)
+        out, moved = tj.jvp(f, free, free)
+        _, pull = tj.vjp(f, *free)
     for y, t in zip(tuple_of(case.op, out), tuple_of(case.op, moved), strict=True):
         assert array_type(t) == array_type(y), f"{case}: the tangent of {array_type(y)} is {array_type(t)}"
-    for x, ct in zip(args, pull(out)):
+    for x, ct in zip(free, pull(out)):
         assert array_type(ct) == array_type(x), f"{case}: the cotangent of {array_type(x)} is {array_type(ct)}"
 
 
@@ -143,7 +149,9 @@ def compiled_gradient(case: Case, args) -> None:
         results = tuple_of(case.op, case.op(*xs, **case.params))
         return sum(np.sum(np.real(y * np.conj(y))) for y in results if is_inexact(y.dtype))
 
-    moving = tuple(i for i, a in enumerate(args) if is_inexact(np.asarray(a).dtype))
+    moving = tuple(i for i, a in enumerate(args) if i >= case.fixed and is_inexact(np.asarray(a).dtype))
+    if not moving:
+        return
     with np.errstate(all="ignore"):
         for i, got, want in zip(moving, tj.jit(tj.grad(total, argnums=moving))(*args), tj.grad(total, argnums=moving)(*args), strict=True):
             same(got, want, f"{case}: compiled gradient of argument {i}", rtol=1e-12)

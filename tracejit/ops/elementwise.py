@@ -111,7 +111,8 @@ def _without_spread(cell, special):
     return simplify
 
 
-def _elementwise(name, fn, kinds, result, jvp, transpose, lower, simplify, dear, singular, show):
+def elementwise_op(name, fn, kinds, result, jvp, transpose, lower, simplify, dear, singular, show) -> Op:
+    """An op of any number of inputs; `jvp` is that of `Op`, `fn` the reference on NumPy's arrays. `unary` and `binary` are the usual ways to it."""
     cell: list[Op] = []
 
     def run(xp, *args):
@@ -141,7 +142,7 @@ def unary(name, fn, kinds=INEXACT, result=None, jvp=None, transpose=None, lower=
     def rule(primals, out, tangents):
         return None if jvp is None or not is_inexact(type_of(primals[0]).dtype) else jvp(tangents[0], primals[0], out)
 
-    return _elementwise(name, fn, kinds, result, rule, transpose, lower, simplify, dear, singular, show)
+    return elementwise_op(name, fn, kinds, result, rule, transpose, lower, simplify, dear, singular, show)
 
 
 def binary(name, fn, kinds=NUMBERS, result=None, jvp=None, transpose=None, lower=None, simplify=None, dear=False, singular=False, show=None) -> Op:
@@ -152,7 +153,7 @@ def binary(name, fn, kinds=NUMBERS, result=None, jvp=None, transpose=None, lower
             return None
         return add_tangents(*[None if t is None else part(t, *primals, out) for t, part in zip(tangents, jvp)])
 
-    return _elementwise(name, fn, kinds, result, rule, transpose, lower, simplify, dear, singular, show)
+    return elementwise_op(name, fn, kinds, result, rule, transpose, lower, simplify, dear, singular, show)
 
 
 def is_literal(atom, value) -> bool:

@@ -394,8 +394,10 @@ class Emitter:
         return self.function.let(kind, self.lanes, f"call {type_text(kind, self.lanes)} @{callee}({', '.join(arg.typed for arg in args)})")
 
 
-def lane_loop(module: Module, symbol: str, kind: str, lanes: int, arity: int) -> str:
+def lane_loop(module: Module, symbol: str, kind: str, lanes: int, arity: int, trailing: Sequence[Value] = ()) -> str:
     """The name of a vector function that calls the scalar function `symbol` in a loop over lanes, written once a module.
+
+    `trailing` are constants that every call passes after the lane's arguments.
 
     Out of line, because unrolled into its caller it would cost more to compile (8 lanes: 24 instructions) than the loop costs to run.
     """
@@ -412,7 +414,7 @@ def lane_loop(module: Module, symbol: str, kind: str, lanes: int, arity: int) ->
     f.label("loop")
     lane = f.phi("i64")
     align = BITS[kind] // 8
-    result = f.call(symbol, kind, [scalar.load(scalar.gep(place, kind, lane.value), kind, align) for place in places])
+    result = f.call(symbol, kind, [*(scalar.load(scalar.gep(place, kind, lane.value), kind, align) for place in places), *trailing])
     scalar.store(result, scalar.gep(out, kind, lane.value), align)
     following = scalar.iadd(lane.value, scalar.const("i64", 1))
     lane.add(scalar.const("i64", 0), "entry")

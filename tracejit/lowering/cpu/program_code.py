@@ -12,7 +12,7 @@ from ..fuse import Nest
 from ..kernel import Buffer
 from ..partition import Library
 from ..structure import structure
-from . import blas, threads
+from . import blas, special_library, threads
 from .emit import Emitter, Function, Module, Value
 from .kernel_code import KernelCode, in_memory
 from .llvm import Library as Code
@@ -70,7 +70,7 @@ def compile_segments(
     symbols = blas.find().symbols if any(isinstance(step, Library) for segment in segments for step in segment) else {}
     if chunked:
         symbols = {**symbols, "parallel_for": threads.parallel_for()}
-    used = {name: address for name, address in symbols.items() if f"@{name}(" in text}
+    used = {name: address for name, address in symbols.items() if f"@{name}(" in text} | special_library.symbols(text)
     code = compile_module(text, used, [f.name for f in functions])
     return Segments(code, [code.address(f.name) for f in functions], [Kernel(f.name, f.text()) for f in kernels.values()], text)
 

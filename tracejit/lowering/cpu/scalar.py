@@ -12,6 +12,7 @@ import numpy as np
 
 from .complex import COMPLEX, ComplexValue, choose, is_true, part_dtype
 from .emit import Emitter, Value
+from .special_library import FUNCTIONS as LIBRARY
 from .vmath import FUNCTIONS
 
 _KINDS = {
@@ -48,7 +49,7 @@ def constant(e: Emitter, dtype: np.dtype, value) -> Value | ComplexValue:
 
 
 # -- tables: name -> (emitter, dtype of the arguments, *values) -> value
-FLOAT: dict[str, Callable] = {}
+FLOAT: dict[str, Callable] = dict(LIBRARY)
 INTEGER: dict[str, Callable] = {}
 BOOL: dict[str, Callable] = {}
 
