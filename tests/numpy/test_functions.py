@@ -174,10 +174,8 @@ def test_unknown_functions_say_so():
     x = Trace("test").input(array_type(X))
     with pytest.raises(TypeError, match=r"numpy\.save has no traced form: it reads or writes files"):
         np.save("never written", x)
-    with pytest.raises(TypeError, match="use the result"):
+    with pytest.raises(TypeError, match="cannot be written into a plain array"):
         np.sum(x, out=np.zeros(()))
-    with pytest.raises(TypeError, match=r"np\.sort"):
-        x.sort()
     with pytest.raises(TypeError, match="known while tracing"):
         np.repeat(x, x[0].astype(int))
     with pytest.raises(TypeError, match=r"np\.where"):

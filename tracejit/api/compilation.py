@@ -20,6 +20,7 @@ from ..ops import call as call_module
 from ..ops.call import call
 from ..trace import Tracer
 from .recording import Recording, argument_paths, as_value, check_leaves, defined_at, name_of, record, require_callable, with_keywords
+from .write_back import check_targets, write_back
 
 _MISS = object()
 
@@ -44,7 +45,9 @@ class Variant:
         self.graph, self.outside, self.structure, self.name = made.graph, made.outside, made.structure, name
         self.made_here = made.made_here
         inputs = {v: i for i, v in enumerate(made.graph.inputs)}
-        self.passed = [None if i in made.made_here else inputs.get(a) for i, a in enumerate(made.graph.outputs)]
+        self.written = made.written  # numbers of the arguments that the function writes into; their new contents are the last outputs
+        leaves = enumerate(made.graph.outputs[: len(made.graph.outputs) - len(made.written)])
+        self.passed = [made.returned[i] if i in made.returned else None if i in made.made_here else inputs.get(a) for i, a in leaves]
         self.calls = 0
         self._program = None
 
@@ -57,11 +60,13 @@ class Variant:
         return self._program
 
     def run(self, flat: Sequence[Any]) -> Any:
+        check_targets(flat, self.written)
         values = [as_value(x) for x in flat]
         return self.rebuild(self.program.run([*values, *self.outside]), flat)
 
     def rebuild(self, results: Sequence[Any], flat: Sequence[Any]) -> Any:
-        """The tree of results; an argument or closed-over array that is returned is the very object."""
+        """The tree of results; an argument or closed-over array that is returned is the very object. Arguments get what was written into them."""
+        write_back(flat, self.written, results[len(self.passed) :])
         given = [*flat, *self.outside]
         return self.structure.unflatten([r if i is None else given[i] for r, i in zip(results, self.passed)])
 
@@ -71,7 +76,7 @@ class Variant:
         from .entry_specs import argument_specs, result_spec
 
         program = self.program
-        if program.address is None or not all(x.flags.c_contiguous and x.flags.aligned and x.dtype.isnative for x in self.outside):
+        if self.written or program.address is None or not all(x.flags.c_contiguous and x.flags.aligned and x.dtype.isnative for x in self.outside):
             return _never
         specs = argument_specs(positional)
         if specs is None:
@@ -158,7 +163,7 @@ class Jit:
         key = (structure, *in_types, *((place, _identity(value)) for place, value in statics))
         variant = self._variants.get(key)
         if variant is None:
-            made = record(with_keywords(_with_statics(self.f, statics)), self._what, in_types, structure, concrete=False)
+            made = record(with_keywords(_with_statics(self.f, statics)), self._what, in_types, structure, concrete=False, keep_writes=True)
             variant = Variant(made, name_of(self.f))
             # A function that closes over a value of an outer trace means something else each time.
             if not any(type(x) is Tracer for x in made.outside):
@@ -168,6 +173,7 @@ class Jit:
     def _slow(self, args: tuple, kwargs: dict) -> Any:
         variant, flat = self._variant(args, kwargs)
         if any(type(x) is Tracer for x in (*flat, *variant.outside)):
+            check_targets(flat, variant.written)
             values = [as_value(x) for x in flat]
             results = call(*values, *variant.outside, graph=variant.graph)
             return variant.rebuild(results, flat)

@@ -20,6 +20,7 @@ from ..ops.core import zeros
 from ..ops.elementwise import convert
 from ..ops.elementwise import stop_gradient as stop_gradient_op
 from ..trace import Trace, Tracer, constant_beside, type_of
+from ..trace.constants import copied_on_write
 from ..transforms import backward, forward
 from ..transforms.forward import differentiable, instantiate
 from .recording import (
@@ -254,13 +255,13 @@ def choose(what: str, f: Callable, args: tuple, argnums: int | Sequence[int]) ->
 
 
 def with_fixed(f: Callable, args: tuple, kwargs: dict, numbers: tuple[int, ...]) -> Callable:
-    """`f` as a function of the arguments numbered in `numbers` alone."""
+    """`f` as a function of the arguments numbered in `numbers` alone. The others are copied where it writes into them."""
 
     def function(*chosen):
-        full = list(args)
+        full = list(map(copied_on_write, args))
         for n, x in zip(numbers, chosen):
             full[n] = x
-        return f(*full, **kwargs)
+        return f(*full, **{name: copied_on_write(x) for name, x in kwargs.items()})
 
     return functools.wraps(f)(function)
 

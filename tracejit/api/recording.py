@@ -13,12 +13,15 @@ from ..errors import TracerConversionError, at_user_line
 from ..ir import ArrayType, Graph
 from ..ir.types import refusal
 from ..trace import Trace, Tracer, type_of
+from ..trace.constants import is_constant, released
+from ..trace.creation import tracing
 
 
 class Recording(NamedTuple):
     """A traced function: its graph takes the flat arguments, then `outside`, the values that it closes over.
 
-    `made_here` numbers the results that the function computed, as opposed to objects that it was given or returns twice: in NumPy they would be new
+    The last outputs of the graph are the new contents of the arguments numbered in `written`, which the function writes into; `returned` says which
+    results are such arguments themselves.  `made_here` numbers the results that the function computed, as opposed to objects that it was given or returns twice: in NumPy they would be new
     arrays.
     """
 
@@ -27,6 +30,8 @@ class Recording(NamedTuple):
     structure: tree.Structure
     trace: Trace
     made_here: frozenset[int]
+    written: tuple[int, ...] = ()
+    returned: dict[int, int] | None = None
     aux: Any = None
 
 
@@ -100,8 +105,11 @@ def check_leaves(
     return types
 
 
-def record(f: Callable, what: str, flat: Sequence[Any], structure: tree.Structure, *, concrete: bool, has_aux: bool = False) -> Recording:
-    """Trace `f` on the arguments that `structure` builds from `flat`: values if concrete, else types."""
+def record(f: Callable, what: str, flat: Sequence[Any], structure: tree.Structure, *, concrete: bool, has_aux: bool = False, keep_writes: bool = False) -> Recording:
+    """Trace `f` on the arguments that `structure` builds from `flat`: values if concrete, else types.
+
+    What the function writes into its arguments is lost, as if they were copies, unless `keep_writes`.
+    """
     trace = Trace(what, concrete)
     try:
         if concrete:
@@ -111,8 +119,10 @@ def record(f: Callable, what: str, flat: Sequence[Any], structure: tree.Structur
                 tracers[-1].weak = type_of(leaf).weak
         else:
             tracers = [trace.input(t) for t in flat]
+        begin = [t.atom for t in tracers]
         try:
-            out = f(*structure.unflatten(tracers))
+            with tracing(trace, _innermost(f)):
+                out = f(*structure.unflatten(tracers))
         except ValueError as error:
             # `array[i] = x` hides the refusal of a traced x behind "setting an array element with a sequence".
             if isinstance(error.__cause__, TracerConversionError):
@@ -125,17 +135,21 @@ def record(f: Callable, what: str, flat: Sequence[Any], structure: tree.Structur
         leaves, out_structure = tree.flatten(out)
         check_result(leaves, out, f, what)
         made_here = _made_here(trace, tracers, leaves)
-        graph, outside = trace.finish(leaves)
+        written = tuple(i for i, t in enumerate(tracers) if t.atom is not begin[i]) if keep_writes else ()
+        place = {id(tracers[i]): i for i in written}
+        returned = {i: place[id(leaf)] for i, leaf in enumerate(leaves) if id(leaf) in place}
+        made_here |= frozenset(range(len(leaves), len(leaves) + len(written)))
+        graph, outside = trace.finish([*leaves, *[tracers[i] for i in written]])
     finally:
         trace.abandon()
-    return Recording(graph, outside, out_structure, trace, made_here, aux)
+    return Recording(graph, outside, out_structure, trace, made_here, written, returned, aux)
 
 
 def _made_here(trace: Trace, inputs: Sequence[Tracer], leaves: Sequence[Any]) -> frozenset[int]:
     given = {id(x) for x in inputs}
     found = []
     for i, leaf in enumerate(leaves):
-        if type(leaf) is Tracer and leaf.owner is trace and id(leaf) not in given:
+        if type(leaf) is Tracer and (leaf.owner is trace or is_constant(leaf)) and id(leaf) not in given:
             found.append(i)
             given.add(id(leaf))
     return frozenset(found)
@@ -149,7 +163,7 @@ def _split_aux(out: Any, f: Callable, what: str):
 
 def outside_value(trace: Trace, leaf: Any) -> Any:
     """A result that is not differentiated, as the context outside knows it."""
-    return trace.ambient(leaf.atom) if type(leaf) is Tracer and leaf.owner is trace else leaf
+    return trace.ambient(leaf.atom) if type(leaf) is Tracer and leaf.owner is trace else released(leaf)
 
 
 def check_result(leaves: Sequence[Any], out: Any, f: Callable, what: str) -> None:

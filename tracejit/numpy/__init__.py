@@ -12,6 +12,7 @@ np.float64(3.0)
 from . import applying, bits, comparing, creation, einstein, histograms, indexing, inspecting, joining, mathematics, matrices, norms, ordering
 from . import padding, places, polynomials, powers, products, quantiles, ranges, reductions, refused, scimath, scipy_ufuncs, sets, shaping
 from . import statistics, taking, ufunc_methods, ufuncs, windows
+from . import aliasing, writing
 from numpy import (  # traced
     abs, absolute, acos, acosh, add, all, allclose, amax, amin, angle, any, append, arccos, arccosh, arcsin, arcsinh, arctan, arctan2, arctanh,
     argmax, argmin, argsort, argwhere, around, array_equal, array_equiv, array_split, asin, asinh, astype, atan, atan2, atanh, atleast_1d,

@@ -94,6 +94,9 @@ def full(shape, fill_value, dtype=None, order="C", *, device=None, like=None):
     return broadcast_to(astype(value, value.dtype if dtype is None else dtype), shape)
 
 
+operator("full")(full)
+
+
 # -- grids
 @implements(np.meshgrid)
 def meshgrid(*xi, copy=True, sparse=False, indexing="xy"):

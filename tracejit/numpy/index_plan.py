@@ -17,6 +17,7 @@ from ..errors import at_user_line
 from ..ir.types import BOOL, INT
 from ..ops.movement import reverse, slice_
 from ..trace import Tracer
+from ..trace.constants import CONSTANTS, plain
 from .promotion import cast, holds_tracer
 
 _VALID = "only integers, slices (`:`), ellipsis (`...`), numpy.newaxis (`None`) and integer or boolean arrays are valid indices"
@@ -94,6 +95,8 @@ def _normal(item: Any) -> list:
         raise TypeError(at_user_line("a boolean scalar among the indices of a traced array has no traced form: use np.where(condition, a, b)"))
     if isinstance(item, (int, np.integer)):
         return [int(item)]
+    if type(item) is Tracer and item.owner is CONSTANTS:
+        item = plain(item)
     if isinstance(item, (list, tuple)):
         if holds_tracer(item):
             from .creation import stack_nested

@@ -12,7 +12,11 @@ from ..ops import movement
 from ..ops.blocks import dynamic_slice, dynamic_slice_add, dynamic_update_slice, slice_update
 from ..ops.indexing import gather, scatter_add, scatter_max, scatter_min, scatter_set
 from ..trace import Tracer
+from ..trace.constants import CONSTANTS, as_proxy, constant, known, plain, writable_value
+from ..trace.tracer import as_new
+from ..trace.views import assign
 from .index_plan import Plan, plan
+from .masks import choose, mask_in, split
 from .promotion import cast, common_dtype, operand
 from .register import operator
 
@@ -24,8 +28,95 @@ def getitem(x, index):
     """`x[index]`. Raises `IndexError` as NumPy does, and `TypeError` for a traced boolean mask, whose result would have no known size."""
     if type(index) is int and x.shape:
         return _row(x, index)
+    if x.owner is CONSTANTS and known(index) and not _is_basic(index):
+        return constant(x.atom.value[plain(index)])
     p = plan(index, x.shape)
-    return _place(p, _take(p, p.slice(x)))
+    part = _place(p, _take(p, p.slice(x)))
+    return part if part.shape or _has_ellipsis(index) else _number(part)
+
+
+def _number(part):
+    """An element: a number, which does not change when the array does."""
+    part.view = None
+    return part.atom.value[()] if part.owner is CONSTANTS else part
+
+
+def _has_ellipsis(index: Any) -> bool:
+    return index is Ellipsis or type(index) is tuple and any([item is Ellipsis for item in index])
+
+
+def _is_basic(index: Any) -> bool:
+    """Whether the index reads a part that shares the memory of the array."""
+    return all([item is None or item is Ellipsis or isinstance(item, (int, np.integer, slice)) for item in (index if type(index) is tuple else (index,))])
+
+
+@operator("setitem")
+def setitem(x, index, value) -> None:
+    """`x[index] = value`. The value is cast to x's dtype, as in an assignment of NumPy."""
+    if x.owner is CONSTANTS and known((index, value)):
+        array = writable_value(x)
+        array[plain(index)] = plain(value)
+        assign(x, as_proxy(array))
+        return
+    value = cast(operand(value), x.dtype)
+    if type(value) is Tracer and value.view is not None and getitem(x, index).atom is value.atom:
+        return  # the end of `x[index] += v`, which has written into this very view
+    at = mask_in(index)
+    if at is not None and (value.ndim == 0 or not all(type(m) is not Tracer for m in (index if type(index) is tuple else (index,)))):
+        mask, whole, front, back = split(index, at)
+        part = getitem(x, whole)
+        assign(part, as_proxy(choose(part, mask, value, front, back)))
+        return
+    assign(x, as_proxy(Place(x, index).set(value)))
+
+
+class Flat:
+    """`x.flat`: the elements in C order, to be read and written."""
+
+    __slots__ = ("array",)
+
+    def __init__(self, array):
+        self.array = array
+
+    def _line(self):
+        return movement.reshape(self.array, shape=(self.array.size,))
+
+    def __getitem__(self, index):
+        return as_new(self._line()[index])
+
+    def __setitem__(self, index, value):
+        line = as_new(self._line(), self.array)
+        size = line[index].size
+        value = operand(value)
+        if type(value) in (int, float, complex, bool) or value.ndim == 0:
+            line[index] = value
+        elif size:
+            line[index] = cycled(value, size)
+        assign(self.array, as_proxy(movement.reshape(line, shape=self.array.shape)))
+
+    def __iter__(self):
+        return iter(as_new(self._line(), self.array))
+
+    def __len__(self) -> int:
+        return self.array.size
+
+    def __array__(self, dtype=None, copy=None):
+        return np.asarray(self._line(), dtype)
+
+    def copy(self):
+        """The elements as a new array."""
+        return as_new(self._line(), self.array)
+
+
+operator("flat")(Flat)
+
+
+def cycled(values, count: int):
+    """`values` in one line, repeated or cut to `count` elements."""
+    flat = movement.reshape(values, shape=(values.size,))
+    if flat.size == count:
+        return flat
+    return flat[:count] if flat.size > count else getitem(flat, np.arange(count) % flat.size) if type(flat) is Tracer else flat[np.arange(count) % flat.size]
 
 
 def _row(x, i: int):
@@ -36,7 +127,8 @@ def _row(x, i: int):
     i %= n
     ndim = len(rest)
     row = movement.slice_(x, start=(i, *(0,) * ndim), stop=(i + 1, *rest), step=(1,) * (ndim + 1))
-    return movement.reshape(row, shape=tuple(rest))
+    row = movement.reshape(row, shape=tuple(rest))
+    return row if rest else _number(row)
 
 
 def _starts(p: Plan) -> list:
@@ -167,7 +259,7 @@ class Place:
         return movement.reverse(part, axes=self.plan.reversed) if self.plan.reversed else part
 
     def _computed(self, op: Callable, value):
-        if self.plan.arrays and not self._addresses_once():
+        if self.plan.arrays and not self.addresses_once():
             raise TypeError(at_user_line(f"x.at[index].{op.name} with index arrays needs known indices that address no element twice"))
         result = op(self.get(), self._same_kind(value))
         return self._written(result, scatter_set, dynamic_update_slice)
@@ -178,7 +270,8 @@ class Place:
             return self._written(value, scatter, dynamic_update_slice)
         return self._written(op(self.get(), value, tie=0.5), scatter_set, dynamic_update_slice)
 
-    def _addresses_once(self) -> bool:
+    def addresses_once(self) -> bool:
+        """Whether the index arrays are known and no two of their positions are equal."""
         arrays = self.plan.arrays
         if any(type(a) is Tracer for a in arrays):
             return False

@@ -1,4 +1,4 @@
-"""`ufunc.reduce`, `accumulate` and `outer`."""
+"""`ufunc.reduce`, `accumulate` and `outer`; `at` is in `writing`."""
 from __future__ import annotations
 
 import numpy as np
@@ -79,10 +79,4 @@ def outer(ufunc, a, b, /, **options):
     return dispatch.ufuncs[ufunc](x, y, **options)
 
 
-def at(ufunc, *arguments):
-    """`ufunc.at` changes its argument in place: refused."""
-    raise TypeError(at_user_line(f"np.{ufunc.__name__}.at writes into an array in place, which a traced array does not allow: "
-                                 f"use `x.at[index].add(value)` and the like"))
-
-
-dispatch.ufunc_methods.update(reduce=reduce, accumulate=accumulate, outer=outer, at=at)
+dispatch.ufunc_methods.update(reduce=reduce, accumulate=accumulate, outer=outer)

@@ -14,10 +14,11 @@ from ..errors import at_user_line
 from ..ir import ArrayType, Literal
 from ..ir.types import INT
 from ..trace import type_of
+from ..trace.views import READ_ONLY
 from .core import Contribution, Linear, Op, define, zeros
-from .elementwise import add, less, select
+from .elementwise import add, imag, less, make_complex, real, select
 from .indexing import batch_size, gather, materialized, others, positions_along, scatter_add, scatter_set, type_either, up
-from .movement import all_batched, broadcast_to, reshape, show_slice, show_write, slice_, slice_of, transpose
+from .movement import all_batched, broadcast_to, inverse, reshape, reverse, show_slice, show_write, slice_, slice_of, transpose
 
 
 # -- dynamic_slice(x, *starts, sizes)
@@ -222,3 +223,14 @@ slice_update = define(
     transpose=_transpose_slice_update, batch=_batch_slice_update, lower=_lower_slice_update, kind="write",
     simplify=lambda builder, x, v, start, step: v if v.type.shape == x.type.shape else None,
     show=lambda x, v, start, step: show_write(x, ", ".join(map(show_slice, slice_of(start, step, v.type.shape))), "=", v))
+
+
+# -- views: what a write into the result of an op that reads a part makes of the array that it read (trace/views.py)
+slice_.view = lambda base, value, start, stop, step: slice_update(base, value, start=start, step=step)
+dynamic_slice.view = lambda base, value, *starts, sizes: dynamic_update_slice(base, value, *starts)
+reshape.view = lambda base, value, shape: reshape(value, shape=base.shape)
+reverse.view = lambda base, value, axes: reverse(value, axes=axes)
+transpose.view = lambda base, value, permutation: transpose(value, permutation=inverse(permutation))
+broadcast_to.view = READ_ONLY
+real.view = lambda base, value: make_complex(value, imag(base))
+imag.view = lambda base, value: make_complex(real(base), value)

@@ -44,7 +44,10 @@ class Contribution(NamedTuple):
 class Op:
     """An operation. Calling it applies it: at once on arrays, into the innermost trace on proxies."""
 
-    __slots__ = ("name", "infer", "run", "jvp", "transpose", "batch", "lower", "kind", "simplify", "show", "multiple", "effect", "dear", "singular", "elementwise")
+    __slots__ = (
+        "name", "infer", "run", "jvp", "transpose", "batch", "lower", "kind", "simplify", "show",
+        "multiple", "effect", "dear", "singular", "elementwise", "view",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -66,6 +69,8 @@ class Op:
         elementwise: bool = False,
     ):
         self.name = name
+        # (base, value, *other inputs, **params) -> base with value written into the part that this op reads; None: the result is a new array
+        self.view: Callable | object | None = None
         self.infer, self.run, self.jvp, self.transpose, self.batch, self.lower = infer, run, jvp, transpose, batch, lower
         self.kind = kind or ("host" if lower is None else "pointwise")  # pointwise, reduce, or the name of a library step; host: `run` is called
         self.simplify = simplify  # (builder, *atoms, **params) -> an equal atom, or None: a local identity

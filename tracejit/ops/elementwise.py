@@ -104,7 +104,10 @@ def _without_spread(cell, special):
         spread = [builder.produced_by(a, broadcast_to) for a in inputs]
         if not any(n and n.inputs[0].type.shape == () for n in spread):
             return None
-        shape = np.broadcast_shapes(*[a.type.shape for a in inputs])
+        try:
+            shape = np.broadcast_shapes(*[a.type.shape for a in inputs])
+        except ValueError:
+            return None  # the type rule says what is wrong
         (result,) = builder.emit(cell[0], tuple(n.inputs[0] if n and n.inputs[0].type.shape == () else a for n, a in zip(spread, inputs)), params)
         return result if result.type.shape == shape else builder.emit(broadcast_to, (result,), {"shape": shape})[0]
 

@@ -121,7 +121,7 @@ def _simplify_transpose(builder, x, permutation):
     return None
 
 
-def _inverse(permutation):
+def inverse(permutation):
     return tuple(sorted(range(len(permutation)), key=permutation.__getitem__))
 
 
@@ -129,9 +129,9 @@ transpose = _movement(
     "transpose",
     infer=lambda x, permutation: ArrayType(tuple(x.shape[p] for p in permutation), x.dtype),
     run=lambda xp, x, permutation: xp.transpose(x, permutation),
-    transpose=lambda ct, x, permutation: (transpose(ct, permutation=_inverse(permutation)),),
+    transpose=lambda ct, x, permutation: (transpose(ct, permutation=inverse(permutation)),),
     batch=lambda args, batched, permutation: transpose(args[0], permutation=(0, *(p + 1 for p in permutation))),
-    lower=lambda k, xs, index, permutation: xs[0][tuple(index[i] for i in _inverse(permutation))],
+    lower=lambda k, xs, index, permutation: xs[0][tuple(index[i] for i in inverse(permutation))],
     simplify=_simplify_transpose,
     show=lambda x, permutation: f"np.transpose({x}, {permutation})",
 )
@@ -167,6 +167,29 @@ def _transpose_slice(ct, x, start, stop, step):
     )
 
 
+_CHAIN = 32  # so many updates are looked through: enough for loops that read what they wrote a few steps before
+
+
+def _simplify_slice(builder, x, start, stop, step):
+    """Looks through updates of other parts: what was written in just this place, or an older array."""
+    shape = _slice_shape(start, stop, step)
+    if shape == x.type.shape:
+        return x
+    found = x
+    for _ in range(_CHAIN):
+        node = builder.producer.get(found)
+        if node is None or node.op.name != "slice_update":
+            break
+        base, update = node.inputs
+        where = node.params
+        if update.type.shape == shape and where["start"] == start and (where["step"] == step or all(n <= 1 for n in shape)):
+            return update
+        if not any(e <= s or s + (n - 1) * k < b for b, e, s, n, k in zip(start, stop, where["start"], update.type.shape, where["step"])):
+            break
+        found = base
+    return None if found is x else builder.emit(slice_, (found,), {"start": start, "stop": stop, "step": step})[0]
+
+
 slice_ = _movement(
     "slice",
     infer=lambda x, start, stop, step: ArrayType(_slice_shape(start, stop, step), x.dtype),
@@ -174,7 +197,7 @@ slice_ = _movement(
     transpose=_transpose_slice,
     batch=lambda args, batched, start, stop, step: slice_(args[0], start=(0, *start), stop=(type_of(args[0]).shape[0], *stop), step=(1, *step)),
     lower=lambda k, xs, index, start, stop, step: xs[0][tuple(s + i * d for s, i, d in zip(start, index, step))],
-    simplify=lambda builder, x, start, stop, step: x if _slice_shape(start, stop, step) == x.type.shape else None,
+    simplify=_simplify_slice,
     show=lambda x, start, stop, step: f"{x}[{', '.join(map(show_slice, _slices(start, stop, step)))}]" if start else x,
 )
 

@@ -21,14 +21,12 @@ functions: dict[Callable, Callable] = {}
 libraries: dict[str, Callable[[], None]] = {}  # by module name: enters a library's ufuncs, when an unknown one is met after its import
 operators: dict[str, Callable] = {}
 refusals: dict[str, str] = {}  # why there is no traced form: by the name of a ufunc, of a function with its module, or of a whole module
+views: set[Callable] = set()  # functions whose results share memory with their arguments
+writers: set[Callable] = set()  # functions that write into an argument
 
 
 def call_ufunc(ufunc: np.ufunc, method: str, inputs: tuple, kwargs: dict[str, Any]):
     """`__array_ufunc__`. Raises `TypeError` for what has no traced form: nothing is computed on detached values."""
-    if kwargs.get("out") is not None:
-        raise TypeError(
-            at_user_line(f"np.{ufunc.__name__}(..., out=) cannot write into an existing array while it is traced: use the result instead")
-        )
     kwargs.pop("out", None)
     if method != "__call__":
         handler = ufunc_methods.get(method)

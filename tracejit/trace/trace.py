@@ -18,7 +18,9 @@ from ..errors import LeakedTracerError, at_user_line, user_source
 from ..ir import ArrayType, Builder, Graph, Literal, Var, array_type, checked
 from ..ir.graph import Atom
 from . import dispatch
+from .constants import CONSTANTS
 from .tracer import Tracer
+from .views import link
 
 _depth = itertools.count(1)
 
@@ -57,13 +59,14 @@ class Capture:
 class Trace:
     """Grows one graph from Python. `what` names the transformation in messages ("jit of loss")."""
 
-    __slots__ = ("what", "depth", "builder", "alive", "values", "_captures", "_settled")
+    __slots__ = ("what", "depth", "builder", "alive", "values", "inner", "_captures", "_settled")
 
     def __init__(self, what: str, concrete: bool = False):
         self.what = what
         self.depth = next(_depth)
         self.builder = Builder()
         self.alive = True
+        self.inner: Trace | None = None  # the innermost trace that runs inside of this one
         self.values: dict[Var, Any] | None = {} if concrete else None
         self._captures: dict[Any, Capture] = {}  # by identity of the outside value, which it keeps alive
         self._settled: list[Capture] = []
@@ -90,6 +93,11 @@ class Trace:
             if type(x.atom) is Literal:
                 return x.atom
             key = x.atom
+            if x.owner is CONSTANTS:
+                x = key.value.view()
+                x.flags.writeable = False
+                if not x.ndim or x.size and not any(x.strides):
+                    return self.atom(x if x.ndim else x[()])
         elif isinstance(x, np.ndarray):
             if x.ndim and x.size and not x.flags.writeable and not any(x.strides):  # one number, spread: `ops.core.zeros`
                 return self.builder.emit(dispatch.operators["spread"], (Literal(x[(0,) * x.ndim]),), {"shape": x.shape})[0]
@@ -119,6 +127,11 @@ class Trace:
             for o in outputs:
                 self.ambient(o)  # at once, so that an error comes from the line that made it
         tracers = [Tracer(self, o) for o in outputs]
+        if op.view is not None and type(args[0]) is Tracer:
+            link(tracers[0], op, args, params)
+        if self.inner is not None:
+            for tracer in tracers:
+                tracer.home = self.inner
         return tracers if op.multiple else tracers[0]
 
     def ambient(self, atom: Atom) -> Any:

@@ -11,6 +11,7 @@ import numpy as np
 from ..errors import TracerBoolError, TracerConversionError, at_user_line, scipy_function
 from ..ir import ArrayType, is_inexact
 from . import dispatch
+from .views import refresh
 
 
 def _binary(ufunc):
@@ -23,10 +24,19 @@ def _binary(ufunc):
     return forward, reflected
 
 
+def _in_place(ufunc):
+    def method(self, other):
+        # A number cannot change: its name is bound anew.
+        return self._operator(ufunc, self, other) if not self.shape and self.view is None else dispatch.operators["in place"](ufunc, self, other)
+
+    return method
+
+
 def _unary(ufunc):
     def method(self):
         result = as_new(dispatch.ufuncs[ufunc](self), self)
-        result.weak = self.weak
+        if self.weak:
+            result.weak = True
         return result
 
     return method
@@ -34,7 +44,10 @@ def _unary(ufunc):
 
 def _method(function):
     def method(self, *args, **kwargs):
-        return as_new(dispatch.functions[function](self, *args, **kwargs), self)
+        if kwargs.get("out") is not None:
+            return dispatch.operators["function into"](function, (self, *args), kwargs)
+        result = dispatch.functions[function](self, *args, **kwargs)
+        return result if function in dispatch.views else as_new(result, self)
 
     method.__name__ = function.__name__
     method.__doc__ = f"As `numpy.ndarray.{function.__name__}`."
@@ -43,14 +56,26 @@ def _method(function):
 
 class Tracer:
     """A value of the trace `owner`. `atom` is its variable or literal in the trace's graph; `weak` says that it acts as a Python scalar in
-    promotion."""
+    promotion.
 
-    __slots__ = ("owner", "atom", "weak", "__weakref__")
+    A write in place rebinds `owner` and `atom`. `view` says of what it is a part, `views` lists its own parts (see `views`); `home` is the innermost
+    trace that was active when it was made, where that is not `owner`: values of traces inside of that one may not be written into it.
+    """
+
+    __slots__ = ("owner", "atom", "weak", "view", "views", "home", "__weakref__")
     __array_priority__ = 1000.0
     __hash__ = None
 
     def __init__(self, owner, atom, weak: bool = False):
         self.owner, self.atom, self.weak = owner, atom, weak
+        self.view = self.views = self.home = None
+
+    def __getattr__(self, name: str):
+        if name == "atom":  # deleted when what it is a part of was written into
+            return refresh(self)
+        if not self.owner.depth:
+            return getattr(self.owner.read_only(self), name)
+        raise AttributeError(f"a traced array has no attribute {name!r}")
 
     # -- what is known
     @property
@@ -88,6 +113,8 @@ class Tracer:
         return self.shape[0]
 
     def __repr__(self) -> str:
+        if not self.owner.depth:
+            return repr(self.atom.value)
         value = f" = {self.owner.ambient(self.atom)}" if self.owner.knows(self.atom) else ""
         return f"<traced {self.type} in {self.owner.what}{value}>"
 
@@ -130,6 +157,20 @@ class Tracer:
     def __rpow__(self, other):
         return dispatch.operators["pow"](other, self)
 
+    __iadd__ = _in_place(np.add)
+    __isub__ = _in_place(np.subtract)
+    __imul__ = _in_place(np.multiply)
+    __itruediv__ = _in_place(np.true_divide)
+    __ifloordiv__ = _in_place(np.floor_divide)
+    __imod__ = _in_place(np.remainder)
+    __ipow__ = _in_place(np.power)
+    __imatmul__ = _in_place(np.matmul)
+    __iand__ = _in_place(np.bitwise_and)
+    __ior__ = _in_place(np.bitwise_or)
+    __ixor__ = _in_place(np.bitwise_xor)
+    __ilshift__ = _in_place(np.left_shift)
+    __irshift__ = _in_place(np.right_shift)
+
     def __divmod__(self, other):
         return self // other, self % other
 
@@ -141,7 +182,10 @@ class Tracer:
         return dispatch.operators["getitem"](self, index)
 
     def __setitem__(self, index, value):
-        raise TypeError(at_user_line("a traced array cannot be assigned to in place: write `x = x.at[index].set(value)`"))
+        dispatch.operators["setitem"](self, index, value)
+
+    def __contains__(self, value) -> bool:
+        return bool(dispatch.functions[np.any](self == value))
 
     def __iter__(self):
         if not self.shape:
@@ -166,13 +210,25 @@ class Tracer:
     def real(self):
         return dispatch.functions[np.real](self)
 
+    @real.setter
+    def real(self, value):
+        self.real[...] = value
+
     @property
     def imag(self):
         return dispatch.functions[np.imag](self)
 
+    @imag.setter
+    def imag(self, value):
+        self.imag[...] = value
+
     @property
     def flat(self):
-        return iter(self.reshape(-1))
+        return dispatch.operators["flat"](self)
+
+    @flat.setter
+    def flat(self, value):
+        self.flat[:] = value
 
     def reshape(self, *shape, order="C"):
         """As `numpy.ndarray.reshape`."""
@@ -188,19 +244,35 @@ class Tracer:
 
     def flatten(self, order="C"):
         """As `numpy.ndarray.flatten`."""
-        return dispatch.functions[np.ravel](self, order=order)
+        return as_new(dispatch.functions[np.ravel](self, order=order), self)
 
     def clip(self, min=None, max=None, out=None, **kwargs):
         """As `numpy.ndarray.clip`."""
-        return as_new(dispatch.functions[np.clip](self, min, max, out, **kwargs), self)
+        if out is not None:
+            return dispatch.operators["function into"](np.clip, (self, min, max), {"out": out, **kwargs})
+        return as_new(dispatch.functions[np.clip](self, min, max, **kwargs), self)
 
     def compress(self, condition, axis=None, out=None):
         """As `numpy.ndarray.compress`."""
-        return dispatch.functions[np.compress](condition, self, axis, out)
+        if out is not None:
+            return dispatch.operators["function into"](np.compress, (condition, self, axis), {"out": out})
+        return as_new(dispatch.functions[np.compress](condition, self, axis), self)
 
     def sort(self, axis=-1, kind=None, order=None, *, stable=None):
-        """ndarray's sorts in place: refused."""
-        raise TypeError(at_user_line("x.sort() sorts in place, which a traced array does not allow: write `x = np.sort(x)`"))
+        """As `numpy.ndarray.sort`: in place."""
+        self[...] = dispatch.functions[np.sort](self, axis, kind, order, stable=stable)
+
+    def partition(self, kth, axis=-1, kind="introselect", order=None):
+        """As `numpy.ndarray.partition`: in place."""
+        self[...] = dispatch.functions[np.partition](self, kth, axis, kind, order)
+
+    def fill(self, value):
+        """As `numpy.ndarray.fill`."""
+        self[...] = value
+
+    def put(self, indices, values, mode="raise"):
+        """As `numpy.ndarray.put`."""
+        dispatch.functions[np.put](self, indices, values, mode)
 
     def conj(self):
         """As `numpy.ndarray.conj`."""
@@ -275,6 +347,8 @@ class Tracer:
         raise self._conversion("format", "an empty format, which shows the type, and print the results")
 
     def __array__(self, dtype=None, copy=None):
+        if not self.owner.depth:
+            return np.array(self.atom.value, dtype)
         if self._has_value() and not is_inexact(self.dtype):  # no derivative is lost: positions in a plain array, say
             return np.asarray(self.owner.ambient(self.atom), dtype)
         raise TracerConversionError(
@@ -320,7 +394,7 @@ class Tracer:
         raise self._conversion(wanted, instead)
 
     def _detached(self, wanted: str, instead: str):
-        if is_inexact(self.dtype):
+        if is_inexact(self.dtype) and self.owner.depth:
             self._has_value()  # a leaked value is told as such
             raise self._conversion(wanted, instead)
         return self._known(wanted, instead)
@@ -337,13 +411,32 @@ class Tracer:
 
     # -- NumPy's protocols
     def __array_ufunc__(self, ufunc, method, *inputs, **kwargs):
+        if not self.owner.depth:
+            found = self.owner.call(ufunc if method == "__call__" else getattr(ufunc, method), inputs, kwargs) if method != "at" else NotImplemented
+            if found is not NotImplemented:
+                return found
+        if kwargs.get("out") is not None:
+            return dispatch.operators["ufunc into"](ufunc, method, inputs, kwargs)
         return as_new(dispatch.call_ufunc(ufunc, method, inputs, kwargs), *inputs)
 
     def __array_function__(self, func, types, args, kwargs):
-        return as_new(dispatch.call_function(func, args, kwargs), *args)
+        if not self.owner.depth and func not in dispatch.views and func not in dispatch.writers:
+            found = self.owner.call(func, args, kwargs)
+            if found is not NotImplemented:
+                return found
+        if kwargs.get("out") is not None:
+            return dispatch.operators["function into"](func, args, kwargs)
+        result = dispatch.call_function(func, args, kwargs)
+        return result if func in dispatch.views else as_new(result, *args)
 
     def __array_namespace__(self, *, api_version=None):
         return dispatch.namespace()
+
+    def __copy__(self):
+        return same(self)
+
+    def __deepcopy__(self, memo):
+        return same(self)
 
     def __reduce__(self):
         raise TypeError(at_user_line(f"a traced value ({self.type}) cannot be pickled or copied out of the {self.owner.what} that made it"))
@@ -353,8 +446,17 @@ FOREIGN = (str, bytes, dict, set)  # what an operator leaves to the other operan
 
 
 def as_new(result, *given):
-    """`result` as a proxy of its own. NumPy's functions return new arrays even where nothing changes, and `jit` tells arrays apart by their proxies."""
-    return Tracer(result.owner, result.atom, result.weak) if type(result) is Tracer and any([result is x for x in given]) else result
+    """`result` as a proxy of its own, that shares memory with no other. NumPy's functions return new arrays even where nothing changes."""
+    if type(result) is Tracer:
+        return same(result) if result.view is not None or any([result is x for x in given]) else result
+    return type(result)([as_new(r, *given) for r in result]) if type(result) in (tuple, list) else result
+
+
+def same(x: Tracer) -> Tracer:
+    """Another proxy of the same value: a copy, as far as writes go."""
+    made = Tracer(x.owner, x.atom, x.weak)
+    made.home = x.owner.inner
+    return made
 
 
 def acts_as_scalar(x) -> bool:

@@ -1,0 +1,48 @@
+"""What a compiled function writes into its arguments: the caller's arrays get it after the run, as they would have without `jit`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ..errors import at_user_line
+from ..trace import Tracer
+from ..trace.constants import as_proxy, refuse_plain
+from ..trace.views import assign
+
+
+def check_targets(flat: Sequence[Any], written: Sequence[int]) -> None:
+    """Raise what NumPy raises for arguments that cannot be written into.
+
+    Also `ValueError` where such an argument shares memory with another one: the function was traced as if all were apart.
+    """
+    for i in written:
+        target = flat[i]
+        if isinstance(target, np.ndarray):
+            if not target.flags.writeable:
+                raise ValueError(at_user_line("assignment destination is read-only"))
+            if any(j != i and isinstance(x, np.ndarray) and np.may_share_memory(target, x) for j, x in enumerate(flat)):
+                raise ValueError(
+                    at_user_line(
+                        "a compiled function writes into an argument that shares memory with another argument: pass a copy of one of the two, "
+                        "or pass the array once and slice it inside"
+                    )
+                )
+        elif type(target) is not Tracer:
+            raise TypeError(at_user_line(f"{type(target).__name__!r} object does not support item assignment: pass an array"))
+        elif any(j != i and target is x for j, x in enumerate(flat)):
+            raise ValueError(at_user_line("a compiled function writes into an argument that is passed twice: pass a copy of it once"))
+
+
+def write_back(flat: Sequence[Any], written: Sequence[int], contents: Sequence[Any]) -> None:
+    """Give the arguments numbered in `written` their new contents."""
+    for i, new in zip(written, contents):
+        target = flat[i]
+        if type(target) is Tracer:
+            assign(target, as_proxy(new))
+        elif type(new) is Tracer:
+            refuse_plain(target)
+        else:
+            np.copyto(target, new)

@@ -1,0 +1,210 @@
+"""Array creation inside of traced functions: `np.zeros(n)` and the like return constant proxies while a trace is active in the thread.
+
+A plain array cannot hold a traced value, and plain NumPy code fills buffers (`out = np.zeros(n); out[i] = f(x)`).  So while a function is traced, the
+names of NumPy's creation functions stand for wrappers: in the module `numpy`, and in the user's modules that hold them by `from numpy import zeros`.
+With the end of the outermost trace the names are put back, so outside of traces nothing costs anything.
+
+A wrapper looks at who calls: code of installed libraries (NumPy, SciPy, the standard library, this package) and other threads get NumPy's own function.
+The look costs 0.3 us; to swap the names takes 3 us, and 5 us for each user module that holds some.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import sys
+import sysconfig
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FunctionType
+from typing import Any
+
+import numpy as np
+
+from ..config import config
+from ..ir import supported
+from . import dispatch
+from .constants import active_traces, constant, known, plain
+from .tracer import Tracer, as_new
+
+NAMES = (
+    "zeros", "ones", "empty", "full", "zeros_like", "ones_like", "empty_like", "full_like",
+    "array", "asarray", "asanyarray", "ascontiguousarray", "asfortranarray", "copy", "fromiter", "fromfunction", "frombuffer",
+    "arange", "linspace", "logspace", "geomspace", "meshgrid", "indices",
+    "eye", "identity", "diag", "diagflat", "tri", "tril", "triu", "vander",
+    "bartlett", "blackman", "hamming", "hanning", "kaiser",
+)  # fmt: skip
+_ONE_NUMBER = {"zeros": 0, "ones": 1, "empty": 0, "zeros_like": 0, "ones_like": 1, "empty_like": 0}
+_SAME_OBJECT = ("asarray", "asanyarray", "ascontiguousarray", "asfortranarray")  # of a proxy they return the proxy itself
+
+
+def _wrapper(name: str, original: Callable) -> Callable:
+    @functools.wraps(original, updated=())
+    def create(*args, **kwargs):
+        if not active_traces() or not config.trace_creation or _in_library(sys._getframe(1).f_code.co_filename):
+            return original(*args, **kwargs)
+        return _created(name, original, args, kwargs)
+
+    return create
+
+
+def _created(name: str, original: Callable, args: tuple, kwargs: dict[str, Any]) -> Any:
+    if known((args, kwargs)):
+        if name in _SAME_OBJECT and args and type(args[0]) is Tracer:
+            return _same_object(args, kwargs)
+        return _proxies(name, original(*plain(args), **plain(kwargs)))
+    if name in _SAME_OBJECT and type(args[0]) is Tracer:
+        return _same_object(args, kwargs)
+    if name in _SAME_OBJECT:
+        return dispatch.operators["array"](args[0], args[1] if len(args) > 1 else kwargs.get("dtype"))
+    if name in ("array", "full"):
+        return as_new(dispatch.operators[name](*args, **kwargs), *args)
+    return original(*[a if known(a) else dispatch.operators["array"](a) for a in args], **kwargs)
+
+
+def _same_object(args: tuple, kwargs: dict[str, Any]) -> Any:
+    x = args[0]
+    dtype = args[1] if len(args) > 1 else kwargs.get("dtype")
+    return x if dtype is None or np.dtype(dtype) == x.dtype else x.astype(dtype)
+
+
+def _proxies(name: str, result: Any) -> Any:
+    if type(result) in (tuple, list):
+        return type(result)([_proxies(name, r) for r in result])
+    if type(result) is not np.ndarray or not supported(result.dtype):
+        return result
+    if result.ndim == 0:
+        return constant(result.reshape(1)).reshape(())  # an array, not a number: it can be written
+    # One number everywhere takes no memory, and compiled code does not read it.
+    return constant(np.broadcast_to(result.dtype.type(_ONE_NUMBER[name]), result.shape) if name in _ONE_NUMBER and result.size else result)
+
+
+# -- who calls
+_FOLDERS = {key: os.path.join(path, "") for key in ("stdlib", "platstdlib", "purelib", "platlib") if (path := sysconfig.get_path(key))}
+_INSTALLED = (*_FOLDERS.values(), "<frozen", "<__array_function__")
+_PACKAGES = tuple(f"{os.sep}{name}{os.sep}" for name in ("site-packages", "dist-packages"))
+_ARRAY_LIBRARIES = tuple(f"{os.sep}{name}{os.sep}" for name in ("numpy", "scipy", "tracejit"))
+_library_file: dict[str, bool] = {}  # by file name
+_traced_files: set[str] = set()  # of functions that were traced: the user's, even where they are installed
+
+
+def _in_library(filename: str) -> bool:
+    found = _library_file.get(filename)
+    if found is None:
+        found = _library_file[filename] = _is_installed(filename) and filename not in _traced_files
+    return found
+
+
+def _is_installed(filename: str) -> bool:
+    return filename.startswith((*_INSTALLED, _OWN_FOLDER)) or any(part in filename for part in _PACKAGES)
+
+
+_OWN_FOLDER = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "")
+
+
+def _is_the_users(function: FunctionType) -> bool:
+    """Whether a traced function is the user's. One of an installed package is, unless it belongs to an array library."""
+    filename = function.__code__.co_filename
+    if _is_installed(filename):
+        if filename.startswith((_FOLDERS["stdlib"], _OWN_FOLDER)) and not any(part in filename for part in _PACKAGES):
+            return False
+        if any(package + library.lstrip(os.sep) in filename for package in _PACKAGES for library in _ARRAY_LIBRARIES):
+            return False
+        if filename not in _traced_files:
+            _traced_files.add(filename)
+            _library_file.pop(filename, None)
+    return True
+
+
+# -- swapping the names
+_lock = threading.Lock()
+_running = 0  # traces in all threads
+_wrappers: dict[int, tuple[Callable, Callable]] = {}  # by identity of NumPy's function
+_swapped: list[tuple[dict[str, Any], str, Callable, Callable]] = []
+_holders: dict[int, tuple[int, list[str]]] = {}  # by identity of a module's globals: their number, and which of them are creation functions
+_modules: tuple[int, list[dict[str, Any]]] = (0, [])
+
+
+def _make_wrappers() -> None:
+    for name in NAMES:
+        original = getattr(np, name)
+        _wrappers[id(original)] = original, _wrapper(name, original)
+
+
+def _user_globals() -> list[dict[str, Any]]:
+    """The globals of the modules that are the user's. Looked for anew when modules were imported."""
+    global _modules
+    if _modules[0] != len(sys.modules):
+        found = []
+        for name, module in list(sys.modules.items()):
+            filename = getattr(module, "__file__", None)
+            if name == "__main__" or isinstance(filename, str) and not _in_library(filename):
+                found.append(module.__dict__)
+        _modules = len(sys.modules), found
+    return _modules[1]
+
+
+def _held(space: dict[str, Any]) -> list[str]:
+    """The names in a module's globals that are NumPy's creation functions. Looked for anew when names were added."""
+    count, names = _holders.get(id(space), (-1, []))
+    if count != len(space):
+        names = [name for name, value in list(space.items()) if id(value) in _wrappers]
+        _holders[id(space)] = len(space), names
+    return names
+
+
+def _swap_in() -> None:
+    if not _wrappers:
+        _make_wrappers()
+    _swap_globals(np.__dict__, NAMES)
+    for space in _user_globals():
+        _swap_globals(space, _held(space))
+
+
+def _swap_globals(space: dict[str, Any], names) -> None:
+    for name in names:
+        found = _wrappers.get(id(space.get(name)))
+        if found is not None:
+            space[name] = found[1]
+            _swapped.append((space, name, *found))
+
+
+def _swap_out() -> None:
+    for space, name, original, wrapper in _swapped:
+        if space.get(name) is wrapper:
+            space[name] = original
+    _swapped.clear()
+
+
+@contextmanager
+def tracing(trace, f: Any) -> Iterator[None]:
+    """While it runs, `trace` is the innermost active trace of this thread, and NumPy's creation functions make constant proxies."""
+    global _running
+    traces = active_traces()
+    function = f if type(f) is FunctionType else getattr(f, "__func__", None)
+    with _lock:
+        _running += 1
+        if config.trace_creation:
+            if _running == 1:
+                _swap_in()
+            if function is not None and _is_the_users(function):
+                space = function.__globals__  # it may be no module's: of code that was made by exec
+                _swap_globals(space, [name for name, value in list(space.items()) if id(value) in _wrappers])
+    outer = [t.inner for t in traces]
+    for t in traces:
+        t.inner = trace
+    traces.append(trace)
+    try:
+        yield
+    finally:
+        traces.pop()
+        for t, inner in zip(traces, outer):
+            t.inner = inner
+        with _lock:
+            _running -= 1
+            if not _running:
+                _swap_out()
+
+
+__all__ = ["NAMES", "tracing"]
