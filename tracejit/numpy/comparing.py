@@ -6,6 +6,7 @@ import numpy as np
 from ..errors import at_user_line
 from ..ir.types import BOOL
 from ..ops import elementwise as ops
+from ..trace import dispatch
 from . import reductions
 from .promotion import as_array, astype, cast, common_dtype, operand, promote
 from .register import implements, refuse
@@ -95,6 +96,9 @@ def clip(a, a_min=_none, a_max=_none, out=None, *, min=_none, max=_none, dtype=N
     if a_max is not None:
         x = ops.minimum(x, next(bounds), tie=1.0)
     return x if dtype is None else astype(x, dtype, "same_kind")
+
+
+dispatch.ufuncs[np._core.umath.clip] = lambda x, low, high, /, **options: clip(x, low, high, **options)   # of the same name, and not public
 
 
 # -- equality

@@ -6,6 +6,7 @@ from ..trace import dispatch
 _TEXT = "it works on text, and traced values are numbers"
 _FILES = "it reads or writes files, which happens once, while the function is traced: save the results of the compiled function instead"
 _DATES = "it works on dates, and traced values are numbers"
+_SERIES = "the other functions of numpy.polynomial cannot be overridden: use np.polyval and its kin"
 _RECORDS = "it works on structured dtypes, and traced values are plain numbers"
 
 _BY_REASON = {
@@ -18,6 +19,6 @@ _BY_REASON = {
 
 # By the name of a ufunc, the qualified name of a function, or a module.
 REASONS: dict[str, str] = {name: reason for reason, names in _BY_REASON.items() for name in names.split()}
-REASONS["numpy.lib.recfunctions"] = _RECORDS
+REASONS |= {"numpy.lib.recfunctions": _RECORDS, "numpy.polynomial.polynomial": _SERIES, "numpy.char": _TEXT, "numpy.strings": _TEXT}
 
 dispatch.refusals.update(REASONS)

@@ -11,6 +11,7 @@ import numpy as np
 
 from ..ops import elementwise as ops
 from ..trace import Tracer, dispatch
+from .constants import filled
 from .loops import elementwise
 
 
@@ -206,3 +207,6 @@ bitwise_xor = elementwise(np.bitwise_xor, ops.bitwise_xor)
 invert = elementwise(np.invert, ops.invert)
 left_shift = elementwise(np.left_shift, ops.left_shift)
 right_shift = elementwise(np.right_shift, ops.right_shift)
+
+# -- not public, but it can be overridden
+ones_like = elementwise(np._core.umath._ones_like, lambda x: filled(x, x.shape, 1, x.dtype))
