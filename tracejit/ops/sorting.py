@@ -88,5 +88,33 @@ def _batch_searchsorted(args, batched, side):
     return searchsorted(a, v, side=side)
 
 
+def _before(k, x, y):
+    """x < y in the order of sorting: complex numbers by their real parts first, NaN last."""
+    if x.dtype.kind == "c":
+        (a, b), (c, d) = ((k.apply("real", z), k.apply("imag", z)) for z in (x, y))
+        return k.apply("logical_or", k.apply("less", a, c), k.apply("logical_and", k.apply("equal", a, c), k.apply("less", b, d)))
+    less = k.apply("less", x, y)
+    if x.dtype.kind != "f":
+        return less
+    return k.apply("logical_or", less, k.apply("logical_and", k.apply("not_equal", y, y), k.apply("equal", x, x)))
+
+
+def _lower_searchsorted(k, xs, index, side):
+    """Bisection by halving steps, the same for every element: no branch, so that it runs in vectors."""
+    a, v = xs
+    rows, n = len(a.shape) - 1, a.shape[-1]
+    value, position = v[index], k.constant(0, INT)
+    step = 1 << n.bit_length() >> 1
+    while step:
+        further = k.apply("add", position, k.constant(step, INT))
+        element = a.gather((*index[:rows], k.apply("minimum", k.apply("subtract", further, k.constant(1, INT)), k.constant(n - 1, INT))))
+        goes = _before(k, element, value) if side == "left" else k.apply("logical_not", _before(k, value, element))
+        goes = k.apply("logical_and", goes, k.apply("less_equal", further, k.constant(n, INT)))
+        position = k.apply("select", goes, further, position)
+        step >>= 1
+    return position
+
+
 searchsorted = define("searchsorted", infer=_infer_searchsorted, run=_run_searchsorted, jvp=_no_jvp, batch=_batch_searchsorted,
+                      lower=_lower_searchsorted, dear=True,
                       show=lambda a, v, side: f"{'np' if a.type.ndim == 1 else 'tracejit.ops.sorting'}.searchsorted({a}, {v}, side={side!r})")
