@@ -209,4 +209,6 @@ def test_hard_points(dtype, compiled):
 
 def test_second_derivatives_of_the_square_modulus_at_zero():
     z, t = np.zeros(2, complex), np.array([1 + 2j, -1j])
-    np.testing.assert_allclose(tj.jvp(tj.grad(lambda z: np.sum(np.real(z * np.conj(z)))), (z,), (t,))[1], 2 * np.conj(t))
+    for square in (lambda z: np.real(z * np.conj(z)), lambda z: np.abs(z) ** 2, lambda z: np.square(np.abs(z)), lambda z: z.real**2 + z.imag**2):
+        np.testing.assert_allclose(tj.jvp(tj.grad(lambda z, f=square: np.sum(f(z))), (z,), (t,))[1], 2 * np.conj(t))
+    np.testing.assert_allclose(tj.hessian(lambda x: np.abs(x) ** 2)(0.0), 2.0)

@@ -256,7 +256,19 @@ def _simplify_power(builder, x, y):
     return None
 
 
-square = unary("square", np.square, NUMBERS, jvp=lambda t, x, y: 2 * x * t)
+def _simplify_square(builder, x):
+    """|x|^2 without the modulus: no root, no kink, and derivatives of every order at 0."""
+    node = builder.produced_by(x, absolute)
+    if node is None:
+        return None
+    (z,) = node.inputs
+    if z.type.dtype.kind != "c":
+        return builder.emit(square, (z,), {})[0]
+    parts = [builder.emit(square, builder.emit(part, (z,), {}), {})[0] for part in (real, imag)]
+    return builder.emit(add, tuple(parts), {})[0]
+
+
+square = unary("square", np.square, NUMBERS, jvp=lambda t, x, y: 2 * x * t, simplify=_simplify_square)
 sqrt = unary("sqrt", np.sqrt, jvp=lambda t, x, y: t * (0.5 / y), dear=True, singular=True)
 def _lower_power(k, xs, index):
     """A complex number to a constant whole power is a product, as in NumPy; the general power is less accurate."""
