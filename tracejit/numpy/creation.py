@@ -45,6 +45,7 @@ def array(object, dtype=None, *, copy=True, order="K", subok=False, ndmin=0, lik
         return np.array(object, dtype, copy=copy, order=order, subok=subok, ndmin=ndmin)
     x = as_array(object)
     x = x if dtype is None else cast(x, checked_dtype(dtype))
+    x = np.copy(x) if copy and x is object else x   # what is written into it later must not reach the original
     return movement.reshape(x, shape=(1,) * (ndmin - x.ndim) + x.shape) if x.ndim < ndmin else x
 
 
@@ -52,7 +53,7 @@ def asarray(a, dtype=None, order=None, *, device=None, copy=None, like=None):
     """As `numpy.asarray`, for nested lists that may hold traced values."""
     if not holds_tracer(a):
         return np.asarray(a, dtype, order, device=device, copy=copy)
-    return array(a, dtype)
+    return array(a, dtype, copy=copy)
 
 
 operator("array")(array)

@@ -26,10 +26,12 @@ _TRACED_AS_THEY_ARE = ("sinc", "softplus", "zeta")
 
 
 def __getattr__(name: str):
-    """SciPy's ufuncs, and its functions that are made of them."""
-    found = getattr(importlib.import_module("scipy.special"), name, None)
-    if isinstance(found, np.ufunc) or name in _TRACED_AS_THEY_ARE:
+    """SciPy's ufuncs, also where SCIPY_ARRAY_API hides them behind functions that convert, and its functions that are made of them."""
+    found = getattr(importlib.import_module("scipy.special._ufuncs"), name, None)
+    if isinstance(found, np.ufunc) and not name.startswith("_"):
         return found
+    if name in _TRACED_AS_THEY_ARE:
+        return getattr(importlib.import_module("scipy.special"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}: it has the ufuncs of scipy.special and {', '.join(__all__)}")
 
 
