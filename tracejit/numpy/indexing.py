@@ -16,9 +16,10 @@ from ..trace.constants import CONSTANTS, as_proxy, constant, known, plain, writa
 from ..trace.tracer import as_new
 from ..trace.views import assign
 from .index_plan import Plan, plan
-from .masks import choose, mask_in, split
+from .masks import choose, is_known, mask_in, split
 from .promotion import cast, common_dtype, operand
 from .register import operator
+from .selection import Selection, write_selected
 
 _ZERO = np.int64(0)
 
@@ -30,6 +31,10 @@ def getitem(x, index):
         return _row(x, index)
     if x.owner is CONSTANTS and known(index) and not _is_basic(index):
         return constant(x.atom.value[plain(index)])
+    at = mask_in(index)
+    if at is not None and not is_known((index if type(index) is tuple else (index,))[at]):
+        mask, whole, front = split(x, index, at)
+        return Selection(whole, mask, front)
     p = plan(index, x.shape)
     part = _place(p, _take(p, p.slice(x)))
     return part if part.shape or _has_ellipsis(index) else _number(part)
@@ -58,15 +63,15 @@ def setitem(x, index, value) -> None:
         array[plain(index)] = plain(value)
         assign(x, as_proxy(array))
         return
+    at = mask_in(index)
+    if at is not None and (type(value) is Selection or np.ndim(value) == 0 or not is_known((index if type(index) is tuple else (index,))[at])):
+        mask, whole, front = split(x, index, at)
+        new = write_selected(whole, mask, value, front) if type(value) is Selection else choose(whole, mask, cast(operand(value), x.dtype), front)
+        assign(whole, as_proxy(new))
+        return
     value = cast(operand(value), x.dtype)
     if type(value) is Tracer and value.view is not None and getitem(x, index).atom is value.atom:
         return  # the end of `x[index] += v`, which has written into this very view
-    at = mask_in(index)
-    if at is not None and (value.ndim == 0 or not all(type(m) is not Tracer for m in (index if type(index) is tuple else (index,)))):
-        mask, whole, front, back = split(index, at)
-        part = getitem(x, whole)
-        assign(part, as_proxy(choose(part, mask, value, front, back)))
-        return
     assign(x, as_proxy(Place(x, index).set(value)))
 
 

@@ -29,47 +29,44 @@ def _is_mask(item: Any) -> bool:
     return isinstance(item, (Tracer, np.ndarray)) and item.dtype == BOOL and item.ndim > 0
 
 
-def split(index: Any, at: int) -> tuple[Any, tuple, int, int]:
-    """The mask, the index that takes all elements in its place, and how many axes of what that reads lie in front of the mask and behind it.
+def is_known(mask: Any) -> bool:
+    """Whether a mask has values while it is traced."""
+    while type(mask) is Tracer and mask.owner.knows(mask.atom):
+        mask = mask.owner.ambient(mask.atom)
+    return type(mask) is not Tracer
 
-    One of the two numbers is -1 where an ellipsis makes it whatever remains.
-    """
+
+def split(x: Any, index: Any, at: int) -> tuple[Any, Any, int]:
+    """The mask at position `at` of an index, the part of x that the index reads with all elements in its place, and how many axes of that lie in front
+    of the mask. Raises `IndexError` where the mask does not fit."""
     items = index if type(index) is tuple else (index,)
-    mask = items[at]
-    before, behind = items[:at], items[at + 1 :]
-    whole = (*before, *(slice(None),) * mask.ndim, *behind)
-    front = -1 if Ellipsis in _ellipses(before) else _axes(before)
-    back = _axes(behind) if front == -1 else -1
-    return mask, whole, front, back
-
-
-def _ellipses(items: tuple) -> list:
-    return [item for item in items if item is Ellipsis]
+    mask, before, behind = items[at], items[:at], items[at + 1 :]
+    whole = x[(*before, *(slice(None),) * mask.ndim, *behind)] if len(items) > 1 else x
+    ellipsis = any([item is Ellipsis for item in before])
+    front = whole.ndim - mask.ndim - _axes(behind) if ellipsis else _axes(before)
+    for d, n in enumerate(mask.shape):
+        if front + d >= whole.ndim or n != whole.shape[front + d]:
+            size = whole.shape[front + d] if front + d < whole.ndim else 0
+            raise IndexError(
+                at_user_line(
+                    f"boolean index did not match indexed array along axis {front + d}; size of axis is {size} "
+                    f"but size of corresponding boolean axis is {n}"
+                )
+            )
+    return mask, whole, front
 
 
 def _axes(items: tuple) -> int:
     return sum(item is None or isinstance(item, slice) for item in items)
 
 
-def choose(whole, mask, value, front: int, back: int):
-    """`whole` with `value` where the mask holds. Raises `IndexError` where the mask does not fit, and `TypeError` where the value's rows cannot be
-    matched with the elements that the mask holds."""
-    front = whole.ndim - mask.ndim - back if front == -1 else front
+def choose(whole, mask, value, front: int):
+    """`whole` with `value` where the mask holds. Raises `TypeError` where the value's rows cannot be matched with the elements that the mask holds."""
     back = whole.ndim - mask.ndim - front
-    for d, n in enumerate(mask.shape):
-        if n != whole.shape[front + d]:
-            raise IndexError(
-                at_user_line(
-                    f"boolean index did not match indexed array along axis {front + d}; size of axis is {whole.shape[front + d]} "
-                    f"but size of corresponding boolean axis is {n}"
-                )
-            )
-    if value.ndim > back and value.shape[-back - 1] != 1:
+    if value.ndim > back and value.shape[value.ndim - back - 1] != 1:
         value = _in_order(value, mask, front, back)
-    elif value.ndim > back + 1:
-        value = movement.reshape(value, shape=value.shape[: -back - 1] + (1,) * mask.ndim + value.shape[value.ndim - back :])
-    elif value.ndim == back + 1:
-        value = movement.reshape(value, shape=value.shape[1:])
+    elif value.ndim > back:
+        value = movement.reshape(value, shape=value.shape[: value.ndim - back - 1] + (1,) * mask.ndim + value.shape[value.ndim - back :])
     spread = movement.reshape(mask, shape=(*mask.shape, *(1,) * back))
     return ops.select(*(movement.broadcast_to(v, shape=whole.shape) for v in (spread, cast(value, whole.dtype), whole)))
 

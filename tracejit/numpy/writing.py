@@ -117,7 +117,7 @@ def writes(function: Callable, entered: bool = True):
 @writes(np.copyto)
 def copyto(dst, src, casting="same_kind", where=True):
     """As `numpy.copyto`."""
-    store(dst, cast(src, dst.dtype) if kind_of(src) in (int, float, complex) else src, casting, where)
+    store(dst, src, casting, where)
 
 
 def _repeated(values, count: int):

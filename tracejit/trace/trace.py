@@ -80,7 +80,7 @@ class Trace:
         """An input of a concrete trace, with its ambient value."""
         type_ = type_of(value)
         var = self.builder.input(type_)
-        self.values[var] = value
+        self.values[var] = Tracer(value.owner, value.atom) if type(value) is Tracer else value
         return Tracer(self, var, type_.weak)
 
     def atom(self, x: Any) -> Atom:
@@ -93,6 +93,7 @@ class Trace:
             if type(x.atom) is Literal:
                 return x.atom
             key = x.atom
+            x = Tracer(x.owner, key)  # what it is now, whatever is written into it later
             if x.owner is CONSTANTS:
                 x = key.value.view()
                 x.flags.writeable = False

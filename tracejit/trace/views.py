@@ -107,7 +107,7 @@ def assign(x, value) -> None:
         x = base
         written.append((x, value))
     _stay_inside(x, value)
-    _outdate(x, value.owner)
+    _outdate(_parts(x), value.owner)
     for tracer, value in written:
         if tracer.owner is not value.owner:
             tracer.home = tracer.home or tracer.owner
@@ -115,21 +115,35 @@ def assign(x, value) -> None:
         tracer.atom = value.atom
 
 
-def _outdate(x, owner) -> None:
-    alive = []
-    for reference in x.views or ():
-        part = reference()
-        if part is None or part.view is None or part.view[0] is not x or not is_view(part):
-            continue
-        alive.append(reference)
-        try:
-            del part.atom
-        except AttributeError:  # it was out of date already, and so are its own views
-            continue
+def _outdate(parts: list, owner) -> None:
+    """Let the views be read again, from a root that now belongs to the trace `owner`, when they are next looked at."""
+    for part in parts:
         part.home = part.home or part.owner
         part.owner = max((owner, *[a.owner for a in part.view[2] if hasattr(a, "owner")]), key=lambda trace: trace.depth)
-        _outdate(part, owner)
+        if not _is_outdated(part):
+            del part.atom
+
+
+def _parts(x) -> list:
+    """All proxies that share the memory of x as views of it, or of such views."""
+    alive, found = [], []
+    for reference in x.views or ():
+        part = reference()
+        # What is out of date was found to be a view when it became so; to ask again would read it.
+        if part is not None and part.view is not None and part.view[0] is x and (_is_outdated(part) or is_view(part)):
+            alive.append(reference)
+            found.append(part)
+            found += _parts(part)
     x.views = alive or None
+    return found
+
+
+def _is_outdated(x) -> bool:
+    try:
+        type(x).atom.__get__(x)
+    except AttributeError:
+        return True
+    return False
 
 
 def _stay_inside(x, value) -> None:

@@ -1,0 +1,590 @@
+"""Writes in place: what NumPy's aliasing makes of random programs, and each way to write, under every transformation."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import tracejit as tj
+
+# ------------------------------------------------------------------------------------------------------------------ random programs
+X = np.random.default_rng(7).uniform(-1, 1, (3, 4))
+
+
+def _broadcasts(b, a) -> bool:
+    try:
+        return np.broadcast_shapes(np.shape(b), a.shape) == a.shape
+    except ValueError:
+        return False
+
+
+def _part(a, k):
+    """A basic index that keeps at least one axis."""
+    n = a.shape[0]
+    choices = [slice(None, None, -1), slice(k % n, None), slice(None, None, 2), (Ellipsis, slice(0, 2)), (None, slice(None)), slice(-1, None, -2)]
+    if a.ndim > 1:
+        choices += [k % n, (slice(None), k % a.shape[1]), (Ellipsis, -1), (slice(1, None), slice(None, None, -1))]
+    return choices[k % len(choices)]
+
+
+VIEWS = [
+    lambda a, k: a[_part(a, k)],
+    lambda a, k: a.T,
+    lambda a, k: a.reshape(-1),
+    lambda a, k: a.ravel(),
+    lambda a, k: np.swapaxes(a, 0, -1),
+    lambda a, k: a.reshape((2, -1)) if a.size % 2 == 0 else a,
+    lambda a, k: np.expand_dims(a, k % (a.ndim + 1)),
+    lambda a, k: a.squeeze(),
+    lambda a, k: np.flip(a),
+    lambda a, k: np.moveaxis(a, 0, -1),
+    lambda a, k: np.split(a, [1])[0],
+    lambda a, k: a.real,
+]
+COPIES = [lambda a, k: a.copy(), lambda a, k: a + 0.5, lambda a, k: a[[0, -1]], lambda a, k: a.flatten(), lambda a, k: a.astype(float)]
+
+
+def _augment(a, b, k):
+    if _broadcasts(b, a):
+        a += b
+
+
+def _assign(a, b, k):
+    if _broadcasts(b, a):
+        a[...] = b
+
+
+def _assign_part(a, b, k):
+    a[_part(a, k)] = 0.25 * k
+
+
+def _augment_part(a, b, k):
+    a[_part(a, k)] *= 0.5
+
+
+def _copy_to(a, b, k):
+    if _broadcasts(b, a):
+        np.copyto(a, b, where=a > 0)
+
+
+def _assign_rows(a, b, k):
+    a[[0, -1, 0]] = a[-1] * 2
+
+
+def _shift(a, b, k):
+    a[1:] += a[:-1]
+
+
+def _masked(a, b, k):
+    a[a > 0.3] = 0.125
+
+
+def _masked_part(a, b, k):
+    a[a < 0] *= -1
+
+
+def _into(a, b, k):
+    np.multiply(a, 0.5, out=a)
+
+
+def _add_at(a, b, k):
+    np.add.at(a, [0, 0, k % a.shape[0]], 0.25)
+
+
+def _fill(a, b, k):
+    a.fill(0.1 * k)
+
+
+def _flat(a, b, k):
+    a.flat[k % a.size] = 1.5
+
+
+def _element(a, b, k):
+    a[(0,) * a.ndim] = a[(-1,) * a.ndim] * 3
+
+
+def _sort(a, b, k):
+    a.sort()
+
+
+WRITES = [_augment, _assign, _assign_part, _augment_part, _copy_to, _assign_rows, _shift, _masked, _into, _add_at, _fill, _flat, _element, _sort]
+SMOOTH = [_augment, _assign, _assign_part, _augment_part, _assign_rows, _shift, _into, _add_at, _fill, _flat, _element]
+
+view_steps = st.tuples(st.just("view"), st.integers(0, len(VIEWS) - 1), st.integers(0, 20), st.integers(0, 20))
+copy_steps = st.tuples(st.just("copy"), st.integers(0, len(COPIES) - 1), st.integers(0, 20), st.integers(0, 20))
+write_steps = st.tuples(st.just("write"), st.integers(0, len(WRITES) - 1), st.integers(0, 20), st.integers(0, 20))
+programs = st.lists(st.one_of(view_steps, view_steps, copy_steps, write_steps, write_steps), min_size=1, max_size=9)
+
+
+def run(steps, x, writes=WRITES):
+    """A program that makes views and copies of x and writes into them; all of them, in one line."""
+    arrays = [x]
+    for kind, which, i, k in steps:
+        a = arrays[i % len(arrays)]
+        if kind == "view":
+            arrays.append(VIEWS[which](a, k))
+        elif kind == "copy":
+            arrays.append(COPIES[which](a, k))
+        else:
+            writes[which % len(writes)](a, arrays[k % len(arrays)], k)
+        if arrays[-1].ndim == 0 or arrays[-1].ndim > 4:
+            arrays.pop()
+    return np.concatenate([np.ravel(a) for a in arrays])
+
+
+@given(programs)
+@settings(max_examples=150, deadline=None)
+def test_aliasing_is_numpys(steps):
+    expected_x = X.copy()
+    expected = run(steps, expected_x)
+    x = X.copy()
+    np.testing.assert_array_equal(tj.jvp(lambda x: run(steps, x), (x,), (np.ones_like(x),))[0], expected)
+    np.testing.assert_array_equal(x, X)  # copied on write
+
+
+@given(programs)
+@settings(max_examples=25, deadline=None)
+def test_jit_keeps_effects(steps):
+    expected_x = X.copy()
+    expected = run(steps, expected_x)
+    f = tj.jit(lambda x: run(steps, x))
+    for _ in range(3):
+        x = X.copy()
+        np.testing.assert_array_equal(f(x), expected)
+        np.testing.assert_array_equal(x, expected_x)
+
+
+@given(programs)
+@settings(max_examples=40, deadline=None)
+def test_vmap(steps):
+    xs = np.stack([X, X[::-1] * 0.5])
+    np.testing.assert_array_equal(tj.vmap(lambda x: run(steps, x))(xs), [run(steps, x.copy()) for x in xs])
+
+
+@given(programs)
+@settings(max_examples=60, deadline=None)
+def test_gradient(steps):
+    def loss(x):
+        out = run(steps, x, SMOOTH)
+        return np.sum(out * np.cos(np.arange(out.size)))
+
+    h = 1e-6
+    units = np.eye(X.size).reshape(-1, *X.shape)
+    expected = np.reshape([(loss(X + h * u) - loss(X - h * u)) / (2 * h) for u in units], X.shape)
+    np.testing.assert_allclose(tj.grad(loss)(X), expected, atol=1e-6 * (1 + np.abs(expected).max()))
+
+
+@given(programs)
+@settings(max_examples=40, deadline=None)
+def test_constants(steps):
+    """A buffer that nothing traced is written into acts as the array that it is."""
+
+    def f(s):
+        return run(steps, np.array(X)) * s
+
+    np.testing.assert_array_equal(tj.jvp(f, (1.0,), (1.0,))[1], run(steps, X.copy()))
+
+
+# ------------------------------------------------------------------------------------------------------------------ each way to write
+def _both(f, *args):
+    """f with NumPy, concrete and symbolic: equal results and effects."""
+    plain = [np.array(a)[()] for a in args]
+    expected = f(*plain)
+    held = [np.array(a)[()] for a in args]
+    got = tj.jit(f)(*held)
+    np.testing.assert_array_equal(got, expected)
+    assert np.asarray(got).dtype == np.asarray(expected).dtype
+    for a, b in zip(held, plain):
+        np.testing.assert_array_equal(a, b)
+    np.testing.assert_array_equal(tj.vmap(f)(*[a[None] for a in args])[0], expected)
+    if all(a.dtype.kind == "f" for a in args):
+        np.testing.assert_array_equal(tj.jvp(f, args, args)[0], expected)
+
+
+def _write(function):
+    def f(x):
+        function(x)
+        return x * 1
+
+    f.__name__ = function.__name__
+    return f
+
+
+def augmented(x):
+    x += 1
+    x -= x[0]
+    x *= 2
+    x /= 4
+    x **= 2
+    x //= 0.5
+    x %= 3
+
+
+def matmul(x):
+    m = np.outer(x, x)
+    m @= m
+    x[:] = m[0]
+
+
+def copyto(x):
+    np.copyto(x, 1)
+    np.copyto(x[1:], x[:-1] * 2, where=[True, False, True])
+
+
+def put(x):
+    np.put(x, [0, -1], [7, 8])
+    x.put([1, 2], 5)
+    np.put(x, [9, -9], [1, 2], mode="clip")
+
+
+def place(x):
+    np.place(x, x > 0.1, [10, 20])
+
+
+def putmask(x):
+    np.putmask(x, x < 0.2, [1, 2, 3])
+
+
+def put_along_axis(x):
+    m = np.outer(x, [1, 2, 3])
+    np.put_along_axis(m, np.argmax(m, axis=1, keepdims=True), 99, axis=1)
+    x[:] = m.sum(axis=1)
+
+
+def fill_diagonal(x):
+    m = np.outer(x, x)
+    np.fill_diagonal(m, [1, 2])
+    x[:] = m[1]
+
+
+def outputs(x):
+    np.add(x, 1, out=x, where=x > 0.2)
+    np.cumsum(x, out=x)
+    np.clip(x, 0.5, 2, out=x)
+    y = np.empty(2)
+    np.sum(np.outer(x, [1.0, 2.0]), axis=0, out=y)
+    x[:2] = y
+    np.add.reduce(np.outer(x, x), axis=0, out=x)
+
+
+def ufunc_at(x):
+    np.add.at(x, [0, 0, 1], [1, 2, 3])
+    np.subtract.at(x, 3, 1)
+    np.multiply.at(x, [1, 1, 2], [2, 3, 4])
+    np.maximum.at(x, [0, 0], [1, 9])
+
+
+def flat(x):
+    m = np.outer(x, x)
+    m.flat[::3] = [1, 2]
+    m.T.flat[1] = 100
+    x[:] = m[:, 0]
+
+
+def masks(x):
+    x[x > 0.5] += 1
+    x[x < 0] = [0]
+    m = np.outer(x, x)
+    m[x > 0.3] = 7
+    m[:, x > 0.3] = 8
+    x[...] = m[0]
+
+
+def rows_of_a_mask(x):
+    x[x > 0.1] = x[::-1][: np.count_nonzero(np.array([0.25, -1.0, 0.75, 2.0]) > 0.1)]
+
+
+def sorts(x):
+    x.sort()
+    x[::-1].sort()
+    x.partition(2)
+
+
+def swap(x):
+    x[0], x[1] = x[1], x[0]
+    x[2:], x[:2] = x[:2].copy(), x[2:].copy()
+
+
+def iterate(x):
+    for row in np.stack([x, x]).T:
+        row += 1  # rows of a copy
+    for row in x.reshape(2, 2):
+        row *= 2
+
+
+@pytest.mark.parametrize(
+    "function",
+    [augmented, matmul, copyto, put, place, putmask, put_along_axis, fill_diagonal, outputs, ufunc_at, flat, masks, rows_of_a_mask, sorts, swap, iterate],
+    ids=lambda f: f.__name__,
+)
+def test_ways_to_write(function):
+    _both(_write(function), np.array([0.25, -1.0, 0.75, 2.0]))
+
+
+def test_elements_do_not_change():
+    def f(x):
+        s, t = x[0], x[1]
+        s += 10
+        x[0], x[1] = 5, 6
+        return np.stack([s, t, x[0]])
+
+    _both(f, np.array([1.0, 2.0]))
+
+
+def test_zero_dimensional_views():
+    def f(x):
+        v = x[0, ...]
+        v += 1
+        np.sum(x, out=x[1, ...])
+        return x + v
+
+    _both(f, np.array([1.0, 2.0]))
+
+
+def test_complex_parts():
+    def f(z):
+        z.real[1:] += 1
+        z.imag = 2
+        z.real *= 3
+        return z
+
+    z = np.array([1 + 1j, 2 - 1j])
+    held = z.copy()
+    tj.jit(f)(held)
+    np.testing.assert_array_equal(held, f(z.copy()))
+
+
+def test_traced_positions():
+    def f(x, i):
+        row = x[i]
+        row += 1
+        x[i, 0] = 9
+        x[i] *= 2
+        x[[0, 1], i] = 3
+        return x + row
+
+    _both(f, np.arange(6.0).reshape(2, 3), np.array(1))
+
+
+def test_integers_are_cast_as_in_numpy():
+    def f(n):
+        n[0] = 2.9
+        n[1] = True
+        n //= 2
+        n += np.int8(3)
+        return n
+
+    _both(f, np.arange(4))
+
+
+@pytest.mark.parametrize(
+    "write, error",
+    [
+        (lambda n: n.__iadd__(1.5), np._core._exceptions.UFuncTypeError),
+        (lambda n: n.__itruediv__(2), np._core._exceptions.UFuncTypeError),
+        (lambda n: np.sqrt(n, out=n), TypeError),
+        (lambda n: n.__iadd__(np.ones((2, 4), int)), ValueError),
+        (lambda n: n.__setitem__(slice(2), [1, 2, 3]), ValueError),
+        (lambda n: n.__setitem__(9, 1), IndexError),
+        (lambda n: np.broadcast_to(n, (2, 4)).__setitem__(0, 1), ValueError),
+        (lambda n: np.diagonal(n.reshape(2, 2)).__setitem__(0, 1), ValueError),
+        (lambda n: np.copyto(n, 1.5), TypeError),
+        (lambda n: np.put(n, [7], 1), IndexError),
+    ],
+)
+def test_errors_are_numpys(write, error):
+    with pytest.raises(error):
+        write(np.arange(4))
+    with pytest.raises(error):
+        tj.jit(lambda n: write(n))(np.arange(4))
+
+
+# ------------------------------------------------------------------------------------------------------------------ arguments of jit
+def test_a_returned_argument_is_the_callers_array():
+    @tj.jit
+    def f(state, v):
+        state["x"] += v
+        return state["x"], v
+
+    x, v = np.ones(3), np.arange(3.0)
+    for _ in range(3):
+        out, same = f({"x": x}, v)
+        assert out is x and same is v
+    np.testing.assert_array_equal(x, 1 + 3 * np.arange(3.0))
+
+
+def test_arguments_that_cannot_be_written():
+    @tj.jit
+    def f(a, b):
+        a[:1] = b[:1]
+
+    fixed = np.ones(3)
+    fixed.flags.writeable = False
+    x = np.arange(3.0)
+    for _ in range(3):
+        f(x, fixed)
+        with pytest.raises(ValueError, match="assignment destination is read-only"):
+            f(fixed, x)
+        with pytest.raises(ValueError, match="shares memory with another argument"):
+            f(x[:2], x[1:])
+    g = tj.jit(lambda s: s.fill(1.0))
+    with pytest.raises(TypeError, match="does not support item assignment"):
+        g(np.float64(2.0))
+
+
+def test_strided_arguments():
+    f = tj.jit(_write(augmented))
+    x, y = np.arange(8.0), np.arange(8.0)
+    for _ in range(3):
+        f(x[::-2])
+        _write(augmented)(y[::-2])
+        np.testing.assert_array_equal(x, y)
+
+
+def test_jit_inside_of_a_trace_writes():
+    @tj.jit
+    def step(a):
+        a *= 2
+
+    def f(x):
+        y = x * 1
+        step(y)
+        step(y[1:])
+        return np.sum(y)
+
+    np.testing.assert_array_equal(tj.grad(f)(np.ones(3)), [2, 4, 4])
+    x = np.ones(2)
+    tj.jit(lambda x: step(x))(x)
+    np.testing.assert_array_equal(x, [2, 2])
+
+
+def test_fixed_arguments_are_copied_on_write():
+    def loss(w, buffer):
+        buffer[0] = w
+        buffer[1:] += 1
+        return np.sum(buffer)
+
+    buffer = np.zeros(3)
+    assert tj.value_and_grad(loss)(2.0, buffer) == (4.0, 1.0)
+    np.testing.assert_array_equal(buffer, 0)
+
+
+# ------------------------------------------------------------------------------------------------------------------ leaks
+def test_values_do_not_leave_their_trace_in_an_array():
+    def outer(x, transform):
+        buffer = x * 0
+
+        def inner(y):
+            buffer[0] = y
+            return y * 2
+
+        transform(inner)(x[0] if transform is tj.grad else x)
+        return buffer
+
+    for transform in (tj.grad, tj.vmap):
+        with pytest.raises(tj.errors.LeakedTracerError, match="written into an array from outside"):
+            tj.jit(lambda x: outer(x, transform))(np.ones(3))
+        with pytest.raises((tj.errors.LeakedTracerError, tj.TracerConversionError)):
+            outer(np.ones(3), transform)
+
+
+def test_an_array_of_outer_values_that_was_made_inside_takes_inner_values():
+    def outer(c):
+        def inner(y):
+            buffer = c * 2  # hoisted out of the inner trace
+            view = buffer[1:]
+            view[0] = y
+            return np.sum(buffer) * y
+
+        return tj.grad(inner)(3.0) + np.sum(tj.vmap(inner)(c))
+
+    c = np.array([1.0, 2.0])
+    np.testing.assert_allclose(tj.jit(outer)(c), 8 + (2 + 1) * 1 + (2 + 2) * 2)
+
+
+# ------------------------------------------------------------------------------------------------------------------ classic kernels
+def jacobi(u, f):
+    new = np.empty_like(u)
+    for _ in range(4):
+        new[:] = u
+        u[1:-1, 1:-1] = 0.25 * (new[2:, 1:-1] + new[:-2, 1:-1] + new[1:-1, 2:] + new[1:-1, :-2] - f[1:-1, 1:-1])
+    return u
+
+
+def gauss_seidel(u, f):
+    n = u.shape[0]
+    for i in range(1, n - 1):
+        for j in range(1, n - 1):
+            u[i, j] = 0.25 * (u[i + 1, j] + u[i - 1, j] + u[i, j + 1] + u[i, j - 1] - f[i, j])
+    return u
+
+
+def lu(a, b):
+    n = a.shape[0]
+    for k in range(n):
+        a[k, k] += 4
+    for k in range(n):
+        a[k + 1 :, k] /= a[k, k]
+        for i in range(k + 1, n):
+            a[i, k + 1 :] -= a[i, k] * a[k, k + 1 :]
+    y = np.array(b)
+    for i in range(n):
+        for k in range(i):
+            y[i] -= a[i, k] * y[k]
+    return y
+
+
+def cholesky(a, b):
+    m = a @ a.T + 2 * np.eye(a.shape[0])
+    factor = np.zeros_like(m)
+    for i in range(a.shape[0]):
+        for j in range(i + 1):
+            rest = m[i, j] - np.dot(factor[i, :j], factor[j, :j])
+            factor[i, j] = np.sqrt(rest) if i == j else rest / factor[j, j]
+    return factor
+
+
+def floyd_warshall(a, b):
+    for k in range(a.shape[0]):
+        a[:] = np.minimum(a, a[:, k, None] + a[None, k, :])
+    return a
+
+
+def running(a, b):
+    total = np.zeros(a.shape[0] + 1)
+    for i in range(a.shape[0]):
+        total[i + 1] = 0.5 * total[i] + np.sum(a[i] * b[i])
+    return total
+
+
+def trapezoids(a, b):
+    path = np.zeros((5, a.shape[0]))
+    path[0] = a[0]
+    for t in range(1, 5):
+        path[t] = path[t - 1] + 0.1 * np.sin(path[t - 1]) @ b
+    return path
+
+
+@pytest.mark.parametrize("kernel", [jacobi, gauss_seidel, lu, cholesky, floyd_warshall, running, trapezoids], ids=lambda f: f.__name__)
+def test_kernels(kernel):
+    rng = np.random.default_rng(3)
+    a, b = rng.uniform(0.1, 1, (4, 4)), rng.uniform(0.1, 1, (4, 4))
+    expected_a, held_a = a.copy(), a.copy()
+    expected = kernel(expected_a, b)
+    np.testing.assert_allclose(tj.jit(kernel)(held_a, b), expected, rtol=1e-13)
+    np.testing.assert_allclose(held_a, expected_a, rtol=1e-13)
+
+    def loss(a):
+        out = kernel(a, b)
+        return np.sum(out * np.cos(np.arange(math.prod(out.shape))).reshape(out.shape))
+
+    h, units = 1e-6, np.eye(a.size).reshape(-1, *a.shape)
+    expected = np.reshape([(loss(a + h * u) - loss(a - h * u)) / (2 * h) for u in units], a.shape)
+    held_a = a.copy()
+    np.testing.assert_allclose(tj.grad(loss)(held_a), expected, atol=1e-7)
+    np.testing.assert_allclose(tj.jit(tj.grad(loss))(held_a), expected, atol=1e-7)
+    np.testing.assert_array_equal(held_a, a)
