@@ -68,7 +68,12 @@ def _lengths_and_axes(function: str, x, s, axes, inverse_real: bool = False) -> 
 
 
 # -- transforms of one axis
+def _as_complex(x):
+    return x if x.dtype.kind == "c" else cast(x, np.dtype(f"c{2 * x.dtype.itemsize}"))
+
+
 def _complex(kind: str, x, n: int, axis: int, norm: str):
+    x = _as_complex(x)
     return transform(_resized(x, n, axis), kind=kind, axes=(axis,), length=n, norm=norm)
 
 
@@ -110,6 +115,7 @@ ihfft = _one_axis("ihfft", lambda x, n, axis, norm: conjugate(_real(x, n, axis, 
 # -- transforms of several axes
 def _complex_axes(kind: str, x, lengths: list[int], axes: list[int], norm: str):
     """All axes in one step where each comes once."""
+    x = _as_complex(x)
     if len(set(axes)) == len(axes) and axes:
         for n, axis in zip(lengths, axes):
             x = _resized(x, n, axis)
