@@ -1,4 +1,4 @@
-"""The graph as lowering wants it: calls inlined, and every product of arrays a product of matrices.
+"""The graph as lowering wants it: calls inlined, every product of arrays a product of matrices, and ops expanded into those they are made of.
 
 Replaying into a new builder shares equal values across what were calls, and applies the local identities once more.
 """
@@ -13,29 +13,38 @@ from ..ir import Atom, Builder, Graph, Literal, Node, Var, checked
 from ..ops.call import call
 from ..ops.dot import as_matrices, dot_general
 from ..ops.movement import reshape, transpose
+from ..trace import Trace, Tracer
 
 
 def prepare(graph: Graph) -> Graph:
     """An equal graph without calls, in which every `dot_general` multiplies stacks of matrices: (batch, m, k) by (batch, k, n), or (m, k) by (k,
     n)."""
-    builder = Builder()
+    trace = Trace("lowering")
+    builder = trace.builder
     inputs = [builder.input(t) for t in graph.in_types]
-    outputs = _inline(builder, graph, inputs)
+    outputs = _inline(trace, graph, inputs)
     return checked(builder.finish(tuple(outputs)), "prepared graph")
 
 
-def _inline(builder: Builder, graph: Graph, args: Sequence[Atom]) -> list[Atom]:
+def _inline(trace: Trace, graph: Graph, args: Sequence[Atom]) -> list[Atom]:
+    builder = trace.builder
     env: dict[Var, Any] = dict(zip(graph.inputs, args))
     for node in graph.nodes:
         inputs = tuple([env[a] if type(a) is Var else a for a in node.inputs])
         if node.op is call:
-            outputs = _inline(builder, node.params["graph"], inputs)
+            outputs = _inline(trace, node.params["graph"], inputs)
         elif node.op is dot_general:
             outputs = (_as_matrix_product(builder, node, *inputs),)
         else:
-            outputs = builder.emit(node.op, inputs, node.params, node.source)
+            outputs = _expanded(trace, node, inputs) or builder.emit(node.op, inputs, node.params, node.source)
         env.update(zip(node.outputs, outputs))
     return [a if type(a) is Literal else env[a] for a in graph.outputs]
+
+
+def _expanded(trace: Trace, node: Node, inputs: Sequence[Atom]) -> tuple[Atom, ...] | None:
+    """What the op is made of, where it says so."""
+    result = node.op.expand and node.op.expand(*[Tracer(trace, a) for a in inputs], **node.params)
+    return None if result is None else (result.atom,)
 
 
 def _as_matrix_product(builder: Builder, node: Node, x: Atom, y: Atom) -> Atom:

@@ -6,6 +6,7 @@
     transpose  (ct, *inputs, **params) -> contributions  linear ops only: linear inputs arrive as `Linear`, the others as values
     batch      (args, batched, **params) -> array        batched arguments carry the new axis in front, and so does the result
     lower      (k, xs, index, **params) -> expression    the element at `index` as an expression of elements of `xs`; None: another kind of step
+    expand     (*args, **params) -> array or None        in compiled programs: the other ops that it is made of, or None to stay itself
 
 Reverse mode has no rules of its own: it is `jvp`, split by `linearize` and turned round by `transpose`.
 """
@@ -45,7 +46,7 @@ class Op:
     """An operation. Calling it applies it: at once on arrays, into the innermost trace on proxies."""
 
     __slots__ = (
-        "name", "infer", "run", "jvp", "transpose", "batch", "lower", "kind", "simplify", "show",
+        "name", "infer", "run", "jvp", "transpose", "batch", "lower", "expand", "kind", "simplify", "show",
         "multiple", "effect", "dear", "singular", "elementwise", "view",
     )  # fmt: skip
 
@@ -59,6 +60,7 @@ class Op:
         transpose: Callable | None = None,
         batch: Callable | None = None,
         lower: Callable | None = None,
+        expand: Callable | None = None,
         kind: str | None = None,
         simplify: Callable | None = None,
         show: Callable | str | None = None,
@@ -72,6 +74,7 @@ class Op:
         # (base, value, *other inputs, **params) -> base with value written into the part that this op reads; None: the result is a new array
         self.view: Callable | object | None = None
         self.infer, self.run, self.jvp, self.transpose, self.batch, self.lower = infer, run, jvp, transpose, batch, lower
+        self.expand = expand
         self.kind = kind or ("host" if lower is None else "pointwise")  # pointwise, reduce, or the name of a library step; host: `run` is called
         self.simplify = simplify  # (builder, *atoms, **params) -> an equal atom, or None: a local identity
         self.show = show  # the name of a NumPy function, or (*texts, **params) -> NumPy source: see ir/printer.py

@@ -1,18 +1,40 @@
 """Running sums, products and extrema along one axis; `reverse` runs from the end."""
 from __future__ import annotations
 
+import itertools
+from functools import partial
+
 import numpy as np
 
 from ..errors import at_user_line
 from ..ir import is_inexact
 from ..trace import type_of
 from .core import Op, define
-from .elementwise import equal, logical_or, not_equal, select
+from .elementwise import add, equal, logical_or, maximum, minimum, multiply, not_equal, select
 from .indexing import positions_along, take_along_axis
-from .movement import broadcast_to, pad, slice_
+from .movement import broadcast_to, concatenate, pad, slice_
+
+# Up to this many elements a run is written out in kernels, in NumPy's order; a longer one is a call to NumPy.
+WRITTEN_OUT = 16
 
 
-def _cumulative(name, ufunc, kinds, jvp, transpose=None) -> Op:
+def _written_out(combine):
+    def expand(x, axis, reverse):
+        n = x.shape[axis]
+        if not 0 < n <= WRITTEN_OUT or x.dtype.kind not in "iuf":
+            return None
+        rest = (0,) * x.ndim
+        parts = [slice_(x, start=_at(rest, axis, i), stop=_at(x.shape, axis, i + 1), step=(1,) * x.ndim) for i in range(n)]
+        running = list(itertools.accumulate(reversed(parts) if reverse else parts, combine))
+        return concatenate(*(reversed(running) if reverse else running), axis=axis)
+    return expand
+
+
+def _at(others: tuple[int, ...], axis: int, i: int) -> tuple[int, ...]:
+    return (*others[:axis], i, *others[axis + 1:])
+
+
+def _cumulative(name, ufunc, combine, kinds, jvp, transpose=None) -> Op:
     cell: list[Op] = []
 
     def infer(x, axis, reverse):
@@ -30,13 +52,13 @@ def _cumulative(name, ufunc, kinds, jvp, transpose=None) -> Op:
             return f"np.flip(np.{ufunc.__name__}.accumulate(np.flip({x}, {axis}), {axis}, np.{x.type.dtype.name}), {axis})"
         return f"np.{ufunc.__name__}.accumulate({x}, {axis}, np.{x.type.dtype.name})"
 
-    op = define(name, infer=infer, run=run, jvp=jvp, transpose=transpose, show=show,
+    op = define(name, infer=infer, run=run, jvp=jvp, transpose=transpose, show=show, expand=_written_out(combine),
                 batch=lambda args, batched, axis, reverse: cell[0](args[0], axis=axis + 1, reverse=reverse))
     cell.append(op)
     return op
 
 
-cumsum = _cumulative("cumsum", np.add, "iufc", jvp=lambda primals, out, tangents, axis, reverse: cumsum(tangents[0], axis=axis, reverse=reverse),
+cumsum = _cumulative("cumsum", np.add, add, "iufc", jvp=lambda primals, out, tangents, axis, reverse: cumsum(tangents[0], axis=axis, reverse=reverse),
                      transpose=lambda ct, x, axis, reverse: (cumsum(ct, axis=axis, reverse=not reverse),))
 
 
@@ -63,7 +85,7 @@ def _shifted(x, by: int, axis: int, reverse: bool, fill):
     return pad(part, low=still if reverse else along(by), high=along(by) if reverse else still, interior=still, value=fill)
 
 
-cumprod = _cumulative("cumprod", np.multiply, "iufc", _jvp_cumprod)
+cumprod = _cumulative("cumprod", np.multiply, multiply, "iufc", _jvp_cumprod)
 
 
 # -- extrema: the tangent is that of the latest element that holds the record; a NaN holds it from there on
@@ -82,5 +104,5 @@ def _jvp_extremum(primals, out, tangents, axis, reverse):
     return take_along_axis(t, latest, axis)
 
 
-cummax = _cumulative("cummax", np.maximum, "biuf", _jvp_extremum)
-cummin = _cumulative("cummin", np.minimum, "biuf", _jvp_extremum)
+cummax = _cumulative("cummax", np.maximum, partial(maximum, tie=0.5), "biuf", _jvp_extremum)
+cummin = _cumulative("cummin", np.minimum, partial(minimum, tie=0.5), "biuf", _jvp_extremum)

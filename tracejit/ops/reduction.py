@@ -132,12 +132,29 @@ def _infer_arg(name):
     return infer
 
 
-def _arg_reduction(name, fn) -> Op:
+def _first_of(extremum):
+    """In kernels: the first position of the extremum, or of the first NaN, by two reductions."""
+
+    def in_kernels(x, axis):
+        if x.dtype.kind not in "biuf":
+            return None
+        from .indexing import positions_along
+        n = x.shape[axis]
+        best = expand(extremum(x, axes=(axis,)), x.shape, (axis,))
+        hit = (x == best) | (x != x)
+        at = broadcast_to(positions_along(x, kept_shape(x.shape, tuple(d for d in range(x.ndim) if d != axis)), axis), shape=x.shape)
+        return reduce_min(select(hit, at, np.int64(n)), axes=(axis,))
+
+    return in_kernels
+
+
+def _arg_reduction(name, fn, extremum) -> Op:
     cell: list[Op] = []
     op = define(
         name,
         infer=_infer_arg(name),
         run=lambda xp, x, axis: getattr(xp, name)(x, axis=axis),
+        expand=_first_of(extremum),
         jvp=_no_jvp,
         batch=lambda args, batched, axis: cell[0](args[0], axis=axis + 1),
         show=lambda x, axis: f"np.{name}({x}, axis={axis})",
@@ -146,8 +163,8 @@ def _arg_reduction(name, fn) -> Op:
     return op
 
 
-argmax = _arg_reduction("argmax", np.argmax)
-argmin = _arg_reduction("argmin", np.argmin)
+argmax = _arg_reduction("argmax", np.argmax, reduce_max)
+argmin = _arg_reduction("argmin", np.argmin, reduce_min)
 __all__ = [
     "BOOL",
     "argmax",
