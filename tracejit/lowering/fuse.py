@@ -17,7 +17,7 @@ from typing import Any
 from . import index as ix
 from .index import Counter, Index
 from .kernel import Buffer, Expression, constant, load, loads, size, substitute
-from .partition import Host, Library, Partition, Stage, identity
+from .partition import Host, Library, Partition, Routine, Stage, identity
 
 # A loop body stops taking in stages at this many operations: beyond it registers spill and LLVM slows down.
 MAX_BODY = 400
@@ -43,7 +43,7 @@ class Nest:
         return _stages(self.body)
 
 
-Item = Nest | Library | Host
+Item = Nest | Library | Routine | Host
 
 
 def _stages(body: list[Loop | Stage]) -> Iterator[Stage]:

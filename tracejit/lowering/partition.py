@@ -2,7 +2,7 @@
 
 A value that is cheap or has one reader is never stored: its readers compose its expression into theirs.  Stored are outputs, reductions, what
 library and host steps read or make, and values that are dear to compute again.  Each stored value becomes a `Stage`, a loop nest to be fused, or
-belongs to a `Library` or `Host` step.
+belongs to a `Library`, `Routine` or `Host` step.
 """
 
 from __future__ import annotations
@@ -61,6 +61,15 @@ class Library:
 
 
 @dataclass(eq=False)
+class Routine:
+    """An op on whole arrays that a routine of LAPACK computes. The results end with its work arrays."""
+
+    node: Node
+    operands: list[Buffer]
+    results: list[Buffer]
+
+
+@dataclass(eq=False)
 class Host:
     """An op without a native form: its `run` is called with NumPy arrays."""
 
@@ -69,7 +78,7 @@ class Host:
     results: list[Buffer]
 
 
-Step = Stage | Library | Host
+Step = Stage | Library | Routine | Host
 
 
 @dataclass
@@ -112,7 +121,7 @@ class Partitioner:
         self.views: dict[tuple[Node, int], Var] = {}
         for node in self.graph.nodes:
             kind = self.kind(node)
-            if kind == "host":
+            if kind in ("host", "lapack"):
                 wanted.update(a for a in node.inputs if type(a) is Var)
             elif kind not in ("pointwise", "reduce", "write"):
                 for position, a in enumerate(node.inputs):
@@ -186,6 +195,8 @@ class Partitioner:
             elif kind == "host":
                 operands = [self.buffers[a] if type(a) is Var else a.value for a in node.inputs]
                 steps.append(Host(node, operands, [self._buffer(v) for v in node.outputs]))
+            elif kind == "lapack":
+                steps.append(Routine(node, [self.buffers[a] for a in node.inputs], [self._buffer(v) for v in node.outputs]))
             else:
                 operands = [self._view(node, position) for position in range(len(node.inputs))]
                 steps.append(Library(node, operands, self._buffer(node.outputs[0])))

@@ -11,7 +11,7 @@ from .contract import Storage, whole
 from .fuse import Loop, Nest
 from .index import Computed, Counter, Index, Quotient, strides
 from .kernel import Buffer, Expression
-from .partition import Host, Library, Stage, View
+from .partition import Host, Library, Routine, Stage, View
 
 _INFIX = {
     "add": "+",
@@ -60,7 +60,7 @@ class _Printer:
         for item in self.program.items:
             if lines:
                 lines.append("")
-            lines += self._nest(item) if isinstance(item, Nest) else [self._library(item)] if isinstance(item, Library) else [self._host(item)]
+            lines += self._nest(item) if isinstance(item, Nest) else [self._library(item)] if isinstance(item, Library) else [self._whole(item)]
         return "\n".join(lines)
 
     def _name(self, buffer: Buffer) -> str:
@@ -75,10 +75,11 @@ class _Printer:
             return self._name(view.buffer)
         return f"{self._name(view.buffer)}<shape {view.shape}, strides {view.strides}, offset {view.offset}>"
 
-    def _host(self, item: Host) -> str:
+    def _whole(self, item: Routine | Host) -> str:
         operands = [self._name(o) if isinstance(o, Buffer) else repr(o) for o in item.operands]
-        results = ", ".join(map(self._name, item.results))
-        return f"# host call{_at(item)}: this op has no native form\n{results} = {item.node.op.name}({', '.join(operands)})"
+        results = ", ".join(map(self._name, item.results[: len(item.node.outputs)]))
+        how = f"# library: LAPACK{_at(item)}" if isinstance(item, Routine) else f"# host call{_at(item)}: this op has no native form"
+        return f"{how}\n{results} = {item.node.op.name}({', '.join(operands)})"
 
     # -- nests
     def _nest(self, nest: Nest) -> list[str]:
@@ -167,6 +168,6 @@ def _counter_name(i: int) -> str:
     return "ijklmn"[i] if i < 6 else f"i{i}"
 
 
-def _at(item: Library | Host) -> str:
+def _at(item: Library | Routine | Host) -> str:
     source = item.node.source
     return f", from {source.filename.rpartition('/')[2]}:{source.line}" if source else ""

@@ -24,7 +24,7 @@ KINDS = {
     np.dtype(np.complex128): "complex_double",
     np.dtype(np.complex64): "complex_float",
 }
-_LETTERS = {"double": "d", "float": "s", "complex_double": "z", "complex_float": "c"}
+LETTERS = {"double": "d", "float": "s", "complex_double": "z", "complex_float": "c"}
 
 
 class Blas(NamedTuple):
@@ -43,25 +43,36 @@ def find() -> Blas:
         return found
     from scipy.linalg import cython_blas
 
-    name_of, pointer_of = ctypes.pythonapi.PyCapsule_GetName, ctypes.pythonapi.PyCapsule_GetPointer
-    name_of.restype, name_of.argtypes = ctypes.c_char_p, [ctypes.py_object]
-    pointer_of.restype, pointer_of.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]
     capsules = {
         f"{routine}_{kind}": cython_blas.__pyx_capi__[letter + routine]
         for routine in ("gemm", "gemv")
-        for kind, letter in _LETTERS.items()
+        for kind, letter in LETTERS.items()
     }
-    return Blas({name: pointer_of(c, name_of(c)) for name, c in capsules.items()}, False, "i32")
+    return Blas({name: capsule_pointer(c) for name, c in capsules.items()}, False, "i32")
+
+
+def capsule_pointer(capsule) -> int:
+    """The address that a module of Cython exports in a capsule."""
+    name_of, pointer_of = ctypes.pythonapi.PyCapsule_GetName, ctypes.pythonapi.PyCapsule_GetPointer
+    name_of.restype, name_of.argtypes = ctypes.c_char_p, [ctypes.py_object]
+    pointer_of.restype, pointer_of.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]
+    return pointer_of(capsule, name_of(capsule))
+
+
+def numpy_openblas() -> ctypes.CDLL | None:
+    """The OpenBLAS with 64-bit integers that NumPy has loaded, if it has one."""
+    folder = os.path.join(os.path.dirname(os.path.dirname(np.__file__)), "numpy.libs")
+    found = sorted(glob.glob(os.path.join(folder, "libscipy_openblas64_*")))
+    return ctypes.CDLL(found[0]) if found else None  # loaded already: this finds it
 
 
 def _numpy_openblas() -> Blas | None:
-    folder = os.path.join(os.path.dirname(os.path.dirname(np.__file__)), "numpy.libs")
-    for path in sorted(glob.glob(os.path.join(folder, "libscipy_openblas64_*"))):
-        library = ctypes.CDLL(path)  # loaded already: this finds it
+    library = numpy_openblas()
+    if library is not None:
         names = {
             f"{routine}_{kind}": f"scipy_cblas_{letter}{routine}64_"
             for routine in ("gemm", "gemv")
-            for kind, letter in _LETTERS.items()
+            for kind, letter in LETTERS.items()
         }
         if all(hasattr(library, name) for name in names.values()):
             return Blas({key: ctypes.cast(getattr(library, name), ctypes.c_void_p).value for key, name in names.items()}, True, "i64")

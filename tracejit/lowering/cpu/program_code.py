@@ -10,9 +10,9 @@ import numpy as np
 from ..contract import Storage
 from ..fuse import Nest
 from ..kernel import Buffer
-from ..partition import Library
+from ..partition import Library, Routine
 from ..structure import structure
-from . import blas, special_library, threads
+from . import blas, lapack, special_library, threads
 from .emit import Emitter, Function, Module, Value
 from .kernel_code import KernelCode, in_memory
 from .llvm import Library as Code
@@ -43,7 +43,9 @@ class Segments(NamedTuple):
 
 
 def compile_segments(
-    segments: Sequence[Sequence[Nest | Library]], storages: dict[Nest, dict[Buffer, Storage]], places: dict[tuple[Nest | None, Buffer], Place]
+    segments: Sequence[Sequence[Nest | Library | Routine]],
+    storages: dict[Nest, dict[Buffer, Storage]],
+    places: dict[tuple[Nest | None, Buffer], Place],
 ) -> Segments:
     """Compile runs of native steps. `places` says where each buffer is; a nest's own temporaries are found under the nest."""
     module = Module()
@@ -67,7 +69,10 @@ def compile_segments(
         _write_segment(function, segment, names, places)
         functions.append(function)
     text = module.text()
-    symbols = blas.find().symbols if any(isinstance(step, Library) for segment in segments for step in segment) else {}
+    kinds = {type(step) for segment in segments for step in segment}
+    symbols = blas.find().symbols if Library in kinds else {}
+    if Routine in kinds:
+        symbols = {**symbols, **lapack.symbols()}
     if chunked:
         symbols = {**symbols, "parallel_for": threads.parallel_for()}
     used = {name: address for name, address in symbols.items() if f"@{name}(" in text} | special_library.symbols(text)
@@ -96,6 +101,9 @@ def _write_segment(f: Function, segment, names, places) -> None:
                 else f.effect("i64", 1, f"call i64 @{name}({', '.join(p.typed for p in at)})")
             )
             status = e.or_(status, result)
+        elif isinstance(step, Routine):
+            at = [pointer(None, b) for b in (*step.operands, *step.results)]
+            status = e.or_(status, lapack.write(f, step.node, at[: len(step.operands)], at[len(step.operands) :]))
         else:
             _write_product(f, step, pointer)
     f.ret(status)

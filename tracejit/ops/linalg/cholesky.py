@@ -23,4 +23,4 @@ def _jvp(primals, out, tangents):
 
 
 cholesky = define("cholesky", infer=_infer, run=lambda xp, a: xp.linalg.cholesky(a), jvp=_jvp,
-                  batch=lambda args, batched: cholesky(args[0]), dear=True, show="np.linalg.cholesky")
+                  batch=lambda args, batched: cholesky(args[0]), kind="lapack", dear=True, show="np.linalg.cholesky")

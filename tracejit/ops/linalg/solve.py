@@ -30,7 +30,7 @@ def _batch_solve(args, batched):
 
 
 solve = define("solve", infer=_infer_solve, run=lambda xp, a, b: xp.linalg.solve(a, b), jvp=_jvp_solve,
-               transpose=lambda ct, a, b: (None, solve(a.mT, ct)), batch=_batch_solve, dear=True, show="np.linalg.solve")
+               transpose=lambda ct, a, b: (None, solve(a.mT, ct)), batch=_batch_solve, kind="lapack", dear=True, show="np.linalg.solve")
 
 
 # -- inverse(a, strict)
@@ -55,5 +55,5 @@ def _jvp_inverse(primals, out, tangents, strict):
 
 
 inverse = define("inverse", infer=_infer_inverse, run=_run_inverse, jvp=_jvp_inverse,
-                 batch=lambda args, batched, strict: inverse(args[0], strict=strict), dear=True,
+                 batch=lambda args, batched, strict: inverse(args[0], strict=strict), kind="lapack", dear=True,
                  show=lambda a, strict: f"np.linalg.inv({a})" if strict else f"tracejit.ops.linalg.inverse({a}, strict=False)")
