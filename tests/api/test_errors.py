@@ -445,7 +445,7 @@ def test_writing_into_plain_arrays(write):
 
 def test_what_has_no_traced_form():
     with pytest.raises(TypeError, match="has no traced form"):
-        tj.jit(lambda x: np.histogram(x))(x3)
+        tj.jit(lambda x: np.busday_count(x, x))(x3)
     with pytest.raises(AttributeError):
         tj.jit(lambda x: x.no_such_thing)(x3)
     with pytest.raises(TypeError, match="unhashable"):
