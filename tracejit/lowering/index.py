@@ -109,7 +109,7 @@ class Index(NamedTuple):
         total: dict[Atom, int] = dict(self.terms)
         for atom, c in other.terms:
             total[atom] = total.get(atom, 0) + c
-        return Index(_ordered(total), self.constant + other.constant)
+        return _sum(total, self.constant + other.constant)
 
     __radd__ = __add__
 
@@ -136,6 +136,10 @@ class Index(NamedTuple):
         whole, rest = self._split(divisor)
         if rest.low // divisor == rest.high // divisor:
             return whole + rest.low // divisor
+        if len(rest.terms) == 1 and not rest.constant:
+            atom, c = rest.terms[0]
+            if c == 1 and isinstance(atom, Quotient):  # i // 4 // 3 is i // 12
+                return whole + atom.index // (atom.divisor * divisor)
         return whole + Index(((Quotient(rest, divisor), 1),))
 
     def __mod__(self, divisor: int) -> Index:
@@ -157,7 +161,7 @@ class Index(NamedTuple):
             else:
                 atom = type(atom)(atom.index.substitute(counters, expression), atom.divisor)
             total[atom] = total.get(atom, 0) + c
-        return Index(_ordered(total), self.constant)
+        return _sum(total, self.constant)
 
     def counters(self) -> set[Counter]:
         """Every loop counter that the index depends on, those inside computed atoms too."""
@@ -182,8 +186,19 @@ class Index(NamedTuple):
         return found
 
 
-def _ordered(total: dict[Atom, int]) -> tuple[tuple[Atom, int], ...]:
-    return tuple(sorted(((a, c) for a, c in total.items() if c), key=lambda term: _place(term[0])))
+def _sum(total: dict[Atom, int], constant: int) -> Index:
+    """The index with these coefficients, in order."""
+    if any(isinstance(a, Remainder) for a in total):
+        for (rest, c), (whole, k) in itertools.permutations(total.items(), 2):
+            if c and isinstance(rest, Remainder) and isinstance(whole, Quotient) and _completes(whole, k, rest, c):
+                return Index(tuple((a, n) for a, n in total.items() if a is not rest and a is not whole), constant) + rest.index * c
+    return Index(tuple(sorted(((a, c) for a, c in total.items() if c), key=lambda term: _place(term[0]))), constant)
+
+
+def _completes(whole: Quotient, k: int, rest: Remainder, c: int) -> bool:
+    """Whether k * whole + c * rest is c times the index that `rest` is a remainder of, as 4 (i // 4) + i % 4 is i."""
+    n = rest.divisor
+    return k == c * n and whole.divisor % n == 0 and whole.index // (whole.divisor // n) == rest.index
 
 
 def _place(atom: Atom) -> tuple:
