@@ -7,7 +7,7 @@ from tracejit.tools import coverage
 
 # What there is now, for NumPy 2.4: raise the numbers when they rise.
 LEAST = {"ufuncs": {"traceable": 91, "differentiable": 60, "mapped": 91, "native": 88},
-         "array functions": {"traceable": 261, "differentiable": 204, "mapped": 236, "native": 174}}
+         "array functions": {"traceable": 286, "differentiable": 204, "mapped": 261, "native": 220}}
 
 
 @pytest.fixture(scope="module")

@@ -6,6 +6,7 @@ from ..trace import dispatch
 _TEXT = "it works on text, and traced values are numbers"
 _FILES = "it reads or writes files, which happens once, while the function is traced: save the results of the compiled function instead"
 _DATES = "it works on dates, and traced values are numbers"
+_MEMORY = "a traced value has no memory of its own: results of compiled programs share none with each other"
 _SERIES = "the other functions of numpy.polynomial cannot be overridden: use np.polyval and its kin"
 _RECORDS = "it works on structured dtypes, and traced values are plain numbers"
 
@@ -14,6 +15,7 @@ _BY_REASON = {
               _rpartition_index _rstrip_chars _rstrip_whitespace _slice _strip_chars _strip_whitespace _zfill count endswith find index isalnum
               isalpha isdecimal isdigit islower isnumeric isspace istitle isupper rfind rindex startswith str_len""",
     _DATES: "isnat numpy.busday_count numpy.busday_offset numpy.datetime_as_string numpy.is_busday",
+    _MEMORY: "numpy.may_share_memory numpy.shares_memory",
     _FILES: """numpy.fromfile numpy.genfromtxt numpy.loadtxt numpy.save numpy.savetxt numpy.savez numpy.savez_compressed""",
 }
 

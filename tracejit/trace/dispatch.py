@@ -20,6 +20,8 @@ ufunc_methods: dict[str, Callable] = {}  # "reduce", "accumulate", "outer", "at"
 functions: dict[Callable, Callable] = {}
 libraries: dict[str, Callable[[], None]] = {}  # by module name: enters a library's ufuncs, when an unknown one is met after its import
 operators: dict[str, Callable] = {}
+# Plain functions that convert their arguments: SciPy's module, and ours that has traced versions of those in its `__all__` (see creation.py).
+NAMESAKES = {name: f"tracejit.{name}" for name in ("scipy.linalg", "scipy.optimize", "scipy.special")}
 refusals: dict[str, str] = {}  # why there is no traced form: by the name of a ufunc, of a function with its module, or of a whole module
 views: set[Callable] = set()  # functions whose results share memory with their arguments
 writers: set[Callable] = set()  # functions that write into an argument
@@ -49,7 +51,8 @@ def _of_library(ufunc: np.ufunc) -> Callable | None:
 
 def call_function(func: Callable, args: tuple, kwargs: dict[str, Any]):
     """`__array_function__`."""
-    handler = functions.get(func)
+    # While creation functions are wrapped (see creation.py), NumPy finds the wrapper under the public name.
+    handler = functions.get(func) or functions.get(getattr(func, "__wrapped__", None))
     if handler is None:
         module = getattr(func, "__module__", "numpy")
         name = f"{module}.{getattr(func, '__name__', func)}"
