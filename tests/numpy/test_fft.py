@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import tracejit as tj
+from tracejit.lowering.cpu import pocketfft
 
 ONE_AXIS = ["fft", "ifft", "rfft", "irfft", "hfft", "ihfft"]
 SEVERAL = ["fftn", "ifftn", "rfftn", "irfftn"]
@@ -113,6 +114,28 @@ def test_a_spectral_derivative():
     np.testing.assert_allclose(tj.jit(slope)(u, 3.0), 2 * np.pi / 3.0 * np.cos(2 * np.pi * t / 3.0), atol=1e-12)
     v = np.random.default_rng(0).standard_normal(9)
     tj.check_grads(lambda u, length: np.sum(slope(u, length) ** 3), (v, 3.0), order=2)
+
+
+@pytest.mark.parametrize("native", [True, False])
+def test_compiled_transforms_call_pocketfft(monkeypatch, native):
+    """In native code where this NumPy has the loops that are known, and through `numpy.fft` elsewhere."""
+    if not native:
+        monkeypatch.setattr(pocketfft, "symbols", dict)
+    elif not pocketfft.symbols():
+        pytest.skip("this NumPy has other loops")
+
+    def filtered(x, response):
+        spectrum = np.fft.rfft2(x) * response
+        return np.fft.irfft2(spectrum, x.shape) + np.real(np.fft.ifftn(np.fft.fft(x, axis=0)))
+
+    x, response = samples("rfft", 5, 6), samples("fft", 5, 4)
+    for f in (filtered, tj.grad(lambda x, response: np.sum(filtered(x, response) ** 2), argnums=(0, 1))):
+        compiled = tj.jit(f)
+        got, want = compiled(x, response), f(x, response)
+        for a, b in zip(got, want):
+            np.testing.assert_allclose(a, b, rtol=1e-11, atol=1e-11)
+        text = compiled.kernels(x, response)
+        assert ("library: pocketfft" in text, "host call" in text) == (native, not native)
 
 
 def test_errors():

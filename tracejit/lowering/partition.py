@@ -62,7 +62,7 @@ class Library:
 
 @dataclass(eq=False)
 class Routine:
-    """An op on whole arrays that a routine of LAPACK computes. The results end with its work arrays."""
+    """An op on whole arrays that a routine of a library computes. The results end with its work arrays."""
 
     node: Node
     operands: list[Buffer]
@@ -121,7 +121,7 @@ class Partitioner:
         self.views: dict[tuple[Node, int], Var] = {}
         for node in self.graph.nodes:
             kind = self.kind(node)
-            if kind in ("host", "lapack"):
+            if kind == "host" or kind in ROUTINES:
                 wanted.update(a for a in node.inputs if type(a) is Var)
             elif kind not in ("pointwise", "reduce", "write"):
                 for position, a in enumerate(node.inputs):
@@ -195,7 +195,7 @@ class Partitioner:
             elif kind == "host":
                 operands = [self.buffers[a] if type(a) is Var else a.value for a in node.inputs]
                 steps.append(Host(node, operands, [self._buffer(v) for v in node.outputs]))
-            elif kind == "lapack":
+            elif kind in ROUTINES:
                 steps.append(Routine(node, [self.buffers[a] for a in node.inputs], [self._buffer(v) for v in node.outputs]))
             else:
                 operands = [self._view(node, position) for position in range(len(node.inputs))]
@@ -304,6 +304,8 @@ def is_matrix(shape: tuple[int, ...], strides: tuple[int, ...]) -> bool:
     return by_rows or by_columns
 
 
+# Kinds of ops on whole arrays that a routine of a library computes, and the library.
+ROUTINES = {"lapack": "LAPACK", "fft": "pocketfft"}
 # These put their input into something larger, once.
 _PLACING = frozenset({"pad", "concatenate"})
 _MOVEMENT = frozenset({"broadcast_to", "reshape", "transpose", "reverse", "slice", "pad", "stop_gradient", "mask_gradient"})

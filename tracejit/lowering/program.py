@@ -16,13 +16,13 @@ from ..config import config
 from ..interpret import replay
 from ..ir import Graph, Literal, Node
 from .contract import contract, whole
-from .cpu import lapack, scalar
+from .cpu import routines, scalar
 from .cpu.program_code import Kernel, Place, Segments, compile_segments, multiplies
 from .fuse import Item, Nest, fuse, reads
 from .kernel import Buffer
 from .memory import ALIGNMENT, Interval, plan
 from .parallel import parallelize
-from .partition import Host, Library, Partition, Routine, partition
+from .partition import ROUTINES, Host, Library, Partition, Routine, partition
 from .prepare import prepare
 from .reuse import in_place
 
@@ -37,8 +37,8 @@ def native(node: Node) -> bool:
     if node.op.kind == "dot":
         # An empty product is a sum of nothing, and BLAS multiplies floats and complex numbers only.
         return multiplies(types[0].dtype) and all(t.size for t in types)
-    if node.op.kind == "lapack":
-        return lapack.has_routine(node)
+    if node.op.kind in ROUTINES:
+        return routines.LIBRARIES[node.op.kind].has_routine(node)
     if node.op.kind == "pointwise" and node.op.name in _ELEMENTWISE:
         return scalar.is_native(node.op.name, types[-2].dtype if node.op.name == "select" else types[0].dtype)
     return True
@@ -60,7 +60,7 @@ class Program:
         self.items: list[Item] = parallelize([i for i in fuse(self.partition) if not _is_empty(i)], config.threads)
         for item in self.items:
             if isinstance(item, Routine):
-                item.results += [Buffer(type, "temporary") for type in lapack.work(item.node)]
+                item.results += [Buffer(type, "temporary") for type in routines.LIBRARIES[item.node.op.kind].work(item.node)]
         self._lay_out()
         self.segments: Segments = compile_segments([s for s in self.schedule if not isinstance(s, Host)], self.storages, self._places)
         addresses = iter(self.segments.addresses)

@@ -11,7 +11,7 @@ from .contract import Storage, whole
 from .fuse import Loop, Nest
 from .index import Computed, Counter, Index, Quotient, strides
 from .kernel import Buffer, Expression
-from .partition import Host, Library, Routine, Stage, View
+from .partition import ROUTINES, Host, Library, Routine, Stage, View
 
 _INFIX = {
     "add": "+",
@@ -78,7 +78,8 @@ class _Printer:
     def _whole(self, item: Routine | Host) -> str:
         operands = [self._name(o) if isinstance(o, Buffer) else repr(o) for o in item.operands]
         results = ", ".join(map(self._name, item.results[: len(item.node.outputs)]))
-        how = f"# library: LAPACK{_at(item)}" if isinstance(item, Routine) else f"# host call{_at(item)}: this op has no native form"
+        native = isinstance(item, Routine)
+        how = f"# library: {ROUTINES[item.node.op.kind]}{_at(item)}" if native else f"# host call{_at(item)}: this op has no native form"
         return f"{how}\n{results} = {item.node.op.name}({', '.join(operands)})"
 
     # -- nests

@@ -81,6 +81,7 @@ fft = define(
     jvp=lambda primals, out, tangents, **params: fft(tangents[0], **params),
     transpose=_transpose,
     batch=lambda args, batched, axes, **params: fft(args[0], axes=tuple(a + 1 for a in axes), **params),
+    kind="fft",
     show=_show,
     dear=True,
 )

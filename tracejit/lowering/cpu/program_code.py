@@ -12,7 +12,7 @@ from ..fuse import Nest
 from ..kernel import Buffer
 from ..partition import Library, Routine
 from ..structure import structure
-from . import blas, lapack, special_library, threads
+from . import blas, routines, special_library, threads
 from .emit import Emitter, Function, Module, Value
 from .kernel_code import KernelCode, in_memory
 from .llvm import Library as Code
@@ -71,8 +71,8 @@ def compile_segments(
     text = module.text()
     kinds = {type(step) for segment in segments for step in segment}
     symbols = blas.find().symbols if Library in kinds else {}
-    if Routine in kinds:
-        symbols = {**symbols, **lapack.symbols()}
+    for kind in {step.node.op.kind for segment in segments for step in segment if isinstance(step, Routine)}:
+        symbols = {**symbols, **routines.LIBRARIES[kind].symbols()}
     if chunked:
         symbols = {**symbols, "parallel_for": threads.parallel_for()}
     used = {name: address for name, address in symbols.items() if f"@{name}(" in text} | special_library.symbols(text)
@@ -103,7 +103,7 @@ def _write_segment(f: Function, segment, names, places) -> None:
             status = e.or_(status, result)
         elif isinstance(step, Routine):
             at = [pointer(None, b) for b in (*step.operands, *step.results)]
-            status = e.or_(status, lapack.write(f, step.node, at[: len(step.operands)], at[len(step.operands) :]))
+            status = e.or_(status, routines.LIBRARIES[step.node.op.kind].write(f, step.node, at[: len(step.operands)], at[len(step.operands) :]))
         else:
             _write_product(f, step, pointer)
     f.ret(status)
