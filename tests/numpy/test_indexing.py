@@ -147,7 +147,7 @@ def test_out_of_range_when_it_runs():
 def test_traced_mask_is_refused_where_its_values_are_not_known():
     x = Trace("jit of f").input(array_type(X))
     with pytest.raises(TypeError, match=r"np\.where"):
-        x[x > 0]
+        len(x[x > 0])
     with pytest.raises(TypeError, match="boolean scalar"):
         x[True]
 

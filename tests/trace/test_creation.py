@@ -1,0 +1,270 @@
+"""Arrays that a traced function makes itself: they act as the arrays that they are, and take traced values."""
+
+from __future__ import annotations
+
+import functools
+import math
+import threading
+from numpy import arange, array, zeros
+
+import numpy as np
+import pytest
+import scipy.linalg
+import scipy.special
+
+import tracejit as tj
+from tracejit.trace import Tracer
+from tracejit.trace.creation import NAMES
+
+X = np.array([0.5, -1.0, 2.0])
+TRANSFORMS = [tj.jit, tj.vmap, lambda f: lambda x: tj.jvp(f, (x,), (x,))[0]]
+
+
+def inside(f):
+    """What f gives while it is traced."""
+    found = []
+    tj.trace(lambda x: (found.append(f()), x)[1])(1.0)
+    return found[0]
+
+
+CALLS = {
+    "zeros": lambda: np.zeros((2, 3), "f4"),
+    "ones": lambda: np.ones(3, int),
+    "empty": lambda: np.empty(2) * 0,
+    "full": lambda: np.full((2, 2), 7),
+    "zeros_like": lambda: np.zeros_like(X),
+    "ones_like": lambda: np.ones_like([1, 2]),
+    "empty_like": lambda: np.empty_like(X) * 0,
+    "full_like": lambda: np.full_like(X, 3),
+    "array": lambda: np.array([[1, 2], [3, 4]], float),
+    "asarray": lambda: np.asarray([1, 2]),
+    "asanyarray": lambda: np.asanyarray((1.0, 2.0)),
+    "ascontiguousarray": lambda: np.ascontiguousarray(X),
+    "asfortranarray": lambda: np.asfortranarray([[1, 2]]),
+    "copy": lambda: np.copy(X),
+    "fromiter": lambda: np.fromiter(range(3), float),
+    "fromfunction": lambda: np.fromfunction(lambda i, j: i + j, (2, 3)),
+    "frombuffer": lambda: np.frombuffer(b"1234", np.uint8),
+    "arange": lambda: np.arange(2, 10, 3),
+    "linspace": lambda: np.linspace(0, 1, 5),
+    "logspace": lambda: np.logspace(0, 1, 4),
+    "geomspace": lambda: np.geomspace(1, 8, 4),
+    "meshgrid": lambda: np.meshgrid([1, 2], [3, 4])[0],
+    "indices": lambda: np.indices((2, 2)),
+    "eye": lambda: np.eye(2, 3, 1),
+    "identity": lambda: np.identity(2),
+    "diag": lambda: np.diag([1, 2]),
+    "diagflat": lambda: np.diagflat([1, 2]),
+    "tri": lambda: np.tri(3),
+    "tril": lambda: np.tril(np.ones((2, 2))),
+    "triu": lambda: np.triu([[1, 2], [3, 4]]),
+    "vander": lambda: np.vander([1, 2, 3]),
+    **{name: functools.partial(lambda name: getattr(np, name)(*([5, 2.0] if name == "kaiser" else [5])), name)
+       for name in ("bartlett", "blackman", "hamming", "hanning", "kaiser")},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_function_makes_a_proxy_of_the_same_value(name):
+    expected, got = CALLS[name](), inside(CALLS[name])
+    assert type(got) is Tracer and (got.dtype, got.shape) == (expected.dtype, expected.shape)
+    np.testing.assert_array_equal(np.asarray(got), expected)
+
+
+def test_names_that_are_bound_elsewhere():
+    from numpy import ones as uns
+
+    def f(x):
+        out, local = zeros(3), np.ones(2)
+        out[0], local[1] = x, 2 * x
+        return out.sum() + local.sum() + array([x, 1.0])[0] + arange(3)[2]
+
+    assert tj.grad(f)(2.0) == 4.0 and type(uns(2)) is np.ndarray
+
+
+def test_everything_is_put_back():
+    originals = {name: getattr(np, name) for name in NAMES}
+
+    def fail(x):
+        assert np.zeros is not originals["zeros"] and zeros is np.zeros
+        raise KeyError("from inside")
+
+    for transform in (tj.jit, tj.grad, tj.vmap, lambda f: tj.jit(tj.grad(f))):
+        with pytest.raises(KeyError):
+            transform(fail)(np.ones(2) if transform is tj.vmap else 1.0)
+        assert {name: getattr(np, name) for name in NAMES} == originals and zeros is originals["zeros"]
+    assert type(np.zeros(3)) is np.ndarray
+
+
+def test_switched_off(monkeypatch):
+    monkeypatch.setattr(tj.config, "trace_creation", False)
+    assert type(inside(lambda: np.zeros(2))) is np.ndarray
+
+    def f(x):
+        out = np.zeros(2)
+        out[0] = x
+        return out.sum()
+
+    with pytest.raises(tj.TracerConversionError):
+        tj.grad(f)(1.0)
+
+
+def test_libraries_and_other_threads_get_arrays():
+    def f(x):
+        a = scipy.linalg.hilbert(3)
+        b = np.linalg.inv(np.diag([1.0, 2.0, 4.0]))
+        c = scipy.special.roots_legendre(3)[0]
+        assert type(a) is np.ndarray and type(c) is np.ndarray
+        return np.sum(a @ b @ c * x)
+
+    assert tj.grad(f)(2.0) == pytest.approx(f(1.0))
+
+    seen = []
+
+    def g(x):
+        thread = threading.Thread(target=lambda: seen.append(type(np.zeros(3))))
+        thread.start()
+        thread.join()
+        return x
+
+    tj.jit(g)(1.0)
+    assert seen == [np.ndarray]
+
+
+def test_traces_in_several_threads():
+    def f(x):
+        out = np.zeros(20)
+        for i in range(20):
+            out[i] = x * i
+        return out.sum()
+
+    results = []
+    threads = [threading.Thread(target=lambda: results.extend(tj.grad(f)(1.0) for _ in range(10))) for _ in range(4)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    assert results == [190.0] * 40 and type(np.zeros(1)) is np.ndarray
+
+
+# ------------------------------------------------------------------------------------------------------------------ a known value acts as itself
+def known_values(x):
+    a = np.arange(6).reshape(2, 3)
+    w = np.array([0.5, 0.25])
+    assert int(a[1, 2]) == 5 and float(w[0]) == 0.5 and math.exp(w[1]) == math.exp(0.25) and bool(a[0, 1]) and a[1, 1].item() == 4
+    assert a.tolist() == [[0, 1, 2], [3, 4, 5]] and list(w) == [0.5, 0.25] and len(a) == 2 and (a == a).all() and 4 in a
+    assert {a[0, 1]: "one"}[1] == "one" and f"{w[0]:.2f}" == "0.50" and repr(w) == "array([0.5 , 0.25])" and isinstance(w[0], float)
+    assert type(np.sum(a)) is np.int64 and a.sum() == 15 and max(w) == 0.5 and sorted(w)[0] == 0.25 and w.flags.c_contiguous
+    assert a.strides == (24, 8) and a.tobytes() == np.asarray(a).tobytes() and scipy.special.erf(w)[0] == math.erf(0.5)
+    if a[0, 0] == 0 and np.any(w > 0.3):
+        x = x * a[1, 0]
+    for i in np.nonzero(a.ravel() > 3)[0]:
+        x = x + i
+    for n in a[0]:
+        x = x + n
+    table = [10.0, 20.0, 30.0]
+    y, z = np.array([1.0, 2.0])
+    np.testing.assert_allclose(w, [0.5, 0.25])
+    index = np.array([2, 0])
+    return x + table[a[0, 2]] + np.polyfit([0, 1], [0, 1], 1)[0] * z + y + np.array([1.0, 2.0, 3.0])[index][0] + np.stack([w, w])[1, 0]
+
+
+@pytest.mark.parametrize("transform", TRANSFORMS)
+def test_known_values(transform):
+    np.testing.assert_allclose(transform(known_values)(X), known_values(X))
+
+
+def test_traced_into_nested_lists():
+    def f(x, y):
+        m = np.array([[x, 1.0], [0.0, y * y]])
+        v = np.asarray([x, y], dtype=np.float64)
+        return (m @ v).sum() + np.array((x, [y][0]))[1] + np.asarray(x) + np.array(x) + np.full(3, y)[1] + np.diag([x, y])[1, 1]
+
+    x, y = 2.0, 3.0
+    assert tj.grad(f, (0, 1))(x, y) == (2 * x + 2, 3 * y * y + 1 + 1 + 1 + 1)
+    assert tj.jit(f)(x, y) == f(x, y)
+
+
+def test_copies_and_the_same_object():
+    def f(x):
+        a = np.zeros(3)
+        b, c, d = np.asarray(a), np.array(a), np.array(x)
+        a[0] = 1
+        b[1] = x[0]
+        d[0] = 7
+        return np.stack([a, b, c, d, x])
+
+    np.testing.assert_array_equal(tj.jit(f)(X), f(X.copy()))
+    np.testing.assert_array_equal(tj.vmap(f)(X[None])[0], f(X.copy()))
+
+
+def test_buffers():
+    def simulate(x):
+        n = 6
+        history = np.empty((n, 3))
+        velocity = np.zeros_like(x)
+        energy = np.zeros(n)
+        for t in range(n):
+            velocity += -0.1 * x
+            x = x + 0.1 * velocity
+            history[t] = x
+            energy[t] = 0.5 * np.sum(velocity**2)
+        return history.mean() + energy[-1]
+
+    h = 1e-6
+    expected = [(simulate(X + h * e) - simulate(X - h * e)) / (2 * h) for e in np.eye(3)]
+    np.testing.assert_allclose(tj.grad(simulate)(X), expected, rtol=1e-7)
+    np.testing.assert_allclose(tj.jit(tj.grad(simulate))(X), expected, rtol=1e-7)
+    np.testing.assert_allclose(tj.jit(simulate)(X), simulate(X))
+
+
+# ------------------------------------------------------------------------------------------------------------------ results
+@pytest.mark.parametrize("transform", TRANSFORMS)
+def test_results_are_arrays_of_their_own(transform):
+    def f(x):
+        a = np.zeros(2)
+        return a, np.arange(3), np.array([1.0, 2.0]), a + 1, np.ones((2, 2))[:, 0], x * 2
+
+    g = transform(f)
+    first, second = g(X), g(X)
+    for r, s in zip(first, second):
+        assert type(r) is np.ndarray and r.flags.writeable
+        kept = s.copy()
+        r[...] = 9
+        np.testing.assert_array_equal(s, kept)
+    np.testing.assert_array_equal(g(X)[0], np.zeros_like(first[0]))
+
+
+def test_auxiliary_results_are_arrays():
+    def f(x):
+        trace = np.zeros(3)
+        trace[1] = 5.0
+        return x * 2, {"trace": trace, "also": np.arange(2)}
+
+    gradient, aux = tj.grad(f, has_aux=True)(1.0)
+    assert gradient == 2.0 and type(aux["trace"]) is np.ndarray
+    np.testing.assert_array_equal(aux["trace"], [0, 5, 0])
+
+
+def test_a_constant_that_stays_after_the_trace():
+    kept = inside(lambda: np.arange(3.0))
+    assert type(kept * 2) is np.ndarray and np.asarray(kept).sum() == 3.0
+
+
+def test_methods_and_classes():
+    class Model:
+        def __init__(self):
+            self.table = np.linspace(0, 1, 4)
+
+        def __call__(self, x):
+            buffer = np.zeros(4)
+            buffer[:] = self.table * x
+            return buffer.sum()
+
+    assert tj.grad(Model())(3.0) == 2.0 and tj.jit(Model())(3.0) == 6.0
+
+
+def test_code_without_a_module():
+    space = {}
+    exec("from numpy import zeros\ndef f(x):\n    out = zeros(2)\n    out[0] = x\n    return out.sum()\n", space)
+    assert tj.grad(space["f"])(1.0) == 1.0
