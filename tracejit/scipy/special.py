@@ -1,7 +1,8 @@
 """`scipy.special` on traced values.
 
 SciPy's ufuncs need nothing from here: `scipy.special.erf(x)` is traced as it stands, and so are `zeta`, `softplus` and `sinc`, which call ufuncs.
-The functions below are those that convert their arguments to plain arrays, which a traced value refuses.
+The functions below are those that convert their arguments to plain arrays, which a traced value refuses; while a function is traced, their names in
+`scipy.special` and in the user's modules stand for these.
 
 >>> import numpy as np, tracejit as tj, tracejit.scipy.special as tsp
 >>> tj.grad(tsp.logsumexp)(np.array([0.0, 0.0]))

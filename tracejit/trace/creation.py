@@ -4,13 +4,17 @@ A plain array cannot hold a traced value, and plain NumPy code fills buffers (`o
 names of NumPy's creation functions stand for wrappers: in the module `numpy`, and in the user's modules that hold them by `from numpy import zeros`.
 With the end of the outermost trace the names are put back, so outside of traces nothing costs anything.
 
-A wrapper looks at who calls: code of installed libraries (NumPy, SciPy, the standard library, this package) and other threads get NumPy's own function.
-The look costs 0.3 us; to swap the names takes 3 us, and 5 us for each user module that holds some.
+A wrapper looks at who calls: code of installed libraries (NumPy, SciPy, the standard library, this package) and other threads get NumPy's own
+function.  The look costs 0.3 us; to swap the names takes 3 us, and 5 us for each user module that holds some.
+
+The plain functions of SciPy that convert their arguments (`scipy.special.logsumexp`, `scipy.linalg.expm`) are swapped in the same way for wrappers
+that call the functions of `tracejit.scipy` where an argument is traced.
 """
 
 from __future__ import annotations
 
 import functools
+import importlib
 import os
 import sys
 import sysconfig
@@ -121,6 +125,7 @@ def _is_the_users(function: FunctionType) -> bool:
 _lock = threading.Lock()
 _running = 0  # traces in all threads
 _wrappers: dict[int, tuple[Callable, Callable]] = {}  # by identity of NumPy's function
+_namesakes: dict[str, list[str]] = {}  # by SciPy's module: the names of its functions that have wrappers
 _swapped: list[tuple[dict[str, Any], str, Callable, Callable]] = []
 _holders: dict[int, tuple[int, list[str]]] = {}  # by identity of a module's globals: their number, and which of them are creation functions
 _modules: tuple[int, list[dict[str, Any]]] = (0, [])
@@ -130,6 +135,28 @@ def _make_wrappers() -> None:
     for name in NAMES:
         original = getattr(np, name)
         _wrappers[id(original)] = original, _wrapper(name, original)
+
+
+def _wrap_namesakes() -> None:
+    """The plain functions of SciPy's modules that have been imported since the last look."""
+    for module, ours in dispatch.NAMESAKES.items():
+        if module in _namesakes or module not in sys.modules:
+            continue
+        space, traced = sys.modules[module].__dict__, importlib.import_module(ours)
+        _namesakes[module] = [name for name in traced.__all__ if isinstance(space.get(name), FunctionType)]
+        for name in _namesakes[module]:
+            _wrappers[id(space[name])] = space[name], _on_traced_values(space[name], getattr(traced, name))
+        _holders.clear()
+
+
+def _on_traced_values(original: Callable, traced: Callable) -> Callable:
+    from ..numpy.promotion import holds_tracer
+
+    @functools.wraps(original, updated=())
+    def call(*args, **kwargs):
+        return (traced if any(map(holds_tracer, (*args, *kwargs.values()))) else original)(*args, **kwargs)
+
+    return call
 
 
 def _user_globals() -> list[dict[str, Any]]:
@@ -157,7 +184,10 @@ def _held(space: dict[str, Any]) -> list[str]:
 def _swap_in() -> None:
     if not _wrappers:
         _make_wrappers()
+    _wrap_namesakes()
     _swap_globals(np.__dict__, NAMES)
+    for module, names in _namesakes.items():
+        _swap_globals(sys.modules[module].__dict__, names)
     for space in _user_globals():
         _swap_globals(space, _held(space))
 
