@@ -22,6 +22,7 @@ def test_equal_requests_share_a_library_while_it_lives():
     library = compile_module(constant(41), {}, ["answer"])
     assert compile_module(constant(41), {}, ["answer"]) is library
     assert call(library) == 41
+    gc.collect()
     before = len(llvm._libraries)
     del library
     gc.collect()
