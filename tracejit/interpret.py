@@ -5,7 +5,7 @@ interpreter and the way in which one graph is inlined into another.
 """
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -46,3 +46,26 @@ def replay(graph: Graph, args: Sequence[Any]) -> list[Any]:
             for var in dead:
                 env.pop(var, None)
     return [a.value if type(a) is Literal else env[a] for a in graph.outputs]
+
+
+def run_scan(body: Callable, consts: Sequence[Any], carry: Sequence[Any], xs: Sequence[Any], length: int, reverse: bool) -> tuple:
+    """The op `scan` as a Python loop: `body(*consts, *carry, *rows)` gives the next carry and then the rows of the results."""
+    rows = []
+    for i in reversed(range(length)) if reverse else range(length):
+        out = _tuple(body(*consts, *carry, *(x[i] for x in xs)))
+        carry = out[: len(carry)]
+        rows.append(out[len(carry) :])
+    if reverse:
+        rows.reverse()
+    return (*carry, *(np.stack(column) for column in zip(*rows)))
+
+
+def run_while(cond: Callable, body: Callable, cond_consts: Sequence[Any], body_consts: Sequence[Any], carry: Sequence[Any]) -> tuple:
+    """The op `while_loop` as a Python loop."""
+    while cond(*cond_consts, *carry):
+        carry = _tuple(body(*body_consts, *carry))
+    return tuple(carry)
+
+
+def _tuple(out: Any) -> tuple:
+    return tuple(out) if isinstance(out, (tuple, list)) else (out,)

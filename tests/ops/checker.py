@@ -115,6 +115,8 @@ def printed(case: Case, args) -> None:
 
 def identities(case: Case, args, literals) -> None:
     """What the builder simplifies an application to has the type and the value of the application, whichever argument is which literal."""
+    if case.op.simplify is None and case.op.multiple:  # nothing is replaced: the literals would only make loops endless
+        return
     for i, literal in itertools.product(range(len(args)), literals):
         if np.ndim(args[i]):
             continue

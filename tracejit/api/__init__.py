@@ -1,11 +1,20 @@
 """What users call."""
 
 from .compilation import jit
+from .control import associative_scan, cond, fori_loop, map, scan, switch, while_loop
 from .differentiation import grad, hessian, hvp, jacfwd, jacrev, jvp, linear_transpose, linearize, stop_gradient, value_and_grad, vjp
 from .recording import ShapeDtype, eval_shape, trace
 from .vectorization import vmap
 
 __all__ = [
+    "associative_scan",
+    "cond",
+    "fori_loop",
+    "map",
+    "scan",
+    "switch",
+    "while_loop",
+
     "ShapeDtype",
     "eval_shape",
     "grad",

@@ -119,6 +119,14 @@ class _Body:
         if following:
             yield following(results)
 
+    def _named(self, value: Any, stem: str) -> Any:
+        """A parameter, with the names of functions for the graphs in it."""
+        if isinstance(value, Graph):
+            return self.functions.name_of(value, stem)
+        if isinstance(value, tuple) and any(isinstance(v, Graph) for v in value):
+            return tuple(self._named(v, stem) for v in value)
+        return value
+
     def expression(self, node: Node) -> str | tuple:
         op, show = node.op, node.op.show
         if isinstance(show, str):
@@ -128,7 +136,7 @@ class _Body:
             return f"{texts[0]} {INFIX[show]} {texts[1]}" if show in INFIX else f"{show}({', '.join(texts)})"
         operands = [Operand.of(self.atom(a), a.type) for a in node.inputs]
         if show is not None:
-            return show(*operands, **{k: self.functions.name_of(v, op.name) if isinstance(v, Graph) else v for k, v in node.params.items()})
+            return show(*operands, **{k: self._named(v, op.name) for k, v in node.params.items()})
         given = ["np", *operands, *(f"{k}={parameter(v)}" for k, v in node.params.items())]
         return f"tracejit.ops.core.by_name[{op.name!r}].run({', '.join(given)})"
 

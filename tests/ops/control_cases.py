@@ -1,0 +1,48 @@
+"""Rows of the operations that have graphs as bodies: scan, while_loop, switch."""
+from __future__ import annotations
+
+import numpy as np
+
+from tracejit.ir import ArrayType
+from tracejit.ops.bodies import build
+from tracejit.ops.scan import scan
+from tracejit.ops.switch import switch
+from tracejit.ops.while_loop import while_loop
+
+from .cases import Case, array, rows
+
+F8 = np.dtype("f8")
+VECTOR, NUMBER = ArrayType((3,), F8), ArrayType((), F8)
+
+
+def _floats(*shapes):
+    def make(rng, dtype):
+        if dtype != F8:
+            raise TypeError("the bodies of these rows are made for float64")
+        return tuple(array(rng, F8, s, 0.2, 1.5) for s in shapes)
+    return make
+
+
+def _body(types, f):
+    graph, outside = build(types, f)
+    assert not outside
+    return graph
+
+
+# The constant scales, the state is mixed with each row, and both are read out.
+_recurrence = _body([NUMBER, VECTOR, VECTOR], lambda c, h, x: [np.sin(h * c + x), h * x])
+_totals = _body([NUMBER, NUMBER], lambda s, x: [s + x * x, s])
+_cond = _body([NUMBER, NUMBER, VECTOR], lambda limit, s, x: [s < limit])
+_step = _body([NUMBER, NUMBER, VECTOR], lambda c, s, x: [s + c * c + 0.1, x * np.cos(c)])
+_branches = tuple(_body([NUMBER, VECTOR], f) for f in (lambda a, x: [a * x, a], lambda a, x: [np.exp(x), a * a], lambda a, x: [x, np.sum(x * x)]))
+
+rows["scan"] = [
+    Case(scan, _floats((), (3,), (4, 3)), dict(body=_recurrence, consts=1, carry=1, length=4, reverse=False), note="forwards"),
+    Case(scan, _floats((), (3,), (4, 3)), dict(body=_recurrence, consts=1, carry=1, length=4, reverse=True), note="backwards"),
+    Case(scan, _floats((), (5,)), dict(body=_totals, consts=0, carry=1, length=5, reverse=False), note="numbers"),
+]
+rows["while_loop"] = [Case(while_loop, _floats((), (), (), (3,)), dict(cond=_cond, body=_step, cond_consts=1, body_consts=1), smooth=False)]
+rows["switch"] = [
+    Case(switch, lambda rng, dtype, i=i: (np.int64(i), *_floats((), (3,))(rng, dtype)), dict(branches=_branches), note=f"branch {i}")
+    for i in range(-1, 4)
+]

@@ -1,0 +1,363 @@
+"""Loops and branches that stay loops and branches: `cond`, `switch`, `while_loop`, `fori_loop`, `scan`, `map`, `associative_scan`."""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from .. import tree
+from ..errors import at_user_line
+from ..ir import ArrayType, Graph
+from ..ops.bodies import same_captures
+from ..ops.elementwise import convert
+from ..ops.scan import scan as scan_op
+from ..ops.switch import switch as switch_op
+from ..ops.while_loop import while_loop as while_op
+from ..trace import Tracer, type_of
+from .recording import as_value, check_leaves, defined_at, name_of, record, require_callable
+
+
+def _body(f: Callable, what: str, types: Sequence[ArrayType], structure: tree.Structure):
+    return record(f, f"{what} of {name_of(f)}", types, structure, concrete=False)
+
+
+def _traced(values: Sequence[Any]) -> bool:
+    return any(type(v) is Tracer for v in values)
+
+
+def _settle(what: str, f: Callable, init: Any, run: Callable[[Sequence[ArrayType]], tuple[Sequence[ArrayType], tree.Structure]]) -> list[Any]:
+    """The initial state in the dtypes that a turn of the loop leaves unchanged.
+
+    `run(types)` traces the body and tells types and structure of the new state. Python numbers take the dtype that the body gives them; others are
+    promoted. Raises `TypeError` with the path of a leaf whose structure or shape changes, or whose dtype does not settle.
+    """
+    flat, structure = tree.flatten(init)
+    check_leaves(flat, init, f, what)
+    values = [as_value(x) for x in flat]
+    weak = [type_of(x).weak for x in flat]
+    for _ in range(4):
+        types = [type_of(v).strong for v in values]
+        out, out_structure = run(types)
+        if out_structure != structure:
+            tree.check_same_structure("the state", init, "the body's result", out_structure.unflatten([np.zeros(t.shape, t.dtype) for t in out]))
+        changed = False
+        for i, (have, new) in enumerate(zip(types, out)):
+            if have.shape != new.shape:
+                raise TypeError(
+                    at_user_line(
+                        f"{what}: the body {defined_at(f)} changes the state{tree.paths(init)[i]} from {have} to {new.strong}; "
+                        "a loop's state keeps its shape"
+                    )
+                )
+            if have.dtype != new.dtype:
+                dtype = new.dtype if weak[i] else np.result_type(have.dtype, new.dtype)
+                changed |= dtype != have.dtype
+                values[i], weak[i] = convert(values[i], dtype=dtype), False
+        if not changed:
+            return values
+    raise TypeError(at_user_line(f"{what}: the dtypes of the state do not settle: the body {defined_at(f)} promotes them again at each turn"))
+
+
+def _as_types(result: Any, wanted: Sequence[ArrayType]) -> Any:
+    """A body's result with its leaves in the dtypes of the state."""
+    flat, structure = tree.flatten(result)
+    return structure.unflatten([convert(as_value(x), dtype=t.dtype) if type_of(x).dtype != t.dtype else x for x, t in zip(flat, wanted)])
+
+
+# ----------------------------------------------------------------------------------------------------------------------------- branches
+def switch(index: Any, branches: Sequence[Callable], *operands: Any) -> Any:
+    """`branches[index](*operands)`, where the index may be traced; one outside is moved to the nearer end.
+
+    All branches are traced and must return trees of equal structure, shapes and dtypes; only the chosen one is computed, also in derivatives.
+    Raises `TypeError` where the branches differ.
+
+    >>> import numpy as np, tracejit as tj
+    >>> tj.jit(lambda i, x: tj.switch(i, [np.sin, np.cos], x))(1, 0.0)
+    np.float64(1.0)
+    """
+    branches = list(branches)
+    if not branches:
+        raise ValueError(at_user_line("switch needs at least one branch"))
+    for f in branches:
+        require_callable(f, "switch")
+    return _choose("switch", index, branches, operands)
+
+
+def cond(pred: Any, true_fun: Callable, false_fun: Callable, *operands: Any) -> Any:
+    """`true_fun(*operands)` where `pred` holds, else `false_fun(*operands)`; `pred` is one bool that may be traced. As `switch` with two branches.
+
+    >>> import tracejit as tj
+    >>> tj.jit(lambda x: tj.cond(x > 0, lambda x: x, lambda x: -x, x))(-2.0)
+    np.float64(2.0)
+    """
+    require_callable(true_fun, "cond")
+    require_callable(false_fun, "cond")
+    if type_of(pred).shape != ():
+        raise TypeError(at_user_line(f"cond: the condition must be one bool, got {type_of(pred)}: use np.where to choose element by element"))
+    return _choose("cond", pred != 0 if type_of(pred).dtype != bool else pred, [false_fun, true_fun], operands)
+
+
+def _choose(what: str, index: Any, branches: Sequence[Callable], operands: tuple) -> Any:
+    if type(index) is not Tracer:  # decided already: an ordinary call
+        return branches[min(max(int(index), 0), len(branches) - 1)](*operands)
+    if index.dtype.kind not in "biu" or index.shape:
+        raise TypeError(at_user_line(f"{what}: the index must be one integer, got {index.type}"))
+    flat, structure = tree.flatten(operands)
+    types = check_leaves(flat, operands, branches[0], what)
+    made = [_body(f, what, types, structure) for f in branches]
+    first = made[0]
+    for other, f in zip(made[1:], branches[1:]):
+        if other.structure != first.structure:
+            both = f"{defined_at(branches[0])} {first.structure}, {defined_at(f)} {other.structure}"
+            raise TypeError(at_user_line(f"{what}: the branches return trees of different structure: {both}"))
+    wanted = [ArrayType(ts[0].shape, np.result_type(*[t.dtype for t in ts])) for ts in zip(*[m.graph.out_types for m in made])]
+    for m, f in zip(made, branches):
+        for i, (t, w) in enumerate(zip(m.graph.out_types, wanted)):
+            if t.shape != w.shape:
+                path = tree.paths(first.structure.unflatten(range(len(wanted))))[i]
+                both = f"{defined_at(branches[0])} {w.shape}, {defined_at(f)} {t.shape}"
+                raise TypeError(at_user_line(f"{what}: the branches return different shapes{path and f' at {path}'}: {both}"))
+    if any(t.dtype != w.dtype for m in made for t, w in zip(m.graph.out_types, wanted)):
+        made = [_body(lambda *a, f=f: _as_types(f(*a), wanted), what, types, structure) for f in branches]
+    graphs, outside = same_captures([(m.graph, m.outside) for m in made])
+    results = switch_op(convert(index, dtype=np.dtype(np.int64)), *builtins.map(as_value, flat), *outside, branches=graphs)
+    return first.structure.unflatten(results)
+
+
+# -------------------------------------------------------------------------------------------------------------------------------- loops
+def scan(f: Callable, init: Any, xs: Any = None, length: int | None = None, reverse: bool = False, unroll: int = 1) -> tuple[Any, Any]:
+    """Run `state, y = f(state, x)` over the leading axis of `xs`; returns the last state and the stacked ys.
+
+    `init` and `xs` are trees; every leaf of `xs` has the same number of elements along its first axis, which is `length` (needed where `xs` is None:
+    then x is None).
+    The state keeps its structure and shapes; its dtypes are promoted until they settle.  `reverse` runs from the last element to the first, and ys
+    stay in the order of xs.
+    `unroll` turns are written out one after the other in each turn of the compiled loop.
+    Raises `TypeError` with the path of the leaf of the state that changes shape, `ValueError` where lengths differ.
+
+    >>> import numpy as np, tracejit as tj
+    >>> tj.scan(lambda total, x: (total + x, total), 0.0, np.array([1.0, 2.0, 3.0]))
+    (np.float64(6.0), array([0., 1., 3.]))
+    """
+    require_callable(f, "scan")
+    flat_xs, xs_structure = tree.flatten(xs)
+    check_leaves(flat_xs, xs, f, "scan")
+    rows = [as_value(x) for x in flat_xs]
+    for i, x in enumerate(rows):
+        shape = type_of(x).shape
+        if not shape or length is not None and shape[0] != length:
+            wanted = f"{length} elements along the first axis" if shape else "at least one axis"
+            raise ValueError(at_user_line(f"scan: xs{tree.paths(xs)[i]} has shape {shape}, expected {wanted}"))
+        length = shape[0]
+    if length is None:
+        raise ValueError(at_user_line("scan: without xs the number of turns must be given as `length=`"))
+    if unroll > 1 and length >= unroll:
+        return _unrolled_scan(f, init, xs, length, reverse, unroll)
+    row_types = [type_of(x)._replace(shape=type_of(x).shape[1:]) for x in rows]
+    structure = tree.structure((init, xs))
+    made: list[Any] = [None]
+    count = len(tree.leaves(init))
+    state_structure = tree.structure(init)
+
+    def run(types, wanted=None):
+        function = f if wanted is None else lambda s, x: _first_as_types(f(s, x), wanted)
+        made[0] = _body(function, "scan", [*types, *row_types], structure)
+        split = _state_and_rows(made[0], f)
+        return made[0].graph.out_types[: split[1]], split[0]
+
+    values = _settle("scan", f, init, run)
+    types = [type_of(v).strong for v in values]
+    if [t.strong for t in made[0].graph.out_types[:count]] != types:
+        run(types, types)
+    recording = made[0]
+    results = scan_op(
+        *recording.outside, *values, *rows, body=_outside_first(recording), consts=len(recording.outside), carry=count, length=length, reverse=reverse
+    )
+    _, ys_structure = recording.structure.children()
+    return state_structure.unflatten(results[:count]), ys_structure.unflatten(results[count:])
+
+
+def _first_as_types(pair: Any, wanted: Sequence[ArrayType]) -> Any:
+    state, y = pair
+    return _as_types(state, wanted), y
+
+
+def _state_and_rows(recording, f: Callable) -> tuple[tree.Structure, int]:
+    """Structure and number of leaves of the state that a scan's body returns."""
+    if recording.structure.type is not tuple or len(recording.structure.children()) != 2:
+        raise TypeError(at_user_line(f"scan: {defined_at(f)} must return a pair (state, y), got {recording.structure}"))
+    state = recording.structure.children()[0]
+    return state, state.num_leaves
+
+
+def _outside_first(recording) -> Graph:
+    """The body's graph with what it closes over as its first inputs: the constants of the loop."""
+    graph, n = recording.graph, len(recording.outside)
+    return Graph((*graph.inputs[len(graph.inputs) - n :], *graph.inputs[: len(graph.inputs) - n]), graph.nodes, graph.outputs)
+
+
+def _unrolled_scan(f: Callable, init: Any, xs: Any, length: int, reverse: bool, unroll: int) -> tuple[Any, Any]:
+    whole = length // unroll * unroll
+    first, rest = (slice(0, whole), slice(whole, length)) if not reverse else (slice(length - whole, length), slice(0, length - whole))
+
+    def several(state, block):
+        ys = []
+        for k in reversed(range(unroll)) if reverse else range(unroll):
+            state, y = f(state, tree.map(lambda x, k=k: x[k], block))
+            ys.append(y)
+        if reverse:
+            ys.reverse()
+        return state, tree.map(lambda *y: np.stack(y), *ys)
+
+    blocks = tree.map(lambda x: np.reshape(x[first], (whole // unroll, unroll, *type_of(x).shape[1:])), xs)
+    state, ys = scan(several, init, blocks, whole // unroll, reverse)
+    ys = tree.map(lambda y: np.reshape(y, (whole, *type_of(y).shape[2:])), ys)
+    if whole == length:
+        return state, ys
+    state, tail = scan(f, state, tree.map(lambda x: x[rest], xs), length - whole, reverse)
+    join = (lambda a, b: np.concatenate([b, a])) if reverse else (lambda a, b: np.concatenate([a, b]))
+    return state, tree.map(join, ys, tail)
+
+
+def while_loop(cond_fun: Callable, body_fun: Callable, init: Any, max_steps: int | None = None) -> Any:
+    """`while cond_fun(state): state = body_fun(state)`, where the state is a tree of arrays that may be traced; returns the last state.
+
+    Forward mode and `vmap` work as they are.  Reverse mode needs to know how often the loop may turn: under a bare `grad` the turns are counted
+    first; under `jit` give
+    `max_steps`, whose memory is reserved, and after which the loop stops. Raises `TypeError` with the path of a leaf of the state that changes shape,
+    or where the condition is not one bool.
+
+    >>> import tracejit as tj
+    >>> tj.while_loop(lambda x: x < 100.0, lambda x: 2.0 * x, 3.0)
+    np.float64(192.0)
+    """
+    require_callable(cond_fun, "while_loop")
+    require_callable(body_fun, "while_loop")
+    structure = tree.structure((init,))
+    made: list[Any] = [None]
+
+    def run(types, wanted=None):
+        function = body_fun if wanted is None else lambda s: _as_types(body_fun(s), wanted)
+        made[0] = _body(function, "while_loop", types, structure)
+        return made[0].graph.out_types, made[0].structure
+
+    values = _settle("while_loop", body_fun, init, run)
+    types = [type_of(v).strong for v in values]
+    if [t.strong for t in made[0].graph.out_types] != types:
+        run(types, types)
+    body = made[0]
+    condition = _body(cond_fun, "while_loop", types, structure)
+    if len(condition.graph.outputs) != 1 or condition.graph.out_types[0].shape or condition.graph.out_types[0].dtype != bool:
+        raise TypeError(
+            at_user_line(f"while_loop: {defined_at(cond_fun)} must return one bool, got {', '.join(map(str, condition.graph.out_types))}")
+        )
+
+    def loop(*values):
+        return while_op(
+            *condition.outside,
+            *body.outside,
+            *values,
+            cond=_outside_first(condition),
+            body=_outside_first(body),
+            cond_consts=len(condition.outside),
+            body_consts=len(body.outside),
+        )
+
+    steps = max_steps if max_steps is not None else _count_turns(condition, body, values)
+    if steps is None:
+        return tree.structure(init).unflatten(loop(*values))
+    rebuild = tree.structure(init).unflatten
+
+    def turn(state, _):
+        return cond(cond_fun(state), lambda s: _as_types(body_fun(s), types), lambda s: s, state), None
+
+    return scan(turn, rebuild(values), None, steps)[0]
+
+
+def _count_turns(condition, body, values: Sequence[Any]) -> int | None:
+    """How often the loop turns, where its values are known and it may be differentiated in reverse; None where it is to stay a loop."""
+    known = [_known(v) for v in (*condition.outside, *body.outside, *values)]
+    if not _traced((*condition.outside, *body.outside, *values)) or any(v is None for v in known):
+        return None
+    from ..interpret import replay
+
+    n, m = len(condition.outside), len(body.outside)
+    for_cond, for_body, state = known[:n], known[n : n + m], known[n + m :]
+    turns = 0
+    while replay(condition.graph, [*state, *for_cond])[0]:
+        state = replay(body.graph, [*state, *for_body])
+        turns += 1
+    return turns
+
+
+def _known(x: Any) -> Any:
+    """The array behind a proxy, through all traces outside, or None."""
+    while type(x) is Tracer:
+        if not x.owner.knows(x.atom):
+            return None
+        x = x.owner.ambient(x.atom)
+    return x
+
+
+def fori_loop(lower: Any, upper: Any, body_fun: Callable, init: Any, max_steps: int | None = None) -> Any:
+    """`for i in range(lower, upper): state = body_fun(i, state)`; returns the last state.
+
+    With bounds that are known numbers reverse mode works; with traced bounds it needs `max_steps`, as in `while_loop`.
+
+    >>> import tracejit as tj
+    >>> tj.fori_loop(0, 5, lambda i, total: total + i, 0)
+    np.int64(10)
+    """
+    require_callable(body_fun, "fori_loop")
+    if type(lower) is not Tracer and type(upper) is not Tracer:
+        count = max(0, int(upper) - int(lower))
+        return scan(lambda state, i: (body_fun(i, state), None), init, np.arange(int(lower), int(lower) + count), count)[0]
+    first = convert(as_value(lower), dtype=np.dtype(np.int64))
+    last = while_loop(lambda s: s[0] < upper, lambda s: (s[0] + 1, body_fun(s[0], s[1])), (first, init), max_steps)
+    return last[1]
+
+
+def map(f: Callable, xs: Any, batch_size: int | None = None) -> Any:
+    """`f` of each element along the leading axis of the tree `xs`, one after the other, or `batch_size` at a time by `vmap`; the results stacked.
+
+    >>> import numpy as np, tracejit as tj
+    >>> tj.map(lambda x: x * x, np.arange(3.0))
+    array([0., 1., 4.])
+    """
+    require_callable(f, "map")
+    if batch_size is None:
+        return scan(lambda _, x: (None, f(x)), None, xs)[1]
+    from .vectorization import vmap
+
+    n = type_of(tree.leaves(xs)[0]).shape[0]
+    whole = n // batch_size * batch_size
+    blocks = tree.map(lambda x: np.reshape(x[:whole], (whole // batch_size, batch_size, *type_of(x).shape[1:])), xs)
+    ys = tree.map(lambda y: np.reshape(y, (whole, *type_of(y).shape[2:])), scan(lambda _, x: (None, vmap(f)(x)), None, blocks)[1])
+    if whole == n:
+        return ys
+    return tree.map(lambda a, b: np.concatenate([a, b]), ys, vmap(f)(tree.map(lambda x: x[whole:], xs)))
+
+
+def associative_scan(f: Callable, xs: Any, reverse: bool = False, axis: int = 0) -> Any:
+    """All prefixes of `xs` combined by the associative `f(a, b)`, which works on whole slices at once: log2(n) rounds.
+
+    >>> import numpy as np, tracejit as tj
+    >>> tj.associative_scan(np.add, np.array([1.0, 2.0, 3.0, 4.0]))
+    array([ 1.,  3.,  6., 10.])
+    """
+    require_callable(f, "associative_scan")
+    xs = tree.map(lambda x: np.moveaxis(x, axis, 0), xs)
+    if reverse:
+        xs = tree.map(lambda x: x[::-1], xs)
+    n = type_of(tree.leaves(xs)[0]).shape[0]
+    step = 1
+    while step < n:  # Hillis and Steele (1986): after round k each element holds the combination of the 2^k before it
+        combined = f(tree.map(lambda x, s=step: x[:-s], xs), tree.map(lambda x, s=step: x[s:], xs))
+        xs = tree.map(lambda x, c, s=step: np.concatenate([x[:s], c]), xs, combined)
+        step *= 2
+    if reverse:
+        xs = tree.map(lambda x: x[::-1], xs)
+    return tree.map(lambda x: np.moveaxis(x, 0, axis), xs)

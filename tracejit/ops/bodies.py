@@ -1,0 +1,132 @@
+"""What the rules of loops and branches share: graphs as bodies, derived once and remembered, split for differentiation, batched."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable, Hashable, Sequence
+from typing import Any
+
+from ..interpret import replay
+from ..ir import ArrayType, Graph, Var
+from ..trace import Trace, type_of
+from ..transforms.batch import batch as batch_graph
+from ..transforms.forward import linearize
+from .core import zeros
+from .movement import broadcast_to
+
+_derived: weakref.WeakKeyDictionary[Graph, dict] = weakref.WeakKeyDictionary()
+
+
+def remember(graph: Graph, key: Hashable, make: Callable[[], Any]) -> Any:
+    """What a rule derives from a graph, made once in the graph's life."""
+    known = _derived.setdefault(graph, {})
+    if key not in known:
+        known[key] = make()
+    return known[key]
+
+
+def build(types: Sequence[ArrayType], function: Callable[..., Sequence[Any]]) -> tuple[Graph, list[Any]]:
+    """The graph of a function of proxies of these types, and the outside values that its last inputs stand for."""
+    trace = Trace("the body of a loop or branch")
+    return trace.finish(function(*[trace.input(t.strong) for t in types]))
+
+
+def _values(graph: Graph, args: Sequence[Any]) -> dict[Var, Any]:
+    return dict(zip(graph.inputs, args))
+
+
+class Split:
+    """A body for differentiation: `forward` gives outputs and then residuals; `linear` maps active tangents and residuals to the reached ones."""
+
+    def __init__(self, body: Graph, active: tuple[int, ...]):
+        def function(*args):
+            outputs, made = linearize(body, _values(body, args), active, "a loop or branch")
+            self.linear, self.reached, self.count = made.graph, made.reached, len(made.residuals)
+            return [*outputs, *made.residuals]
+
+        self.active = active
+        self.forward, self.outside = build(body.in_types, function)
+
+    def moved(self, count: int, tangents: Sequence[Any], residuals: Sequence[Any]) -> list[Any]:
+        """The tangents of all `count` outputs, None where zero."""
+        out: list[Any] = [None] * count
+        for i, t in zip(self.reached, replay(self.linear, [*tangents, *residuals])):
+            out[i] = t
+        return out
+
+
+def split(body: Graph, active: tuple[int, ...]) -> Split:
+    """Raises nothing that tracing the body did not: what it captures are constants of derivative rules, which are literals."""
+    made = remember(body, ("split", active), lambda: Split(body, active))
+    return made
+
+
+def parts(args, consts, carry):
+    return args[:consts], args[consts : consts + carry], args[consts + carry :]
+
+
+def grow(flags: list[bool], carry: slice, step: Callable[[tuple[bool, ...]], Sequence[bool]]) -> list[bool]:
+    """The least set of marked inputs that contains `flags` and, in the carry, everything that a turn marks."""
+    while True:
+        out = step(tuple(flags))
+        grown = [f or o for f, o in zip(flags[carry], out)]
+        if grown == flags[carry]:
+            return flags
+        flags = [*flags[: carry.start], *grown, *flags[carry.stop :]]
+
+
+def positions(flags: Sequence[bool]) -> tuple[int, ...]:
+    return tuple(i for i, f in enumerate(flags) if f)
+
+
+def materialize(tangents, primals, flags):
+    return [zeros(type_of(p)) if t is None else t for t, p, f in zip(tangents, primals, flags) if f]
+
+
+def cut(args, *counts):
+    parts, at = [], 0
+    for n in counts:
+        parts.append(args[at : at + n])
+        at += n
+    return parts
+
+
+def captures_first(graph: Graph, before: int, captured: int) -> Graph:
+    """The graph with its captured inputs, which come last, behind the first `before` ones."""
+    if not captured:
+        return graph
+    inputs = graph.inputs
+    return Graph((*inputs[:before], *inputs[-captured:], *inputs[before:-captured]), graph.nodes, graph.outputs)
+
+
+def batched_body(body: Graph, flags: tuple[bool, ...], n: int, wanted: tuple[bool, ...]):
+    """The body of a batch of n: graph, what it captures, and which outputs carry the batch axis; those in `wanted` are made to."""
+
+    def make():
+        marks: list[bool] = []
+
+        def function(*args):
+            outputs, found = batch_graph(body, args, flags)
+            for i, w in enumerate(wanted):
+                if w and not found[i]:
+                    outputs[i], found[i] = broadcast_to(outputs[i], shape=(n, *type_of(outputs[i]).shape)), True
+            marks.extend(found)
+            return outputs
+
+        graph, outside = build([t._replace(shape=(n, *t.shape)) if f else t for t, f in zip(body.in_types, flags)], function)
+        return graph, outside, tuple(marks)
+
+    return remember(body, ("batch", flags, n, wanted), make)
+
+
+def same_captures(made: Sequence[tuple[Graph, list[Any]]]) -> tuple[tuple[Graph, ...], list[Any]]:
+    """The graphs, each taking the captures of all."""
+    everything = [v for _, outside in made for v in outside]
+    graphs, at = [], 0
+    for graph, outside in made:
+        own = len(graph.inputs) - len(outside)
+        fill = [Var(type_of(v).strong) for v in everything]
+        fill[at : at + len(outside)] = graph.inputs[own:]
+        at += len(outside)
+        graphs.append(Graph((*graph.inputs[:own], *fill), graph.nodes, graph.outputs))
+    return tuple(graphs), everything
