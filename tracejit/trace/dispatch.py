@@ -22,6 +22,7 @@ libraries: dict[str, Callable[[], None]] = {}  # by module name: enters a librar
 operators: dict[str, Callable] = {}
 refusals: dict[str, str] = {}  # why there is no traced form: by the name of a ufunc, of a function with its module, or of a whole module
 refusals: dict[str, str] = {}  # why there is no traced form: by the name of a ufunc, of a function with its module, or of a whole module
+refusals: dict[str, str] = {}  # why there is no traced form: by the name of a ufunc, of a function with its module, or of a whole module
 # Plain functions that convert their arguments: SciPy's module, and ours that has traced versions of those in its `__all__` (see creation.py).
 NAMESAKES = {name: f"tracejit.{name}" for name in ("scipy.linalg", "scipy.optimize", "scipy.special")}
 refusals: dict[str, str] = {}  # why there is no traced form: by the name of a ufunc, of a function with its module, or of a whole module
