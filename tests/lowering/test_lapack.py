@@ -11,6 +11,8 @@ PROGRAMS = {
     "cholesky": lambda a, b: np.linalg.cholesky(a @ np.conj(a.mT)),
     "inv": lambda a, b: np.linalg.inv(a),
     "solve": lambda a, b: np.linalg.solve(a, b),
+    "solve, transposed": lambda a, b: np.linalg.solve(a, b) + np.linalg.solve(a.mT, b),
+    "det": lambda a, b: np.linalg.det(a),
     **{
         f"triangular_solve {lower} {transposed} {unit}": lambda a, b, how=(lower, transposed, unit): linalg.triangular_solve(
             a, b, **dict(zip(("lower", "transposed", "unit"), how))
@@ -39,6 +41,19 @@ def test_routines(name, dtype):
         single = dtype in ("f4", "c8")
         np.testing.assert_allclose(compiled(a, b), f(a, b), rtol=2e-3 if single else 1e-10, atol=1e-4 if single else 1e-12)
         assert "LAPACK" in str(compiled.kernels(a, b)) and "host" not in str(compiled.kernels(a, b))
+
+
+@pytest.mark.parametrize("a", [
+    np.zeros((3, 3)), np.ones((2, 2)), -np.eye(3), np.eye(3)[[1, 0, 2]], np.full((1, 1), np.nan), rng.standard_normal((4, 5, 5)),
+    rng.standard_normal((6, 6)).astype("f4"),
+], ids=lambda a: str(a.shape))
+def test_determinants(a):
+    compiled = tj.jit(lambda a: (*np.linalg.slogdet(a), np.linalg.det(a)))
+    assert "host" not in str(compiled.kernels(a))
+    with np.errstate(all="ignore"):
+        for got, want in zip(compiled(a), (*np.linalg.slogdet(a), np.linalg.det(a)), strict=True):
+            assert np.asarray(got).dtype == np.asarray(want).dtype
+            np.testing.assert_allclose(got, want, rtol=1e-4 if a.dtype == "f4" else 1e-11)
 
 
 def test_arguments_stay_as_they_are():

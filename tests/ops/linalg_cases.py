@@ -48,14 +48,27 @@ def row(name, *cases: Case) -> None:
     rows[name] = list(cases)
 
 
+BOTH = True, False
 SQUARES = (3, 3), (1, 1), (2, 3, 3)
 OBLONG = (4, 3), (3, 4), (3, 3), (2, 3, 2)
 
 row("cholesky", *[case("cholesky", (positive, s)) for s in SQUARES])
-BOTH = True, False
 row("triangular_solve", *[case("triangular_solve", (regular, a), (general, b), lower=lower, transposed=transposed, unit=unit)
                           for a, b in (((3, 3), (3, 2)), ((6, 2, 2), (6, 2, 1))) for lower in BOTH for transposed in BOTH for unit in BOTH])
 row("solve", *[case("solve", (regular, a), (general, b)) for a, b in (((3, 3), (3, 2)), ((2, 3, 3), (2, 3, 1)))])
+row("factor", *[case("factor", (regular, s), smooth=False) for s in SQUARES])
+
+
+def factored(a_shape, b_shape, transposed) -> Case:
+    def make(rng, dtype):
+        if dtype.kind not in ANY:
+            raise TypeError("systems are of floats or complex numbers")
+        a = regular(rng, dtype, *a_shape)
+        return a, *core.by_name["factor"].run(np, a), general(rng, dtype, *b_shape)
+    return Case(core.by_name["factored_solve"], make, {"transposed": transposed}, False, f"{a_shape} {b_shape}")
+
+
+row("factored_solve", *[factored(a, b, t) for a, b in (((3, 3), (3, 2)), ((3, 3), (3, 1)), ((2, 3, 3), (2, 3, 1))) for t in BOTH])
 row("inverse", *[case("inverse", (regular, s), strict=strict) for s in SQUARES for strict in BOTH])
 for _name in ("det", "cofactors", "slogdet", "expm"):
     row(_name, *[case(_name, (regular, s)) for s in SQUARES])

@@ -49,7 +49,7 @@ def solve(a, b):
         b = b[:, None]
     if b.ndim < 2 or b.shape[-2] != a.shape[-1]:
         raise ValueError(at_user_line(f"solve: {a.shape[-1]} equations do not match right sides of shape {b.shape[:-1] if vector else b.shape}"))
-    x = _folded_solve(a, b) if a.ndim == 2 < b.ndim else linalg.solve(*stacked("solve", a, b))
+    x = _folded_solve(a, b) if a.ndim == 2 < b.ndim else linalg.linear_solve(*stacked("solve", a, b))
     return x[..., 0] if vector else x
 
 
@@ -57,7 +57,7 @@ def _folded_solve(a, b):
     """One matrix, many right sides: they are more columns."""
     lead, n, k = b.shape[:-2], *b.shape[-2:]
     columns = np.reshape(np.moveaxis(b, -2, 0), (n, math.prod(lead) * k))
-    return np.moveaxis(np.reshape(linalg.solve(a, columns), (n, *lead, k)), 0, -2)
+    return np.moveaxis(np.reshape(linalg.linear_solve(a, columns), (n, *lead, k)), 0, -2)
 
 
 @implements(np.linalg.inv)

@@ -37,35 +37,41 @@ def symbols() -> dict[str, int]:
 def has_routine(node: Node) -> bool:
     """Whether the node's op has a routine for its dtype and parameters, and there is something to compute."""
     types = [a.type for a in (*node.inputs, *node.outputs)]
-    # Of a singular matrix `inverse` may have to give NaN instead of an error.
-    return types[0].dtype in blas.KINDS and all(t.size for t in types) and node.params.get("strict", True)
+    # Of a singular matrix `inverse` may have to give NaN instead of an error; the sign of a complex determinant is not written here.
+    if not node.params.get("strict", True) or (node.op.name == "slogdet" and types[0].dtype.kind == "c"):
+        return False
+    return types[0].dtype in blas.KINDS and all(t.size for t in types)
 
 
 def work(node: Node) -> list[ArrayType]:
     """The types of the work arrays that the node's routine needs."""
     a = node.inputs[0].type
     n = a.shape[-1]
-    pivots = ArrayType((n,), np.dtype(np.int64))
-    if node.op.name == "solve":
-        return [ArrayType((n, n), a.dtype), pivots, ArrayType(node.outputs[0].type.shape[-2:], a.dtype)]
-    if node.op.name == "inverse":
-        return [pivots, ArrayType((_BLOCK * n,), a.dtype)]
-    return []
+    factors, pivots = ArrayType((n, n), a.dtype), ArrayType((n,), np.dtype(np.int64))
+    columns = ArrayType(node.outputs[0].type.shape[-2:], a.dtype)
+    needs = {
+        "solve": [factors, pivots, columns],
+        "factored_solve": [columns],
+        "inverse": [pivots, ArrayType((_BLOCK * n,), a.dtype)],
+        "det": [factors, pivots],
+        "slogdet": [factors, pivots],
+    }
+    return needs.get(node.op.name, [])
 
 
 def write(f: Function, node: Node, operands: Sequence[Value], results: Sequence[Value]) -> Value:
     """Compute the node on the matrices at `operands` into `results`, which end with the work arrays. Returns the status, 0 if all went well."""
-    dtype = node.outputs[0].type.dtype
-    routine = _Routine(f, dtype)
-    count = len(node.inputs)
-    shapes = [a.type.shape for a in (*node.inputs, *node.outputs)]
-    own, shared = list(results[: len(node.outputs)]), list(results[len(node.outputs) :])
+    types = [a.type for a in (*node.inputs, *node.outputs)]
+    routine = _Routine(f, types[0].dtype)
+    given, made = len(node.inputs), len(node.outputs)
+    matrices = math.prod(types[0].shape[:-2])
+    shapes = [t.shape[-2:] for t in types[:given]]
 
     def one(i: Value) -> None:
-        at = [routine.element(p, i, math.prod(s[-2:])) for p, s in zip((*operands, *own), shapes)]
-        getattr(routine, node.op.name)(at[:count], at[count:], shared, [s[-2:] for s in shapes], **node.params)
+        at = [routine.part_of(p, i, t.nbytes // matrices) for p, t in zip((*operands, *results[:made]), types)]
+        getattr(routine, node.op.name)(at[:given], at[given:], results[made:], shapes, **node.params)
 
-    routine.loop(math.prod(shapes[0][:-2]), one)
+    routine.loop(matrices, one)
     return routine.failed()
 
 
@@ -79,14 +85,17 @@ class _Routine:
         self.parts = 2 if dtype.kind == "c" else 1
         self.bytes = dtype.itemsize // self.parts
         self.integer = blas.find().integer
-        self.info = f.alloca(self.integer, 1)
+        self.info, self.unreported = f.alloca(self.integer, 1), f.alloca(self.integer, 1)
         self.status = f.alloca("i64", 1)
         self.e.store(self.e.const("i64", 0), self.status, 8)
 
     # -- parts
-    def element(self, pointer: Value, i: Value, size: int = 1) -> Value:
-        """The address of part `i` of an array, in parts of `size` elements."""
-        return self.e.gep(pointer, self.part, self.e.imul(i, self.e.const("i64", size * self.parts)))
+    def part_of(self, pointer: Value, i: Value, size: int) -> Value:
+        """The address of part `i` of an array, in parts of `size` bytes."""
+        return self.e.gep(pointer, "i8", self.e.imul(i, self.e.const("i64", size)))
+
+    def element(self, pointer: Value, i: Value) -> Value:
+        return self.part_of(pointer, i, self.bytes * self.parts)
 
     def loop(self, count: int, body: Callable[[Value], None]) -> None:
         f, e = self.f, self.e
@@ -144,7 +153,7 @@ class _Routine:
     def failed(self) -> Value:
         return self.e.load(self.status, "i64", 8)
 
-    # -- the ops: (operands, results, work, shapes of one matrix each, parameters)
+    # -- the ops: (operands, results, work arrays, shapes of one matrix of each operand, parameters)
     def cholesky(self, operands, results, work, shapes) -> None:
         """The lower triangle of a is the upper one of what LAPACK sees, conj(a); its factor u, u^H u = conj(a), is l^T, which in C order is l."""
         n = shapes[0][0]
@@ -160,13 +169,21 @@ class _Routine:
 
     def solve(self, operands, results, work, shapes) -> None:
         """LAPACK factors a^T, and solves with the transpose of that. More than one right side is brought into its order and back."""
-        n, k = shapes[1]
         factors, pivots, columns = work
-        self.copy(operands[0], factors, n, n)
-        self.call("getrf", n, n, factors, n, pivots, self.info)
-        x = results[0] if k == 1 else columns
-        self.copy(operands[1], x, n, k, transposed=True)
-        self.call("getrs", "T", n, k, factors, n, pivots, x, n, self.info)
+        self.factor(operands[:1], [factors, pivots], [], shapes)
+        self.factored_solve([None, factors, pivots, operands[1]], results, [columns], [*shapes[:1] * 3, shapes[1]], False)
+
+    def factor(self, operands, results, work, shapes) -> None:
+        n = shapes[0][0]
+        self.copy(operands[0], results[0], n, n)
+        self.call("getrf", n, n, results[0], n, results[1], self.info)
+
+    def factored_solve(self, operands, results, work, shapes, transposed) -> None:
+        _, factors, pivots, b = operands
+        n, k = shapes[3]
+        x = results[0] if k == 1 else work[0]
+        self.copy(b, x, n, k, transposed=True)
+        self.call("getrs", "N" if transposed else "T", n, k, factors, n, pivots, x, n, self.info)
         if k > 1:
             self.copy(x, results[0], k, n, transposed=True)
 
@@ -177,3 +194,52 @@ class _Routine:
         self.copy(operands[0], results[0], n, n)
         self.call("getrf", n, n, results[0], n, pivots, self.info)
         self.call("getri", n, results[0], n, pivots, space, _BLOCK * n, self.info)
+
+    def _diagonal(self, operands, work, n: int, body: Callable[[Value, list[Value]], None]) -> None:
+        """Factor the matrix, and call `body` with whether row i was exchanged, and the parts of element i of the diagonal of u."""
+        e = self.e
+        factors, pivots = work
+        self.copy(operands[0], factors, n, n)
+        self.call("getrf", n, n, factors, n, pivots, self.unreported)  # singular is no failure here
+        width = 4 if self.integer == "i32" else 8
+
+        def row(i: Value) -> None:
+            pivot = e.load(e.gep(pivots, self.integer, i), self.integer, width)
+            own = e.iadd(i, e.const("i64", 1))
+            exchanged = e.icmp("ne", e.sext(pivot, "i64"), own)
+            at = self.element(factors, e.imul(i, e.const("i64", n + 1)))
+            body(exchanged, [e.load(e.gep(at, self.part, e.const("i64", k)), self.part, self.bytes) for k in range(self.parts)])
+
+        self.loop(n, row)
+
+    def det(self, operands, results, work, shapes) -> None:
+        e = self.e
+        places = [e.gep(results[0], self.part, e.const("i64", k)) for k in range(self.parts)]
+        for place, value in zip(places, (1.0, 0.0)):
+            e.store(e.const(self.part, value), place, self.bytes)
+
+        def multiply(exchanged: Value, d: list[Value]) -> None:
+            x = [e.load(place, self.part, self.bytes) for place in places]
+            product = [e.fmul(x[0], d[0])]
+            if self.parts == 2:
+                product = [e.fsub(product[0], e.fmul(x[1], d[1])), e.fadd(e.fmul(x[0], d[1]), e.fmul(x[1], d[0]))]
+            for place, value in zip(places, product):
+                e.store(e.select(exchanged, e.fneg(value), value), place, self.bytes)
+
+        self._diagonal(operands, work, shapes[0][0], multiply)
+
+    def slogdet(self, operands, results, work, shapes) -> None:
+        e = self.e
+        sign, logarithm = results
+        zero, one = e.const(self.part, 0.0), e.const(self.part, 1.0)
+        e.store(one, sign, self.bytes)
+        e.store(zero, logarithm, self.bytes)
+
+        def multiply(exchanged: Value, d: list[Value]) -> None:
+            own = e.select(e.fcmp("oeq", d[0], zero), zero, e.copysign(one, d[0]))
+            product = e.fmul(e.load(sign, self.part, self.bytes), own)
+            e.store(e.select(exchanged, e.fneg(product), product), sign, self.bytes)
+            size = self.f.call("log" if self.part == "double" else "logf", self.part, [e.fabs(d[0])], pure=True)
+            e.store(e.fadd(e.load(logarithm, self.part, self.bytes), size), logarithm, self.bytes)
+
+        self._diagonal(operands, work, shapes[0][0], multiply)

@@ -11,13 +11,13 @@ from .lu import lu, permutation
 from .matrices import adjoint, half_lower, hermitian
 from .pinv import lstsq, pinv
 from .qr import qr
-from .solve import inverse, solve
+from .solve import factor, factored_solve, inverse, linear_solve, solve
 from .svd import singular_values, svd
 from .sylvester import sqrtm, sylvester
 from .triangular import triangular_solve
 
 __all__ = [
-    "adjoint", "cholesky", "cofactor_slope", "cofactors", "det", "eig", "eigh", "eigvals", "eigvalsh", "expm", "expm_slope", "half_lower",
-    "hermitian", "inverse", "lstsq", "lu", "over_gap", "permutation", "pinv", "qr", "singular_values", "slogdet", "solve", "sqrtm", "svd",
-    "sylvester", "triangular_solve",
+    "adjoint", "cholesky", "cofactor_slope", "cofactors", "det", "eig", "eigh", "eigvals", "eigvalsh", "expm", "expm_slope", "factor",
+    "factored_solve", "half_lower", "hermitian", "inverse", "linear_solve", "lstsq", "lu", "over_gap", "permutation", "pinv", "qr",
+    "singular_values", "slogdet", "solve", "sqrtm", "svd", "sylvester", "triangular_solve",
 ]

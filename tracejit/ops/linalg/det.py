@@ -28,7 +28,7 @@ def _jvp_det(primals, out, tangents):
     return np.sum(cofactors(primals[0]) * tangents[0], axis=(-2, -1))
 
 
-det = define("det", infer=_infer_det, run=lambda xp, a: xp.linalg.det(a), jvp=_jvp_det, batch=lambda args, batched: det(args[0]), dear=True,
+det = define("det", infer=_infer_det, run=lambda xp, a: xp.linalg.det(a), jvp=_jvp_det, batch=lambda args, batched: det(args[0]), kind="lapack", dear=True,
              show="np.linalg.det")
 
 
@@ -145,4 +145,4 @@ def _jvp_slogdet(primals, outs, tangents):
 
 
 slogdet = define("slogdet", infer=_infer_slogdet, run=lambda xp, a: tuple(xp.linalg.slogdet(a)), jvp=_jvp_slogdet,
-                 batch=lambda args, batched: slogdet(args[0]), multiple=True, dear=True, show="np.linalg.slogdet")
+                 batch=lambda args, batched: slogdet(args[0]), multiple=True, kind="lapack", dear=True, show="np.linalg.slogdet")
