@@ -39,7 +39,7 @@ def _settle(what: str, f: Callable, init: Any, run: Callable[[Sequence[ArrayType
     values = [as_value(x) for x in flat]
     weak = [type_of(x).weak for x in flat]
     for _ in range(4):
-        types = [type_of(v).strong for v in values]
+        types = [type_of(v)._replace(weak=w) for v, w in zip(values, weak)]
         out, out_structure = run(types)
         if out_structure != structure:
             tree.check_same_structure("the state", init, "the body's result", out_structure.unflatten([np.zeros(t.shape, t.dtype) for t in out]))
@@ -252,7 +252,7 @@ def while_loop(cond_fun: Callable, body_fun: Callable, init: Any, max_steps: int
     condition = _body(cond_fun, "while_loop", types, structure)
     if len(condition.graph.outputs) != 1 or condition.graph.out_types[0].shape or condition.graph.out_types[0].dtype != bool:
         raise TypeError(
-            at_user_line(f"while_loop: {defined_at(cond_fun)} must return one bool, got {', '.join(map(str, condition.graph.out_types))}")
+            at_user_line(f"while_loop: {defined_at(cond_fun)} must return one bool, got {', '.join(builtins.map(str, condition.graph.out_types))}")
         )
 
     def loop(*values):
