@@ -27,11 +27,9 @@ _SINGLE = str.maketrans("Dd", "Ff")
 
 
 class _UFunc(ctypes.Structure):
-    """The head of a PyUFuncObject."""
+    """The first fields of a PyUFuncObject, behind those that every object has."""
 
     _fields_ = [
-        ("references", ctypes.c_ssize_t),
-        ("type", ctypes.c_void_p),
         ("nin", ctypes.c_int),
         ("nout", ctypes.c_int),
         ("nargs", ctypes.c_int),
@@ -52,9 +50,11 @@ def symbols() -> dict[str, int]:
     for name, loop in _LOOPS.items():
         ufunc = getattr(ufuncs, name, None)
         for kind, types in (("double", loop), ("float", loop.translate(_SINGLE))):
-            if not isinstance(ufunc, np.ufunc) or types not in ufunc.types or ufunc.nin != 2:
+            if not isinstance(ufunc, np.ufunc) or types not in ufunc.types:
                 return {}
-            place, head = ufunc.types.index(types), _UFunc.from_address(id(ufunc))
+            place, head = ufunc.types.index(types), _UFunc.from_address(id(ufunc) + object.__basicsize__)
+            if (head.nin, head.nout, head.nargs) != (2, 1, 3):
+                return {}
             found[f"{name}_{kind}"] = head.functions[place]
             if head.data and head.data[place]:
                 found[f"{name}_{kind}_data"] = head.data[place]
