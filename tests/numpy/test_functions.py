@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-import tracejit.numpy  # noqa: F401
+import tracejit as tj
+import tracejit.numpy
 
 X = np.random.default_rng(0).standard_normal((3, 4)) * 2
 SPECIAL = np.array([0.0, -0.0, 1.0, np.nan, np.inf, -np.inf])
@@ -180,3 +181,57 @@ def test_unknown_functions_say_so():
         np.repeat(x, x[0].astype(int))
     with pytest.raises(TypeError, match=r"np\.where"):
         np.where(x > 0)
+
+
+# -- weights, coordinates, periods
+T = np.array([0, 1, 1.5, 3, 3.2, 5])
+ROWS = np.random.default_rng(5).standard_normal((3, 6))
+
+
+def test_weighted_covariance(agrees):
+    frequencies, importances = np.array([1, 2, 1, 3, 1, 2]), np.array([0.3, 0.9, 0.2, 0.5, 0.8, 0.1])
+    for options in ({}, {"fweights": frequencies}, {"aweights": importances}, {"fweights": frequencies, "aweights": importances},
+                    {"aweights": importances, "bias": True}, {"aweights": -importances}, {"fweights": importances}, {"ddof": 1.5},
+                    {"fweights": frequencies[1:]}):
+        for x in (ROWS, ROWS + 1j * ROWS[::-1]):
+            agrees(lambda v, options=options: np.cov(v, **options), x)
+    agrees(lambda v, w: np.cov(v, aweights=w), ROWS, importances)
+
+
+@pytest.mark.parametrize("edge_order", [1, 2])
+def test_gradient_of_samples(agrees, edge_order):
+    for x in (ROWS, ROWS + 1j, (ROWS * 9).astype(int), ROWS.astype("f4")):
+        for where, options in (((), {}), ((0.5,), {"axis": 1}), ((0.5, 2.0), {}), ((T,), {"axis": 1}), (([0, 1, 5], T), {}), ((T,), {}),
+                               ((T[:3],), {"axis": 1})):
+            agrees(lambda v, w=where, o=options: np.gradient(v, *w, edge_order=edge_order, **o), x, rtol=1e-5, atol=1e-5)
+    agrees(lambda v: np.gradient(v, edge_order=3), ROWS)
+    tj.check_grads(lambda v, t: np.gradient(v, t, axis=1, edge_order=edge_order), (ROWS, T))
+
+
+def test_periodic_interpolation(agrees):
+    x = np.linspace(-7, 7, 31)
+    agrees(lambda v: np.interp(v, [190, -190, 350, -350], [5, 10, 3, 4], period=360), x * 50)
+    agrees(lambda v, xp, fp: np.interp(v, xp, fp, period=3.3), x, np.array([0.3, 5, 1.7]), np.array([1.0, 2, 3]))
+    agrees(lambda v: np.interp(v, [1, 2], [3, 4], period=0), x)
+    agrees(lambda v: np.interp(v, [1, 2], [3, 4], period=-5), x)
+
+
+def test_extrema_without_nan(agrees):
+    holes = np.where(ROWS > 1, np.nan, ROWS)
+    holes[0] = np.nan
+    mask = ROWS > -0.5
+    for f in (np.nanmax, np.nanmin):
+        for x in (ROWS, holes, (ROWS * 3).astype(int)):
+            agrees(f, x)
+            agrees(lambda v, f=f: f(v, axis=0, keepdims=True), x)
+            agrees(lambda v, f=f: f(v, axis=1, initial=1), x)
+            agrees(lambda v, f=f: f(v, axis=1, where=mask, initial=-1), x)
+            agrees(lambda v, f=f: f(v, where=mask), x)
+
+
+def test_answers_that_are_known():
+    def asked(v):
+        assert np.allclose(v, v) is True and np.array_equal(v, v + 1) is False and np.array_equiv(v, v) is True
+        assert np.real_if_close(v + 1e-20j).dtype == float and np.real_if_close(v + 1j).dtype == complex
+        return v
+    tj.jvp(asked, (ROWS,), (ROWS,))

@@ -9,7 +9,7 @@ from ..ops import elementwise as ops
 from ..trace import dispatch
 from . import reductions
 from .promotion import as_array, astype, cast, common_dtype, operand, promote
-from .register import implements, refuse
+from .register import implements, known, refuse
 from .taking import nonzero
 from .ufuncs import absolute, add, equal, isfinite, isnan, less_equal, logical_and, logical_or, multiply, positive, subtract
 
@@ -117,29 +117,35 @@ def isclose(a, b, rtol=1e-05, atol=1e-08, equal_nan=False):
 
 @implements(np.allclose)
 def allclose(a, b, rtol=1e-05, atol=1e-08, equal_nan=False):
-    """As `numpy.allclose`, with a traced boolean for the answer."""
-    return reductions.all(isclose(a, b, rtol, atol, equal_nan))
+    """As `numpy.allclose`, with a traced boolean for the answer where values are not known."""
+    return _answer(reductions.all(isclose(a, b, rtol, atol, equal_nan)))
+
+
+def _answer(truth):
+    """A Python boolean, where it is known."""
+    value = known(truth)
+    return truth if value is None else bool(value)
 
 
 @implements(np.array_equal)
 def array_equal(a1, a2, equal_nan=False):
-    """As `numpy.array_equal`, with a traced boolean for the answer where the shapes agree."""
+    """As `numpy.array_equal`, with a traced boolean for the answer where the shapes agree and values are not known."""
     x, y = as_array(a1), as_array(a2)
     if x.shape != y.shape:
         return False
     same = equal(x, y)
-    return reductions.all(logical_or(same, logical_and(isnan(x), isnan(y))) if equal_nan else same)
+    return _answer(reductions.all(logical_or(same, logical_and(isnan(x), isnan(y))) if equal_nan else same))
 
 
 @implements(np.array_equiv)
 def array_equiv(a1, a2):
-    """As `numpy.array_equiv`, with a traced boolean for the answer where the shapes broadcast."""
+    """As `numpy.array_equiv`, with a traced boolean for the answer where the shapes broadcast and values are not known."""
     x, y = as_array(a1), as_array(a2)
     try:
         np.broadcast_shapes(x.shape, y.shape)
     except ValueError:
         return False
-    return reductions.all(equal(x, y))
+    return _answer(reductions.all(equal(x, y)))
 
 
 # -- NaN and infinity

@@ -10,7 +10,9 @@ from ..ir.types import FLOAT
 from ..ops import cumulative, movement
 from ..ops import elementwise as ops
 from ..ops.indexing import gather
+from ..ops.sorting import argsort
 from ..ops.sorting import searchsorted as search
+from ..trace import Tracer
 from . import reductions
 from .axes import axis_index
 from .comparing import where
@@ -18,9 +20,9 @@ from .constants import filled
 from .joining import concatenate
 from .products import dot
 from .promotion import as_array, astype, cast, checked_dtype, common_dtype, promote
-from .register import implements, refuse
+from .register import implements, known, refuse
 from .shaping import lined, part, ravel
-from .ufuncs import arctan2, conjugate, divide, multiply, not_equal, rint, subtract, trunc
+from .ufuncs import absolute, arctan2, conjugate, divide, multiply, not_equal, remainder, rint, subtract, trunc
 
 
 # -- complex numbers
@@ -48,11 +50,14 @@ def angle(z, deg=False):
 
 @implements(np.real_if_close)
 def real_if_close(a, tol=100):
-    """As `numpy.real_if_close`, which looks at values: only for arrays that are real already."""
+    """As `numpy.real_if_close`; the values of complex numbers must be known while tracing."""
     x = as_array(a)
-    if x.dtype.kind == "c":
+    if x.dtype.kind != "c":
+        return x
+    values = known(x)
+    if values is None:
         raise TypeError(at_user_line("np.real_if_close of a traced complex array depends on its values: use np.real"))
-    return x
+    return real(x) if np.isrealobj(np.real_if_close(values, tol)) else x
 
 
 # -- rounding
@@ -201,32 +206,57 @@ def ediff1d(ary, to_end=None, to_begin=None):
 
 @implements(np.gradient)
 def gradient(f, *varargs, axis=None, edge_order=1):
-    """As `numpy.gradient`, for evenly spaced samples and first-order ends."""
+    """As `numpy.gradient`."""
     x = as_array(f)
-    if edge_order != 1:
-        raise TypeError(at_user_line("np.gradient(..., edge_order=2) has no traced form"))
+    if edge_order > 2:
+        raise ValueError(at_user_line("'edge_order' greater than 2 not supported"))
     axes = tuple(range(x.ndim)) if axis is None else tuple(axis_index(d, x.ndim) for d in (axis if isinstance(axis, tuple) else (axis,)))
-    steps = [1.0] * len(axes) if not varargs else list(varargs) * (len(axes) if len(varargs) == 1 else 1)
+    steps = [1.0] * len(axes) if not varargs else list(varargs) * (len(axes) if len(varargs) == 1 and np.ndim(varargs[0]) == 0 else 1)
     if len(steps) != len(axes):
         raise TypeError(at_user_line("invalid number of arguments"))
     if x.dtype.kind not in "fc":
         x = cast(x, FLOAT)
-    results = [_slope(x, d, step) for d, step in zip(axes, steps)]
+    results = [_slope(x, d, step, edge_order) for d, step in zip(axes, steps)]
     return results[0] if len(results) == 1 else tuple(results)
 
 
-def _slope(x, axis: int, step):
+def _slope(x, axis: int, step, edge_order: int):
+    """The slope of the parabola through three neighbours inside, of that or of the line through two at the ends."""
     n = x.shape[axis]
-    if n < 2:
+    if n < edge_order + 1:
         raise ValueError(at_user_line("Shape of array too small to calculate a numerical gradient, at least (edge_order + 1) elements are required."))
     step = as_array(step)
-    if step.ndim:
-        raise TypeError(at_user_line("np.gradient with coordinates instead of a step has no traced form"))
-    step = cast(step, common_dtype(x)) if step.dtype.kind != "c" else step
-    first = divide(subtract(part(x, 1, 2, axis), part(x, 0, 1, axis)), step)
-    inside = divide(subtract(part(x, 2, n, axis), part(x, 0, n - 2, axis)), multiply(2, step))
-    last = divide(subtract(part(x, n - 1, n, axis), part(x, n - 2, n - 1, axis)), step)
-    return concatenate([first, inside, last], axis)
+    if step.ndim == 0:
+        step = cast(step, common_dtype(x)) if step.dtype.kind != "c" else step
+        inside = divide(subtract(part(x, 2, n, axis), part(x, 0, n - 2, axis)), multiply(2, step))
+        return concatenate([_end_slope(x, axis, step, step, edge_order, False), inside, _end_slope(x, axis, step, step, edge_order, True)], axis)
+    if step.ndim > 1:
+        raise ValueError(at_user_line("distances must be either scalars or 1d"))
+    if step.size != n:
+        raise ValueError(at_user_line("when 1d, distances must match the length of the corresponding dimension"))
+    widths = diff(step if step.dtype.kind in "fc" else cast(step, FLOAT))
+
+    def width(i, j):
+        return movement.reshape(part(widths, i, j, 0), shape=tuple(j - i if d == axis else 1 for d in range(x.ndim)))
+    left, right = width(0, n - 2), width(1, n - 1)
+    inside = (part(x, 0, n - 2, axis) * (-right / (left * (left + right))) + part(x, 1, n - 1, axis) * ((right - left) / (left * right))
+              + part(x, 2, n, axis) * (left / (right * (left + right))))
+    first = _end_slope(x, axis, width(0, 1), width(min(1, n - 2), min(2, n - 1)), edge_order, False)
+    last = _end_slope(x, axis, width(n - 2, n - 1), width(max(n - 3, 0), max(n - 2, 1)), edge_order, True)
+    return cast(concatenate([first, inside, last], axis), x.dtype)
+
+
+def _end_slope(x, axis: int, near, far, edge_order: int, at_end: bool):
+    """The slope at one end, from the widths of the two intervals next to it; the far end mirrors the near one."""
+    n = x.shape[axis]
+    places = [n - 1, n - 2, n - 3] if at_end else [0, 1, 2]
+    a, b = (part(x, i, i + 1, axis) for i in places[:2])
+    if edge_order == 1:
+        return divide(subtract(a, b) if at_end else subtract(b, a), near)
+    c = part(x, places[2], places[2] + 1, axis)
+    both = near + far
+    slope = a * (-(2 * near + far) / (near * both)) + b * (both / (near * far)) + c * (-near / (far * both))
+    return -slope if at_end else slope
 
 
 @implements(np.trapezoid)
@@ -268,7 +298,8 @@ def unwrap(p, discont=None, axis=-1, *, period=2 * math.pi):
 @implements(np.interp)
 def interp(x, xp, fp, left=None, right=None, period=None):
     """As `numpy.interp`. At a knot the slope is the one of the interval to its right; outside it is 0."""
-    refuse("np.interp", period=period)
+    if period is not None:
+        return _periodic(x, xp, fp, period)
     complex_values = as_array(fp).dtype.kind == "c"
     x, xp = (cast(as_array(v), FLOAT) for v in (x, xp))
     fp = cast(as_array(fp), np.dtype(complex) if complex_values else FLOAT)
@@ -287,6 +318,24 @@ def interp(x, xp, fp, left=None, right=None, period=None):
     below, above = (movement.reshape(part(fp, i, i + 1, 0), shape=()) for i in (0, n - 1))
     result = where(x < first, below if left is None else cast(as_array(left), fp.dtype), result)
     return where(x > last, above if right is None else cast(as_array(right), fp.dtype), result)
+
+
+def _periodic(x, xp, fp, period):
+    """The knots, brought into one period and sorted, with one more beyond either end."""
+    if type(period) is not Tracer and period == 0:
+        raise ValueError(at_user_line("period must be a non-zero value"))
+    period = absolute(period)
+    x, xp = (remainder(cast(as_array(v), FLOAT), period) for v in (x, xp))
+    fp = as_array(fp)
+    if xp.ndim != 1 or fp.ndim != 1:
+        raise ValueError(at_user_line("Data points must be 1-D sequences"))
+    if xp.shape != fp.shape:
+        raise ValueError(at_user_line("fp and xp are not of the same length."))
+    n, order = xp.size, argsort(xp, axis=0, descending=False)
+    xp, fp = (gather(v, order, axes=(0,), mode="clip") for v in (xp, fp))
+    xp = concatenate([part(xp, n - 1, n, 0) - period, xp, part(xp, 0, 1, 0) + period])
+    fp = concatenate([part(fp, n - 1, n, 0), fp, part(fp, 0, 1, 0)])
+    return interp(x, xp, fp)
 
 
 def _within(i, largest: int):

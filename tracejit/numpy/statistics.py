@@ -8,16 +8,15 @@ import numpy as np
 from ..errors import at_user_line
 from ..ir.types import BOOL, FLOAT
 from ..ops import elementwise as ops
-from ..ops import reduction
 from ..ops.dot import dot_general
 from ..ops.movement import reshape, transpose
 from . import reductions
 from .axes import axis_tuple, keep
 from .joining import concatenate
 from .promotion import as_array, cast, checked_dtype, common_dtype
-from .register import implements, refuse
+from .register import implements, known, refuse
 from .shaping import broadcast_to
-from .ufuncs import divide, multiply, subtract
+from .ufuncs import divide, maximum, multiply, subtract
 
 _none = np._NoValue
 _HALF, _SINGLE = np.dtype(np.float16), np.dtype(np.float32)
@@ -107,18 +106,48 @@ def root(x):
 
 @implements(np.cov)
 def cov(m, y=None, rowvar=True, bias=False, ddof=None, fweights=None, aweights=None, *, dtype=None):
-    """As `numpy.cov`, without weights."""
-    refuse("np.cov", fweights=fweights, aweights=aweights)
+    """As `numpy.cov`. Traced weights are taken to be valid."""
+    if ddof is not None and ddof != int(ddof):
+        raise ValueError(at_user_line("ddof must be integer"))
     x = _variables(as_array(m), rowvar, dtype)
     if y is not None:
         x = concatenate([x, _variables(as_array(y), rowvar, dtype)])
     x = cast(x, common_dtype(x, np.empty((), FLOAT)) if dtype is None else checked_dtype(dtype))
-    n = x.shape[1]
-    left = n - (ddof if ddof is not None else 0 if bias else 1)
-    deviation = subtract(x, mean(x, 1, keepdims=True))
-    other = ops.conjugate(deviation) if x.dtype.kind == "c" else deviation
-    result = divide(dot_general(deviation, other, contract=((1,), (1,)), batch=((), ())), max(left, 0))
+    ddof = ddof if ddof is not None else 0 if bias else 1
+    w = _observation_weights(fweights, aweights, x.shape[1])
+    if w is None:
+        left = max(x.shape[1] - ddof, 0)
+        deviation = subtract(x, mean(x, 1, keepdims=True))
+        weighted = deviation
+    else:
+        total = reductions.sum(w)
+        deviation = subtract(x, divide(reductions.sum(multiply(x, w), 1, keepdims=True), total))
+        weighted = multiply(deviation, w)
+        left = total - ddof * (1 if aweights is None else divide(reductions.sum(multiply(w, as_array(aweights))), total))
+        left = maximum(left, 0)
+    other = ops.conjugate(weighted) if x.dtype.kind == "c" else weighted
+    result = divide(dot_general(deviation, cast(other, deviation.dtype), contract=((1,), (1,)), batch=((), ())), left)
     return reshape(result, shape=()) if result.shape == (1, 1) else result
+
+
+def _observation_weights(frequencies, importances, n: int):
+    """The product of both weights of each observation; None where there are none."""
+    result = None
+    for name, given in (("fweights", frequencies), ("aweights", importances)):
+        if given is None:
+            continue
+        w, values = as_array(given), known(given)
+        if w.ndim > 1:
+            raise RuntimeError(at_user_line(f"cannot handle multidimensional {name}"))
+        if w.shape != (n,):
+            raise RuntimeError(at_user_line(f"incompatible numbers of samples and {name}"))
+        if values is not None and np.any(np.asarray(values) < 0):
+            raise ValueError(at_user_line(f"{name} cannot be negative"))
+        if name == "fweights" and values is not None and np.any(np.asarray(values) != np.around(values)):
+            raise TypeError(at_user_line("fweights must be integer"))
+        w = cast(w, FLOAT)
+        result = w if result is None else multiply(result, w)
+    return result
 
 
 def _variables(x, rowvar: bool, dtype):
@@ -189,23 +218,24 @@ def nanstd(a, axis=None, dtype=None, out=None, ddof=0, keepdims=_none, *, where=
     return root(nanvar(a, axis, dtype, out, ddof, keepdims, where=where, mean=mean, correction=correction))
 
 
-def _nan_extremum(name: str, op, worst: float):
+def _nan_extremum(name: str, reduce, worst: float):
     def nan_reduce(a, axis=None, out=None, keepdims=_none, initial=_none, where=_none):
-        refuse(f"np.{name}", out=out, initial=initial, where=where)
+        refuse(f"np.{name}", out=out)
         x = as_array(a)
-        axes = axis_tuple(axis, x.ndim, of_scalar=True)
         if x.dtype.kind != "f":
-            return keep(op(x, axes=axes), keepdims, x.shape, axes)
+            return reduce(x, axis, None, keepdims, initial, where)
         absent = ops.isnan(x)
-        found = op(ops.select(absent, x.dtype.type(worst), x), axes=axes)
-        nothing = reduction.reduce_all(absent, axes=axes)   # a slice of NaNs alone stays NaN
-        return keep(ops.select(nothing, x.dtype.type(np.nan), found), keepdims, x.shape, axes)
+        found = reduce(ops.select(absent, x.dtype.type(worst), x), axis, None, keepdims, initial, where)
+        nothing = reductions.all(absent, axis, keepdims=keepdims, where=where)   # a slice of NaNs alone stays NaN
+        if initial is not _none and initial is not None:
+            return found
+        return ops.select(nothing, x.dtype.type(np.nan), found)
     nan_reduce.__name__ = name
     return nan_reduce
 
 
-nanmax = implements(np.nanmax)(_nan_extremum("nanmax", reduction.reduce_max, -math.inf))
-nanmin = implements(np.nanmin)(_nan_extremum("nanmin", reduction.reduce_min, math.inf))
+nanmax = implements(np.nanmax)(_nan_extremum("nanmax", reductions.max, -math.inf))
+nanmin = implements(np.nanmin)(_nan_extremum("nanmin", reductions.min, math.inf))
 
 
 def _nan_position(name: str, find, worst: float):
