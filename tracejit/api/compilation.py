@@ -13,6 +13,8 @@ import weakref
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from .. import tree
 from ..errors import at_user_line
 from ..ir import Graph
@@ -46,8 +48,8 @@ class Variant:
         self.made_here = made.made_here
         inputs = {v: i for i, v in enumerate(made.graph.inputs)}
         self.written = made.written  # numbers of the arguments that the function writes into; their new contents are the last outputs
-        leaves = enumerate(made.graph.outputs[: len(made.graph.outputs) - len(made.written)])
-        self.passed = [made.returned[i] if i in made.returned else None if i in made.made_here else inputs.get(a) for i, a in leaves]
+        leaves = enumerate(made.graph.outputs[: made.structure.num_leaves])
+        self.passed = [None if i in made.made_here else inputs.get(a) for i, a in leaves]
         self.calls = 0
         self._program = None
 
@@ -75,18 +77,35 @@ class Variant:
         from ..lowering.cpu.entry import compile_entry
         from .entry_specs import argument_specs, result_spec
 
-        program = self.program
-        if self.written or program.address is None or not all(x.flags.c_contiguous and x.flags.aligned and x.dtype.isnative for x in self.outside):
+        program, positional = self.program, list(positional)
+        if program.address is None or not all(x.flags.c_contiguous and x.flags.aligned and x.dtype.isnative for x in self.outside):
             return _never
         specs = argument_specs(positional)
         if specs is None:
             return _never
         count = len(program.partition.inputs) - len(self.outside)
-        result = result_spec(self.structure, self.graph, program, count)
+        result = result_spec(self.structure, self.graph, program, count, len(self.written))
         if result is None:
             return _never
         captured = [x.ctypes.data for x in self.outside] + [program.arena_address]
-        return compile_entry(self.name, specs, result, program.address, captured, _MISS, keep=(program, self.outside)).call
+        statics = [n for n, x in enumerate(positional) if type(x) is Static]
+        entry = compile_entry(self.name, specs, result, program.address, captured, _MISS, keep=(program, self.outside)).call
+        return self._writing(entry, statics) if self.written else entry
+
+    def _writing(self, entry: Callable, statics: Sequence[int]) -> Callable:
+        """A native entry that gives the tree of results and new contents of arguments, followed by the writes."""
+        written = self.written
+
+        def write(*args):
+            found = entry(*args)
+            if found is _MISS:
+                return found
+            flat = args if all([type(x) is np.ndarray for x in args]) else tree.leaves([x for n, x in enumerate(args) if n not in statics])
+            check_targets(flat, written)
+            write_back(flat, written, found[1:])
+            return found[0]
+
+        return write
 
 
 class Static(NamedTuple):

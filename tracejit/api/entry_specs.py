@@ -62,7 +62,7 @@ def _sorted_keys(x: dict) -> list:
     return list(spec.entries())
 
 
-def result_spec(structure: tree.Structure, graph: Graph, program: Any, arguments: int) -> Spec | None:
+def result_spec(structure: tree.Structure, graph: Graph, program: Any, arguments: int, written: int = 0) -> Spec | None:
     """What an entry builds: new arrays, arguments that are passed through, and constants. None where it cannot build the container.
 
     The leaves of the result are visited in the order of `tree`; the native program numbers its distinct output buffers in the order in which they
@@ -89,7 +89,10 @@ def result_spec(structure: tree.Structure, graph: Graph, program: Any, arguments
         return Array(out.shape, out.type.dtype)
 
     try:
-        return describe(skeleton)
+        result = describe(skeleton)
+        if not written:
+            return result
+        return Tuple([result, *[describe(_Leaf(structure.num_leaves + i)) for i in range(written)]])
     except _Unknown:
         return None
 

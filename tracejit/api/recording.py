@@ -20,8 +20,8 @@ from ..trace.creation import tracing
 class Recording(NamedTuple):
     """A traced function: its graph takes the flat arguments, then `outside`, the values that it closes over.
 
-    The last outputs of the graph are the new contents of the arguments numbered in `written`, which the function writes into; `returned` says which
-    results are such arguments themselves.  `made_here` numbers the results that the function computed, as opposed to objects that it was given or returns twice: in NumPy they would be new
+    The last outputs of the graph are the new contents of the arguments numbered in `written`, which the function writes into; a result that is such an
+    argument itself is that input of the graph, as with others.  `made_here` numbers the results that the function computed, as opposed to objects that it was given or returns twice: in NumPy they would be new
     arrays.
     """
 
@@ -31,7 +31,6 @@ class Recording(NamedTuple):
     trace: Trace
     made_here: frozenset[int]
     written: tuple[int, ...] = ()
-    returned: dict[int, int] | None = None
     aux: Any = None
 
 
@@ -136,13 +135,14 @@ def record(f: Callable, what: str, flat: Sequence[Any], structure: tree.Structur
         check_result(leaves, out, f, what)
         made_here = _made_here(trace, tracers, leaves)
         written = tuple(i for i, t in enumerate(tracers) if t.atom is not begin[i]) if keep_writes else ()
-        place = {id(tracers[i]): i for i in written}
-        returned = {i: place[id(leaf)] for i, leaf in enumerate(leaves) if id(leaf) in place}
         made_here |= frozenset(range(len(leaves), len(leaves) + len(written)))
-        graph, outside = trace.finish([*leaves, *[tracers[i] for i in written]])
+        contents = [Tracer(t.owner, t.atom) for t in tracers]
+        for i in written:
+            tracers[i].owner, tracers[i].atom, tracers[i].view = trace, begin[i], None
+        graph, outside = trace.finish([*leaves, *[contents[i] for i in written]])
     finally:
         trace.abandon()
-    return Recording(graph, outside, out_structure, trace, made_here, written, returned, aux)
+    return Recording(graph, outside, out_structure, trace, made_here, written, aux)
 
 
 def _made_here(trace: Trace, inputs: Sequence[Tracer], leaves: Sequence[Any]) -> frozenset[int]:
