@@ -68,6 +68,10 @@ def test_gradient_is_native():
     a, b = matrices("f8", (), 4, 1)
     gradient = tj.jit(tj.grad(lambda a: np.sum(np.linalg.solve(a, b)) + np.log(np.diag(np.linalg.cholesky(a @ a.T))).sum()))
     assert "host" not in str(gradient.kernels(a))
+    logarithm = tj.jit(tj.grad(lambda a: np.linalg.slogdet(a)[1]))
+    assert "host" not in str(logarithm.kernels(a))
+    np.testing.assert_allclose(logarithm(a), np.linalg.inv(a).T, rtol=1e-9)
+    assert np.isnan(logarithm(np.zeros((3, 3)))).all()
     np.testing.assert_allclose(gradient(a), tj.grad(lambda a: np.sum(np.linalg.solve(a, b)) + np.linalg.slogdet(a)[1])(a), rtol=1e-9, atol=1e-12)
 
 

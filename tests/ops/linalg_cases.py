@@ -70,10 +70,12 @@ def factored(a_shape, b_shape, transposed) -> Case:
 
 row("factored_solve", *[factored(a, b, t) for a, b in (((3, 3), (3, 2)), ((3, 3), (3, 1)), ((2, 3, 3), (2, 3, 1))) for t in BOTH])
 row("inverse", *[case("inverse", (regular, s), strict=strict) for s in SQUARES for strict in BOTH])
-for _name in ("det", "cofactors", "slogdet", "expm"):
+LARGER = (4, 4), (2, 4, 4)
+row("cofactors", *[case("cofactors", (regular, s)) for s in LARGER])
+row("cofactor_slope", *[case("cofactor_slope", (regular, s), (general, s)) for s in LARGER])
+row("expm_slope", *[case("expm_slope", (regular, s), (general, s)) for s in SQUARES])
+for _name in ("det", "slogdet", "expm"):
     row(_name, *[case(_name, (regular, s)) for s in SQUARES])
-for _name in ("cofactor_slope", "expm_slope"):
-    row(_name, *[case(_name, (regular, s), (general, s), smooth=s != (1, 1)) for s in SQUARES])
 row("lu", *[case("lu", (tall, s)) for s in OBLONG])
 
 

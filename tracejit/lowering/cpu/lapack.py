@@ -37,9 +37,8 @@ def symbols() -> dict[str, int]:
 def has_routine(node: Node) -> bool:
     """Whether the node's op has a routine for its dtype and parameters, and there is something to compute."""
     types = [a.type for a in (*node.inputs, *node.outputs)]
-    # Of a singular matrix `inverse` may have to give NaN instead of an error; the sign of a complex determinant is not written here.
-    if not node.params.get("strict", True) or (node.op.name == "slogdet" and types[0].dtype.kind == "c"):
-        return False
+    if node.op.name == "slogdet" and types[0].dtype.kind == "c":
+        return False  # the sign of a complex determinant is not written here
     return types[0].dtype in blas.KINDS and all(t.size for t in types)
 
 
@@ -191,9 +190,19 @@ class _Routine:
         """The inverse of a^T is what C order reads as the inverse of a."""
         n = shapes[0][0]
         pivots, space = work
+        info = self.info if strict else self.unreported
         self.copy(operands[0], results[0], n, n)
-        self.call("getrf", n, n, results[0], n, pivots, self.info)
-        self.call("getri", n, results[0], n, pivots, space, _BLOCK * n, self.info)
+        self.call("getrf", n, n, results[0], n, pivots, info)
+        self.call("getri", n, results[0], n, pivots, space, _BLOCK * n, info)
+        if not strict:  # NaN where the matrix was singular, which the second call has found, too
+            e = self.e
+            failed = e.icmp("ne", e.load(info, self.integer, 4 if self.integer == "i32" else 8), e.const(self.integer, 0))
+
+            def settle(i: Value) -> None:
+                at = e.gep(results[0], self.part, i)
+                e.store(e.select(failed, e.const(self.part, math.nan), e.load(at, self.part, self.bytes)), at, self.bytes)
+
+            self.loop(n * n * self.parts, settle)
 
     def _diagonal(self, operands, work, n: int, body: Callable[[Value, list[Value]], None]) -> None:
         """Factor the matrix, and call `body` with whether row i was exchanged, and the parts of element i of the diagonal of u."""

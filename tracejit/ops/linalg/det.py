@@ -5,8 +5,9 @@
     cofactor_slope(a, t)   the derivative of the cofactors in the direction t; linear in t and its own transpose
     slogdet(a)             (sign, log |det|)
 
-Where a is singular or nearly so, the second and third come from its singular values: with a = u diag(s) v^H they are products of all s but one
-or two, so they are right at any rank, with no division.  Third derivatives exist only where a can be inverted (elsewhere they are NaN).
+Up to three rows the cofactors are written out.  Else, where a is singular or nearly so, they and their slope come from its singular values: with
+a = u diag(s) v^H they are products of all s but one or two, so they are right at any rank, with no division.  Third derivatives of such matrices
+exist only where they can be inverted (elsewhere they are NaN).
 """
 from __future__ import annotations
 
@@ -14,7 +15,7 @@ import numpy as np
 
 from ..core import add_tangents, define
 from ..movement import all_batched
-from .matrices import check_matrix, diagonal, each, real_dtype
+from .matrices import check_matrix, diagonal, real_dtype
 from .solve import inverse
 
 
@@ -25,11 +26,23 @@ def _infer_det(a):
 
 
 def _jvp_det(primals, out, tangents):
-    return np.sum(cofactors(primals[0]) * tangents[0], axis=(-2, -1))
+    a = primals[0]
+    slope = _written_out(a) if a.shape[-1] <= 3 else cofactors(a)
+    return np.sum(slope * tangents[0], axis=(-2, -1))
 
 
-det = define("det", infer=_infer_det, run=lambda xp, a: xp.linalg.det(a), jvp=_jvp_det, batch=lambda args, batched: det(args[0]), kind="lapack", dear=True,
-             show="np.linalg.det")
+def _written_out(a):
+    """The cofactors of matrices of up to three rows, as polynomials."""
+    if a.shape[-1] == 1:
+        return np.ones_like(a)
+    if a.shape[-1] == 2:
+        return np.flip(a, (-2, -1)) * np.array([[1, -1], [-1, 1]], a.dtype)
+    x, y, z = (a[..., i, :] for i in range(3))
+    return np.stack([np.cross(y, z), np.cross(z, x), np.cross(x, y)], axis=-2)
+
+
+det = define("det", infer=_infer_det, run=lambda xp, a: xp.linalg.det(a), jvp=_jvp_det, batch=lambda args, batched: det(args[0]),
+             kind="lapack", dear=True, show="np.linalg.det")
 
 
 # -- cofactors and their slope
@@ -38,14 +51,11 @@ def _infer_cofactors(a):
     return a.strong
 
 
-def _well_conditioned_inverse(a):
-    """The inverse where it is accurate to about half the digits, else None."""
-    try:
-        inverted = np.linalg.inv(a)
-    except np.linalg.LinAlgError:
-        return None
-    condition = np.abs(a).sum(0).max() * np.abs(inverted).sum(0).max()
-    return inverted if condition < np.finfo(a.dtype).eps ** -0.5 else None
+def _inverses(a):
+    """The inverses of a list of matrices, and which of them are accurate to about half the digits."""
+    inverted = inverse.run(np, a, strict=False)
+    condition = np.linalg.norm(a, axis=(-2, -1)) * np.linalg.norm(inverted, axis=(-2, -1))
+    return inverted, condition < np.finfo(a.dtype).eps ** -0.5
 
 
 def _without(s):
@@ -64,44 +74,46 @@ def _singular_basis(a):
     return u, s, vh, np.linalg.det(u) * np.linalg.det(vh)
 
 
-def _cofactors(a):
-    if len(a) == 1:
-        return np.ones_like(a),
-    inverted = _well_conditioned_inverse(a)
-    if inverted is not None:
-        return np.linalg.det(a) * inverted.T,
+def _cofactors_at(a):
     u, s, vh, sign = _singular_basis(a)
-    return sign * (u.conj() * np.diagonal(_without(s))) @ vh.conj(),
+    return sign * (u.conj() * np.diagonal(_without(s))) @ vh.conj()
 
 
-def _cofactor_slope(a, t):
-    if len(a) == 1:
-        return np.zeros_like(a),
-    inverted = _well_conditioned_inverse(a)
-    if inverted is not None:
-        moved = inverted @ t
-        return np.linalg.det(a) * (np.trace(moved) * inverted - moved @ inverted).T,
+def _slope_at(a, t):
     u, s, vh, sign = _singular_basis(a)
     h = u.conj().T @ t @ vh.conj().T
     pairs = _without(s) * (1 - np.eye(len(s), dtype=s.dtype))
     slope = np.diag(pairs @ np.diagonal(h)) - pairs * h
-    return sign * u.conj() @ slope.T @ vh.conj(),
+    return sign * u.conj() @ slope.T @ vh.conj()
 
 
-def _run_on_stack(function):
+def _on_lists(regular, singular):
+    """A `run` on stacks: `regular(inverses, *lists)` for all matrices at once, and `singular(*matrices)` for each that is nearly singular."""
     def run(xp, *stacks):
-        a = stacks[0]
-        return each(function, *stacks)[0].astype(a.dtype, copy=False) if a.size else xp.zeros(a.shape, a.dtype)
+        shape = stacks[0].shape
+        if stacks[0].size == 0:
+            return xp.zeros(shape, stacks[0].dtype)
+        lists = [x.reshape(-1, *shape[-2:]) for x in stacks]
+        inverted, accurate = _inverses(lists[0])
+        with np.errstate(all="ignore"):
+            out = regular(inverted, *lists)
+        for i in np.flatnonzero(~accurate):
+            out[i] = singular(*[x[i] for x in lists])
+        return out.reshape(shape)
     return run
 
 
-def _jvp_cofactors(primals, out, tangents):
-    a = primals[0]
-    return cofactor_slope(a, tangents[0]) if a.shape[-1] > 1 else None
+def _regular_cofactors(b, a):
+    return np.linalg.det(a)[:, None, None] * b.mT
 
 
-cofactors = define("cofactors", infer=_infer_cofactors, run=_run_on_stack(_cofactors), jvp=_jvp_cofactors,
-                   batch=lambda args, batched: cofactors(args[0]), dear=True)
+def _regular_slope(b, a, t):
+    moved = b @ t
+    return np.linalg.det(a)[:, None, None] * (np.trace(moved, axis1=-2, axis2=-1)[:, None, None] * b - moved @ b).mT
+
+
+cofactors = define("cofactors", infer=_infer_cofactors, run=_on_lists(_regular_cofactors, _cofactors_at), dear=True,
+                   jvp=lambda primals, out, tangents: cofactor_slope(primals[0], tangents[0]), batch=lambda args, batched: cofactors(args[0]))
 
 
 def _infer_slope(a, t):
@@ -116,7 +128,7 @@ def _jvp_slope(primals, out, tangents):
     a, t = primals
     ta, tt = tangents
     straight = None if tt is None else cofactor_slope(a, tt)
-    if ta is None or a.shape[-1] <= 2:   # the cofactors of 2 by 2 matrices are linear
+    if ta is None:
         return straight
     b = inverse(a, strict=False)
     moved, other = b @ t, b @ ta
@@ -127,7 +139,7 @@ def _jvp_slope(primals, out, tangents):
     return add_tangents(bent.mT, straight)
 
 
-cofactor_slope = define("cofactor_slope", infer=_infer_slope, run=_run_on_stack(_cofactor_slope), jvp=_jvp_slope,
+cofactor_slope = define("cofactor_slope", infer=_infer_slope, run=_on_lists(_regular_slope, _slope_at), jvp=_jvp_slope,
                         transpose=lambda ct, a, t: (None, cofactor_slope(a, ct)),
                         batch=lambda args, batched: cofactor_slope(*all_batched(args, batched)), dear=True)
 
