@@ -1,6 +1,7 @@
 """Mathematical functions that are not ufuncs: parts of complex numbers, rounding, running sums, differences, integrals, interpolation."""
 from __future__ import annotations
 
+import functools
 import math
 
 import numpy as np
@@ -22,7 +23,7 @@ from .products import dot
 from .promotion import as_array, astype, cast, checked_dtype, common_dtype, promote
 from .register import implements, known, refuse
 from .shaping import lined, part, ravel
-from .ufuncs import absolute, arctan2, conjugate, divide, multiply, not_equal, remainder, rint, subtract, trunc
+from .ufuncs import absolute, arctan2, divide, multiply, not_equal, remainder, rint, subtract, trunc
 
 
 # -- complex numbers
@@ -342,9 +343,12 @@ def _within(i, largest: int):
     return ops.minimum(ops.maximum(i, np.int64(0), tie=0.5), np.int64(largest), tie=0.5)
 
 
+_SHORT = 32   # filters of up to this length are added up shift by shift, in one loop; longer ones are products with a matrix of windows
+
+
 @implements(np.convolve)
 def convolve(a, v, mode="full"):
-    """As `numpy.convolve`, for short filters: a product with the windows of the longer array."""
+    """As `numpy.convolve`."""
     x, y = promote(ravel(a), ravel(v))
     if x.size == 0 or y.size == 0:
         raise ValueError(at_user_line(f"{'a' if x.size == 0 else 'v'} cannot be empty"))
@@ -356,7 +360,8 @@ def convolve(a, v, mode="full"):
 @implements(np.correlate)
 def correlate(a, v, mode="valid"):
     """As `numpy.correlate`."""
-    x, y = promote(ravel(a), conjugate(ravel(v)))
+    x, y = promote(ravel(a), ravel(v))
+    y = ops.conjugate(y) if y.dtype.kind == "c" else y
     if x.size == 0 or y.size == 0:
         raise ValueError(at_user_line(f"{'a' if x.size == 0 else 'v'} cannot be empty"))
     if y.size > x.size:
@@ -373,6 +378,9 @@ def _slide(x, y, mode: str):
     low, high = margins[mode]
     padded = movement.pad(x, low=(low,), high=(high,), interior=(0,), value=0)
     count = n + low + high - m + 1
+    if m <= _SHORT:
+        terms = [ops.multiply(part(padded, k, k + count, 0), part(y, k, k + 1, 0)) for k in range(m)]
+        return functools.reduce(ops.add if x.dtype.kind != "b" else ops.logical_or, terms)
     windows = gather(padded, np.add.outer(np.arange(count), np.arange(m)), axes=(0,), mode="clip")
     return dot(windows, y)
 
