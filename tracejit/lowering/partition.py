@@ -94,12 +94,13 @@ class Partition:
 class Partitioner:
     """Walks a graph without calls once and makes its steps."""
 
-    def __init__(self, graph: Graph, native, own: Container[int] = ()):
+    def __init__(self, graph: Graph, native, own: Container[int] = (), constants: bool = False):
         """`native(node)` says whether the target can compute a pointwise or reduce node in a kernel, or a library node in its library.
 
-        `own` numbers the outputs that need memory of their own, shared neither with an input nor with another output.
+        `own` numbers the outputs that need memory of their own, shared neither with an input nor with another output; with `constants`, those that
+        are constants are stored too.
         """
-        self.graph, self.native, self.own = graph, native, own
+        self.graph, self.native, self.own, self.constants = graph, native, own, constants
         self.readers: dict[Var, list[Node]] = {}
         self.producer: dict[Var, Node] = {}
         for node in graph.nodes:
@@ -196,7 +197,10 @@ class Partitioner:
                 operands = [self.buffers[a] if type(a) is Var else a.value for a in node.inputs]
                 steps.append(Host(node, operands, [self._buffer(v) for v in node.outputs]))
             elif kind in ROUTINES:
-                steps.append(Routine(node, [self.buffers[a] for a in node.inputs], [self._buffer(v) for v in node.outputs]))
+                numbers = {i: self._number(a) for i, a in enumerate(node.inputs) if type(a) is Literal}
+                steps += numbers.values()
+                operands = [numbers[i].buffer if i in numbers else self.buffers[a] for i, a in enumerate(node.inputs)]
+                steps.append(Routine(node, operands, [self._buffer(v) for v in node.outputs]))
             else:
                 operands = [self._view(node, position) for position in range(len(node.inputs))]
                 steps.append(Library(node, operands, self._buffer(node.outputs[0])))
@@ -209,6 +213,9 @@ class Partitioner:
             if position in self.own and type(a) is Var and (result.role == "input" or result in outputs):
                 result = Buffer(result.type, "output")
                 steps.append(self._copy(a, result))
+            elif self.constants and type(a) is Literal:
+                steps.append(self._number(a, "output"))
+                result = steps[-1].buffer
             outputs.append(result)
         return Partition([self.buffers[v] for v in self.graph.inputs], steps, outputs, self.buffers)
 
@@ -246,6 +253,11 @@ class Partitioner:
         index = tuple(map(ix.of, counters))
         expression = self._lower(node, index, self.read)
         return Stage(self._buffer(node.outputs[0]), [c for c in counters if c.extent != 1], index, expression, None, node)
+
+    @staticmethod
+    def _number(literal: Literal, role: str = "temporary") -> Stage:
+        """A constant stored in memory."""
+        return Stage(Buffer(literal.type, role), [], (), constant(literal.value, literal.type.dtype))
 
     def _copy(self, var: Var, result: Buffer) -> Stage | Host:
         node = Node(stop_gradient, (var,), {}, (Var(var.type.strong),))  # the op that gives its input
@@ -305,7 +317,7 @@ def is_matrix(shape: tuple[int, ...], strides: tuple[int, ...]) -> bool:
 
 
 # Kinds of ops on whole arrays that a routine of a library computes, and the library.
-ROUTINES = {"lapack": "LAPACK", "fft": "pocketfft"}
+ROUTINES = {"lapack": "LAPACK", "fft": "pocketfft", "scan": "native loop", "while": "native loop", "switch": "native branches"}
 # These put their input into something larger, once.
 _PLACING = frozenset({"pad", "concatenate"})
 _MOVEMENT = frozenset({"broadcast_to", "reshape", "transpose", "reverse", "slice", "pad", "stop_gradient", "mask_gradient"})
@@ -326,6 +338,6 @@ def identity(combine: str, dtype: np.dtype) -> Any:
     return info.min if combine == "maximum" else info.max
 
 
-def partition(graph: Graph, native, own: Container[int] = ()) -> Partition:
+def partition(graph: Graph, native, own: Container[int] = (), constants: bool = False) -> Partition:
     """The steps of a graph without calls; see `Partitioner`."""
-    return Partitioner(graph, native, own).run()
+    return Partitioner(graph, native, own, constants).run()

@@ -13,6 +13,7 @@ from ..ir import Atom, Builder, Graph, Literal, Node, Var, checked
 from ..ops.call import call
 from ..ops.dot import as_matrices, dot_general
 from ..ops.movement import reshape, transpose
+from ..ops.scan import scan
 from ..trace import Trace, Tracer
 
 
@@ -23,7 +24,28 @@ def prepare(graph: Graph) -> Graph:
     builder = trace.builder
     inputs = [builder.input(t) for t in graph.in_types]
     outputs = _inline(trace, graph, inputs)
-    return checked(builder.finish(tuple(outputs)), "prepared graph")
+    return checked(_merge_loops(builder.finish(tuple(outputs))), "prepared graph")
+
+
+def _merge_loops(graph: Graph) -> Graph:
+    """A scan, and the one that linearization made of it, which gives its residuals too, are one loop where both are wanted."""
+    fuller = {(n.params["base"], n.inputs): n for n in graph.nodes if n.op is scan and n.params["base"] is not None}
+    if not fuller:
+        return graph
+    same: dict[Var, Var] = {}
+    nodes: list[Node] = []
+    done: set[Node] = set()
+    for node in graph.nodes:
+        if node in done:
+            continue
+        node = node._replace(inputs=tuple(same.get(a, a) for a in node.inputs)) if any(a in same for a in node.inputs) else node
+        full = fuller.get((node.params["body"], node.inputs)) if node.op is scan else None
+        if full is not None and full not in done:
+            same.update(zip(node.outputs, full.outputs))
+            done.add(full)
+            node = full
+        nodes.append(node)
+    return Graph(graph.inputs, tuple(nodes), tuple(same.get(a, a) for a in graph.outputs))
 
 
 def _inline(trace: Trace, graph: Graph, args: Sequence[Atom]) -> list[Atom]:

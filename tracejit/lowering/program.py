@@ -32,7 +32,7 @@ _ELEMENTWISE = frozenset({*scalar.FLOAT, *scalar.INTEGER, *scalar.BOOL, *scalar.
 def native(node: Node) -> bool:
     """Whether the CPU target computes the node itself; else its `run` is called."""
     types = [a.type for a in (*node.inputs, *node.outputs)]
-    if node.op.kind in ("host", "scan", "while", "switch") or not all(scalar.has_kind(t.dtype) for t in types):
+    if node.op.kind == "host" or not all(scalar.has_kind(t.dtype) for t in types):
         return False
     if node.op.kind == "dot":
         # An empty product is a sum of nothing, and BLAS multiplies floats and complex numbers only.
@@ -51,13 +51,14 @@ class Program:
     """A compiled graph. `run(args)` computes its outputs; `address` is its native function where it has no host steps.
 
     `own` numbers the outputs that must be arrays of their own; others may be an argument or the array of another output where these are equal.
+    With `constants`, outputs that are constants are stored like the others: for bodies of loops.
     """
 
-    def __init__(self, graph: Graph, own: Container[int] = ()):
+    def __init__(self, graph: Graph, own: Container[int] = (), constants: bool = False):
         self.graph = graph
         self.prepared = prepare(graph)
-        self.partition: Partition = partition(self.prepared, native, own)
-        self.items: list[Item] = parallelize([i for i in fuse(self.partition) if not _is_empty(i)], config.threads)
+        self.partition: Partition = partition(self.prepared, native, own, constants)
+        self.items: list[Item] = parallelize(fuse(self.partition), config.threads)
         for item in self.items:
             if isinstance(item, Routine):
                 item.results += [Buffer(type, "temporary") for type in routines.LIBRARIES[item.node.op.kind].work(item.node)]
@@ -103,7 +104,7 @@ class Program:
                     if how.private and how.kept:
                         copies = item.chunks.counter.extent if item.chunks else 1
                         wanted.append((item, buffer, Interval(time, time, copies * math.prod(how.shape(buffer)) * buffer.type.dtype.itemsize)))
-            else:  # made or read here alone: what an empty nest would have made is still read
+            else:  # made or read here alone: what a stage over no elements would have made is still read
                 local = [b for b in _touched(item) if b.role == "temporary" and b not in across]
                 wanted += [(None, b, Interval(time, time, b.type.nbytes)) for b in local]
         offsets, self.arena_bytes = plan(interval for _, _, interval in wanted)
@@ -145,7 +146,7 @@ class Program:
     # -- running
     def run(self, args: Sequence[Any]) -> list[Any]:
         """The outputs on arrays and scalars of the graph's input types, which may be strided. Raises what NumPy raises for an index out of range."""
-        held = [np.ascontiguousarray(a, b.type.dtype) for a, b in zip(args, self.partition.inputs)]
+        held = [np.ascontiguousarray(a, b.type.dtype) for a, b in zip(args, self.partition.inputs, strict=True)]
         made = [np.empty(b.shape, b.type.dtype) for b in self.outputs]
         # Between host steps another thread may run the same program, so those have an arena for each call.
         arena = self._arena if self.address is not None else _aligned(self.arena_bytes)
@@ -189,10 +190,6 @@ def _touched(item: Item) -> list[Buffer]:
     if isinstance(item, Library):
         return [*(v.buffer for v in item.operands), item.result]
     return [*(o for o in item.operands if isinstance(o, Buffer)), *item.results]
-
-
-def _is_empty(item: Item) -> bool:
-    return isinstance(item, Nest) and all(any(c.extent == 0 for c in s.counters) for s in item.stages())
 
 
 def program(graph: Graph) -> Program:

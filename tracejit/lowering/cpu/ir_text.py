@@ -100,6 +100,10 @@ class Module:
         if name not in self._declarations:
             self._declarations[name] = f"declare {result} @{name}({', '.join(arguments)}){' ' if attributes else ''}{attributes}"
 
+    def declare_data(self, name: str) -> None:
+        """Declare external memory."""
+        self._declarations.setdefault(name, f"@{name} = external global i8")
+
     def table(self, kind: str, values: Sequence) -> Value:
         """A pointer to a constant array, 64-byte aligned; equal tables are stored once."""
         contents = f"[{len(values)} x {kind}] [{', '.join(f'{kind} {literal(kind, value)}' for value in values)}], align 64"

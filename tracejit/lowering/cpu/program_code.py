@@ -75,7 +75,8 @@ def compile_segments(
         symbols = {**symbols, **routines.LIBRARIES[kind].symbols()}
     if chunked:
         symbols = {**symbols, "parallel_for": threads.parallel_for()}
-    used = {name: address for name, address in symbols.items() if f"@{name}(" in text} | special_library.symbols(text)
+    used = {name: address for name, address in symbols.items() if f"@{name}(" in text or f"@{name} = external" in text}
+    used |= special_library.symbols(text)
     code = compile_module(text, used, [f.name for f in functions])
     return Segments(code, [code.address(f.name) for f in functions], [Kernel(f.name, f.text()) for f in kernels.values()], text)
 

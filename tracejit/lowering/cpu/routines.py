@@ -9,6 +9,6 @@ Each has
 
 from __future__ import annotations
 
-from . import lapack, pocketfft
+from . import lapack, loops, pocketfft
 
-LIBRARIES = {"lapack": lapack, "fft": pocketfft}
+LIBRARIES = {"lapack": lapack, "fft": pocketfft, "scan": loops.Scan, "while": loops.While, "switch": loops.Switch}
