@@ -29,7 +29,7 @@ def prepare(graph: Graph) -> Graph:
 
 def _merge_loops(graph: Graph) -> Graph:
     """A scan, and the one that linearization made of it, which gives its residuals too, are one loop where both are wanted."""
-    fuller = {(n.params["base"], n.inputs): n for n in graph.nodes if n.op is scan and n.params["base"] is not None}
+    fuller = {(n.params["base"], n.inputs): n for n in graph.nodes if n.op is scan and n.params.get("base") is not None}
     if not fuller:
         return graph
     same: dict[Var, Var] = {}
