@@ -61,6 +61,15 @@ def test_unary_operators():
     agrees(lambda x: pow(x, 2) + 2**x, x23)
 
 
+def test_python_numbers_among_themselves():
+    for op in (*BINARY, *COMPARE):
+        for a, b in ((7, 3), (7.5, 2), (2, 0.5), (7, True)):
+            got = tj.jit(op)(a, b)
+            assert got.dtype == np.asarray(op(a, b)).dtype
+            np.testing.assert_allclose([got, tj.jit(lambda x: op(x, b))(a), tj.jit(lambda x: op(a, x))(b)], op(a, b), rtol=1e-15)
+    assert tj.jit(lambda n: np.where(n > 3, np.minimum(n, 5), np.less(n, 2)))(7) == 5
+
+
 def test_python_scalars_stay_weak_among_themselves():
     f32 = x23.astype(np.float32)
     for expression in (lambda x, s: x * (s * 2 + 1), lambda x, s: x * -s, lambda x, s: x + abs(s) / 2, lambda x, s: x * s**2, lambda x, s: (3 - s) * x):

@@ -55,11 +55,15 @@ def _stages(body: list[Loop | Stage]) -> Iterator[Stage]:
 
 
 def fuse(partition: Partition) -> list[Item]:
-    """The steps of a partition with its stages merged into nests, in an order that computes everything before it is read."""
+    """The steps of a partition with its stages merged into nests, in an order that computes everything before it is read.
+
+    Stages over no elements are left out: every loop of a nest turns at least once.
+    """
     fuser = _Fuser()
     for step in partition.steps:
         if isinstance(step, Stage):
-            fuser.add(step)
+            if all(c.extent for c in step.counters):
+                fuser.add(step)
         else:
             made = [step.result] if isinstance(step, Library) else step.results
             fuser.items.append(step)

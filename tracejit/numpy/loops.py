@@ -13,14 +13,17 @@ from typing import Any
 import numpy as np
 
 from ..errors import at_user_line
-from ..ir.types import BOOL
+from ..ir.types import BOOL, INT
 from ..trace import dispatch
 from .promotion import as_array, cast, checked_dtype, kind_of
 
 
 def resolve(ufunc: np.ufunc, kinds: tuple, **options: Any) -> tuple[np.dtype, ...]:
     """The dtypes of the loop's inputs. Raises NumPy's `TypeError` where there is no loop."""
-    found = ufunc.resolve_dtypes((*[BOOL if kind is bool else kind for kind in kinds], *(None,) * ufunc.nout), **options)
+    known = [BOOL if kind is bool else kind for kind in kinds]
+    found = ufunc.resolve_dtypes((*known, *(None,) * ufunc.nout), **options)
+    if found[0] == object and int in kinds:  # NumPy compares Python integers as objects, which may be of any size
+        found = ufunc.resolve_dtypes((*[INT if kind is int else kind for kind in known], *(None,) * ufunc.nout), **options)
     for dtype in found:
         checked_dtype(dtype)
     return found[:ufunc.nin]
