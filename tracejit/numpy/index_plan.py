@@ -97,7 +97,7 @@ def _normal(item: Any) -> list:
         return [int(item)]
     if type(item) is Tracer and item.owner is CONSTANTS:
         item = plain(item)
-    if isinstance(item, (list, tuple)):
+    if isinstance(item, (list, tuple, range)):
         if holds_tracer(item):
             from .creation import stack_nested
             item = stack_nested(item)

@@ -86,49 +86,61 @@ class Selection(NDArrayOperatorsMixin):
 
     # -- over all elements
     def __array_function__(self, func, types, args, kwargs):
-        method = _REDUCTIONS.get(func)
-        if method is None or len(args) != 1 or any(v is not None and v is not np._NoValue for v in kwargs.values()):
-            return self._refuse(f"np.{func.__name__}")
-        return method(self)
+        method = _METHODS.get(func)
+        extra = {name: value for name, value in kwargs.items() if value is not None and value is not np._NoValue}
+        return self._refuse(f"np.{func.__name__}") if method is None else method(*args, **extra)
+
+    def _over(self, axis) -> tuple[int, ...]:
+        """The axes of the whole array to go over: all, or those that the mask lies over."""
+        if axis is None:
+            return tuple(range(self.whole.ndim))
+        if axis != self.front and axis != self.front - self.ndim:
+            self._refuse("a reduction over axes other than that of the elements")
+        return tuple(range(self.front, self.front + self.mask.ndim))
 
     def _kept(self, otherwise):
         return np.where(self.spread(), self.whole, otherwise)
 
-    def sum(self):
+    def _count(self, axis):
+        return self.size if axis is None else np.sum(self.mask)
+
+    def sum(self, axis=None):
         """The sum; 0 of no elements."""
-        return np.sum(self._kept(0))
+        return np.sum(self._kept(0), axis=self._over(axis))
 
-    def prod(self):
+    def prod(self, axis=None):
         """The product; 1 of no elements."""
-        return np.prod(self._kept(1))
+        return np.prod(self._kept(1), axis=self._over(axis))
 
-    def mean(self):
+    def mean(self, axis=None):
         """The mean; NaN of no elements."""
-        return self.sum() / self.size
+        return self.sum(axis) / self._count(axis)
 
-    def var(self):
+    def var(self, axis=None):
         """The variance; NaN of no elements."""
-        return np.sum(np.where(self.spread(), np.square(np.abs(self.whole - self.mean())), 0)) / self.size
+        mean = np.expand_dims(self.mean(axis), self._over(axis))
+        squares = np.square(np.abs(self.whole - mean))
+        return np.sum(np.where(self.spread(), squares, 0), axis=self._over(axis)) / self._count(axis)
 
-    def std(self):
+    def std(self, axis=None):
         """The standard deviation; NaN of no elements."""
-        return np.sqrt(self.var())
+        return np.sqrt(self.var(axis))
 
-    def any(self):
+    def any(self, axis=None):
         """Whether any is true."""
-        return np.any(self._kept(0))
+        return np.any(self._kept(0), axis=self._over(axis))
 
-    def all(self):
+    def all(self, axis=None):
         """Whether all are true."""
-        return np.all(self._kept(1))
+        return np.all(self._kept(1), axis=self._over(axis))
 
-    def max(self):
+    def max(self, axis=None):
         """The largest; the dtype's smallest of no elements, where NumPy would raise."""
-        return np.max(self._kept(_end(self.dtype, -1)))
+        return np.max(self._kept(_end(self.dtype, -1)), axis=self._over(axis))
 
-    def min(self):
+    def min(self, axis=None):
         """The smallest; the dtype's largest of no elements, where NumPy would raise."""
-        return np.min(self._kept(_end(self.dtype, 1)))
+        return np.min(self._kept(_end(self.dtype, 1)), axis=self._over(axis))
 
     # -- what needs their number
     @property
@@ -174,7 +186,7 @@ def _end(dtype: np.dtype, sign: int):
     return sign * np.inf if dtype.kind in "fc" else np.iinfo(dtype).max if sign > 0 else np.iinfo(dtype).min
 
 
-_REDUCTIONS = {
+_METHODS = {
     np.sum: Selection.sum, np.prod: Selection.prod, np.mean: Selection.mean, np.var: Selection.var, np.std: Selection.std, np.any: Selection.any,
     np.all: Selection.all, np.max: Selection.max, np.min: Selection.min, np.amax: Selection.max, np.amin: Selection.min,
     np.copy: Selection.copy, np.size: lambda x: x.size,

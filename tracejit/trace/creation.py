@@ -39,6 +39,12 @@ NAMES = (
     "eye", "identity", "diag", "diagflat", "tri", "tril", "triu", "vander",
     "bartlett", "blackman", "hamming", "hanning", "kaiser",
 )  # fmt: skip
+# These make arrays of lists, which may hold traced values.
+_OF_LISTS = (
+    "sum", "prod", "mean", "max", "min", "any", "all", "argmax", "argmin", "dot", "cross", "outer", "cumsum", "tile", "repeat", "where",
+    "linalg.norm", "linalg.det", "linalg.inv", "linalg.solve",
+)  # fmt: skip
+_OF_LISTS_OF_ARRAYS = ("concatenate", "stack", "vstack", "hstack", "dstack", "column_stack")
 _ONE_NUMBER = {"zeros": 0, "ones": 1, "empty": 0, "zeros_like": 0, "ones_like": 1, "empty_like": 0}
 _SAME_OBJECT = ("asarray", "asanyarray", "ascontiguousarray", "asfortranarray")  # of a proxy they return the proxy itself
 
@@ -48,9 +54,14 @@ def _wrapper(name: str, original: Callable) -> Callable:
     def create(*args, **kwargs):
         if not active_traces() or not config.trace_creation or _in_library(sys._getframe(1).f_code.co_filename):
             return original(*args, **kwargs)
+        if name in _DISPATCHED and args and type(args[0]) is Tracer:
+            return original(*args, **kwargs)  # NumPy hands it to the proxy
         return _created(name, original, args, kwargs)
 
     return create
+
+
+_DISPATCHED = frozenset((*_OF_LISTS, "copy", "diag", "diagflat", "tril", "triu"))
 
 
 def _created(name: str, original: Callable, args: tuple, kwargs: dict[str, Any]) -> Any:
@@ -64,7 +75,14 @@ def _created(name: str, original: Callable, args: tuple, kwargs: dict[str, Any])
         return dispatch.operators["array"](args[0], args[1] if len(args) > 1 else kwargs.get("dtype"))
     if name in ("array", "full"):
         return as_new(dispatch.operators[name](*args, **kwargs), *args)
-    return original(*[a if known(a) else dispatch.operators["array"](a) for a in args], **kwargs)
+    if name in _OF_LISTS_OF_ARRAYS:
+        return original(list(map(_of_list, args[0])), *args[1:], **kwargs)
+    return original(*map(_of_list, args), **kwargs)
+
+
+def _of_list(x: Any) -> Any:
+    """A list that holds traced values as one array of them."""
+    return x if type(x) is Tracer or known(x) else dispatch.operators["array"](x)
 
 
 def _same_object(args: tuple, kwargs: dict[str, Any]) -> Any:
@@ -126,15 +144,22 @@ _lock = threading.Lock()
 _running = 0  # traces in all threads
 _wrappers: dict[int, tuple[Callable, Callable]] = {}  # by identity of NumPy's function
 _namesakes: dict[str, list[str]] = {}  # by SciPy's module: the names of its functions that have wrappers
+_in_numpy: list[tuple[dict[str, Any], str, Callable, Callable]] = []
 _swapped: list[tuple[dict[str, Any], str, Callable, Callable]] = []
 _holders: dict[int, tuple[int, list[str]]] = {}  # by identity of a module's globals: their number, and which of them are creation functions
 _modules: tuple[int, list[dict[str, Any]]] = (0, [])
 
 
 def _make_wrappers() -> None:
-    for name in NAMES:
-        original = getattr(np, name)
-        _wrappers[id(original)] = original, _wrapper(name, original)
+    for name in (*NAMES, *_OF_LISTS, *_OF_LISTS_OF_ARRAYS):
+        space, _, attribute = name.rpartition(".")
+        module = getattr(np, space) if space else np
+        original = getattr(module, attribute)
+        wrapper = _wrapper(name, original)
+        _wrappers[id(original)] = original, wrapper
+        _in_numpy.append((module.__dict__, attribute, original, wrapper))
+        if original in dispatch.functions:  # the package looks its own functions up by NumPy's names
+            dispatch.functions[wrapper] = dispatch.functions[original]
 
 
 def _wrap_namesakes() -> None:
@@ -185,7 +210,11 @@ def _swap_in() -> None:
     if not _wrappers:
         _make_wrappers()
     _wrap_namesakes()
-    _swap_globals(np.__dict__, NAMES)
+    for entry in _in_numpy:
+        space, name, original, wrapper = entry
+        if space[name] is original:
+            space[name] = wrapper
+            _swapped.append(entry)
     for module, names in _namesakes.items():
         _swap_globals(sys.modules[module].__dict__, names)
     for space in _user_globals():
@@ -219,8 +248,10 @@ def tracing(trace, f: Any) -> Iterator[None]:
             if _running == 1:
                 _swap_in()
             if function is not None and _is_the_users(function):
-                space = function.__globals__  # it may be no module's: of code that was made by exec
-                _swap_globals(space, [name for name, value in list(space.items()) if id(value) in _wrappers])
+                space = function.__globals__
+                module = sys.modules.get(space.get("__name__"))
+                if module is None or module.__dict__ is not space or _is_installed(function.__code__.co_filename):  # code that was made by exec, say
+                    _swap_globals(space, [name for name, value in list(space.items()) if id(value) in _wrappers])
     outer = [t.inner for t in traces]
     for t in traces:
         t.inner = trace
