@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
+
 import numpy as np
 
+from ..ops.movement import reshape
 from ..trace import Tracer, dispatch
-from ..trace.views import ReadOnlyView, link
+from ..trace.views import Reading, link
 from .register import implements
 
 dispatch.views.update(
@@ -16,20 +20,21 @@ dispatch.views.update(
 )
 
 
-def _read_only(function) -> None:
-    """The traced version of `function`, with results that are views which NumPy does not let be written."""
-    traced = dispatch.functions[function]
-
-    def view(x, /, *args, **kwargs):
-        part = traced(x, *args, **kwargs)
-        if type(part) is Tracer and type(x) is Tracer:
-            link(part, ReadOnlyView(lambda base: traced(base, *args, **kwargs)), (x,), {})
-        return part
-
-    view.__name__, view.__doc__ = traced.__name__, traced.__doc__
-    implements(function)(view)
+_ravel = dispatch.functions[np.ravel]
 
 
+@implements(np.ravel)
+def ravel(a, order="C"):
+    """As `numpy.ravel`: a view of an array that is contiguous, else a copy."""
+    line = _ravel(a, order)
+    if type(line) is Tracer and line.view is not None:
+        reshaped = line if line.view[1] is reshape else line.view[0]  # the order F ends in a transpose
+        if reshaped.view is not None and reshaped.view[1] is reshape:
+            reshaped.view = reshaped.view[0], _RAVEL, *reshaped.view[2:]
+    return line
+
+
+_RAVEL = Reading("ravel", reshape, reshape.view)
 _diag = dispatch.functions[np.diag]
 
 
@@ -37,6 +42,20 @@ _diag = dispatch.functions[np.diag]
 def diag(v, k=0):
     """As `numpy.diag`: the diagonal of a matrix is a view that cannot be written."""
     return dispatch.functions[np.diagonal](v, k) if np.ndim(v) == 2 else _diag(v, k)
+
+
+def _read_only(function: Callable) -> None:
+    """Results of `function` become views that NumPy does not let be written."""
+    traced = dispatch.functions[function]
+
+    @functools.wraps(traced)
+    def view(x, /, *args, **kwargs):
+        part = traced(x, *args, **kwargs)
+        if type(part) is Tracer and type(x) is Tracer:
+            link(part, Reading(traced.__name__, lambda base: traced(base, *args, **kwargs)), (x,), {})
+        return part
+
+    implements(function)(view)
 
 
 for function in (np.diagonal, np.linalg.diagonal):

@@ -13,6 +13,7 @@ NumPy's strides, where arrays that own their memory count as C-ordered.
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 from typing import Any
 from weakref import ref
 
@@ -21,17 +22,15 @@ import numpy as np
 from ..errors import LeakedTracerError, at_user_line
 
 READ_ONLY = object()  # as `Op.view`: NumPy does not allow writes through this one
+_RESHAPES = ("reshape", "ravel")
 _CROWD = 64  # from so many views on the dead ones are removed, each time that their number has doubled
 
 
-class ReadOnlyView:
-    """A function that reads a part of an array which cannot be written through it: what an op is to other views."""
+class Reading:
+    """A function that reads a part of an array: what an op is to other views. `view` is as in an op."""
 
-    name = "read-only view"
-    view = READ_ONLY
-
-    def __init__(self, function):
-        self.function = function
+    def __init__(self, name: str, function: Callable, view: Any = READ_ONLY):
+        self.name, self.function, self.view = name, function, view
 
     def __call__(self, base, **params):
         return self.function(base, **params)
@@ -55,12 +54,22 @@ def is_view(x) -> bool:
     if x.view is None:
         return False
     base, op, _, params = x.view
-    if op.name == "reshape" and is_view(base) and _long(base.shape) != _long(x.shape):
-        try:
-            np.reshape(layout(base), params["shape"], copy=False)
-        except ValueError:
-            x.view = None  # a copy, now and for ever
-            return False
+    if op.name in _RESHAPES and is_view(base) and not _stays(layout(base), op.name, params["shape"]):
+        x.view = None  # a copy, now and for ever
+        return False
+    return True
+
+
+def _stays(array: np.ndarray, name: str, shape: tuple[int, ...]) -> bool:
+    """Whether NumPy gives the elements of this array another shape without moving them. `ravel` moves what is not contiguous."""
+    if name == "ravel":
+        return array.flags.c_contiguous
+    if _long(array.shape) == _long(shape):
+        return True
+    try:
+        np.reshape(array, shape, copy=False)
+    except ValueError:
+        return False
     return True
 
 
@@ -75,7 +84,7 @@ def layout(x) -> np.ndarray:
         strides = tuple(itertools.accumulate(x.shape[:0:-1], lambda stride, n: stride * max(n, 1), initial=1))[::-1]
         return np.lib.stride_tricks.as_strided(np.empty((), np.uint8), x.shape, strides[-x.ndim :] if x.ndim else ())
     base, op, others, params = x.view
-    if op.name == "reshape":
+    if op.name in _RESHAPES:
         return np.reshape(layout(base), params["shape"])
     if op.name in ("slice", "transpose", "reverse", "broadcast_to"):
         return op.run(np, layout(base), **params)
