@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import weakref
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..interpret import replay
@@ -13,16 +12,6 @@ from ..transforms.batch import batch as batch_graph
 from ..transforms.forward import linearize
 from .core import zeros
 from .movement import broadcast_to
-
-_derived: weakref.WeakKeyDictionary[Graph, dict] = weakref.WeakKeyDictionary()
-
-
-def remember(graph: Graph, key: Hashable, make: Callable[[], Any]) -> Any:
-    """What a rule derives from a graph, made once in the graph's life."""
-    known = _derived.setdefault(graph, {})
-    if key not in known:
-        known[key] = make()
-    return known[key]
 
 
 def build(types: Sequence[ArrayType], function: Callable[..., Sequence[Any]]) -> tuple[Graph, list[Any]]:
@@ -56,12 +45,12 @@ class Split:
 
 
 def split(body: Graph, active: tuple[int, ...]) -> Split:
-    """Raises nothing that tracing the body did not: what it captures are constants of derivative rules, which are literals."""
-    made = remember(body, ("split", active), lambda: Split(body, active))
-    return made
+    """The split of a body for the inputs numbered in `active`."""
+    return body.derived(("split", active), lambda: Split(body, active))
 
 
 def parts(args, consts, carry):
+    """A loop's arguments: constants, state, rows."""
     return args[:consts], args[consts : consts + carry], args[consts + carry :]
 
 
@@ -116,7 +105,7 @@ def batched_body(body: Graph, flags: tuple[bool, ...], n: int, wanted: tuple[boo
         graph, outside = build([t._replace(shape=(n, *t.shape)) if f else t for t, f in zip(body.in_types, flags)], function)
         return graph, outside, tuple(marks)
 
-    return remember(body, ("batch", flags, n, wanted), make)
+    return body.derived(("batch", flags, n, wanted), make)
 
 
 def same_captures(made: Sequence[tuple[Graph, list[Any]]]) -> tuple[tuple[Graph, ...], list[Any]]:

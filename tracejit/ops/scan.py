@@ -12,7 +12,7 @@ from ..interpret import replay, run_scan
 from ..ir import ArrayType, Graph, Literal
 from ..trace import type_of
 from ..transforms.backward import transpose as transpose_graph
-from .bodies import batched_body, build, captures_first, cut, grow, materialize, parts, positions, remember, split
+from .bodies import batched_body, build, captures_first, cut, grow, materialize, parts, positions, split
 from .core import Linear, add_tangents, define, move_axis, zeros
 from .movement import broadcast_to
 
@@ -63,8 +63,7 @@ def _jvp_scan(primals, outs, tangents, body, consts, carry, length, reverse, bas
         else:
             plan.append((False, len(stacked)))
             stacked.append(n + j)
-    forward = remember(
-        made.forward,
+    forward = made.forward.derived(
         ("rows", tuple(stacked)),
         lambda: Graph(made.forward.inputs, made.forward.nodes, (*made.forward.outputs[:n], *(made.forward.outputs[j] for j in stacked))),
     )
