@@ -45,7 +45,7 @@ def imag(val):
 def angle(z, deg=False):
     """As `numpy.angle`; at 0 its slope is 0."""
     z = as_array(z)
-    result = arctan2(imag(z), real(z))
+    result = arctan2(imag(z), real(z)) if z.dtype.kind == "c" else arctan2(0, z)
     return multiply(result, 180 / math.pi) if deg else result
 
 
@@ -199,7 +199,8 @@ def _end(value, shape: tuple[int, ...], axis: int):
 def ediff1d(ary, to_end=None, to_begin=None):
     """As `numpy.ediff1d`."""
     x = ravel(ary)
-    pieces = [diff(x)] if to_begin is None else [ravel(to_begin), diff(x)]
+    steps = subtract(part(x, min(1, x.size), x.size, 0), part(x, 0, max(x.size - 1, 0), 0))
+    pieces = [steps] if to_begin is None else [ravel(to_begin), steps]
     if to_end is not None:
         pieces.append(ravel(to_end))
     return concatenate([cast(piece, x.dtype) for piece in pieces])
@@ -389,7 +390,7 @@ def _slide(x, y, mode: str):
 def polyval(p, x):
     """As `numpy.polyval`: Horner's rule, coefficients from the highest power."""
     coefficients, x = as_array(p), as_array(x)
-    result = multiply(x, 0)
+    result = filled(x, x.shape, 0, x.dtype)
     for i in range(coefficients.shape[0]):
         result = result * x + movement.reshape(part(coefficients, i, i + 1, 0), shape=coefficients.shape[1:])
     return result

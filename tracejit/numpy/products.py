@@ -15,7 +15,7 @@ from .axes import axis_index
 from .loops import elementwise
 from .promotion import as_array, cast, promote
 from .register import implements, refuse
-from .shaping import moveaxis, ravel
+from .shaping import moveaxis, part, ravel
 from .ufuncs import multiply
 
 
@@ -173,30 +173,50 @@ def kron(a, b):
     return movement.reshape(multiply(x, y), shape=tuple(n * m for n, m in zip(sx, sy)))
 
 
-@implements(np.cross, np.linalg.cross)
+@implements(np.linalg.cross)
+def linalg_cross(x1, x2, /, *, axis=-1):
+    """As `numpy.linalg.cross`."""
+    x, y = as_array(x1), as_array(x2)
+    if x.shape[axis] != 3 or y.shape[axis] != 3:
+        raise ValueError(at_user_line(f"Both input arrays must be (arrays of) 3-dimensional vectors, but they are {x.shape[axis]} and "
+                                      f"{y.shape[axis]} dimensional instead."))
+    return cross(x, y, axis=axis)
+
+
+@implements(np.cross)
 def cross(a, b, axisa=-1, axisb=-1, axisc=-1, axis=None):
-    """As `numpy.cross`, for vectors of three elements."""
+    """As `numpy.cross`; of two vectors in the plane it is a number."""
     if axis is not None:
         axisa = axisb = axisc = axis
     x, y = promote(as_array(a), as_array(b))
     if x.ndim < 1 or y.ndim < 1:
         raise ValueError(at_user_line("At least one array has zero dimension"))
     x, y = moveaxis(x, axisa, -1), moveaxis(y, axisb, -1)
-    if x.shape[-1] != 3 or y.shape[-1] != 3:
-        raise ValueError(at_user_line("incompatible dimensions for cross product\n(both vectors must have 3 elements)"))
+    if x.shape[-1] not in (2, 3) or y.shape[-1] not in (2, 3):
+        raise ValueError(at_user_line("incompatible dimensions for cross product\n(dimension must be 2 or 3)"))
+    if x.shape[-1] == y.shape[-1] == 2:
+        return _element(x, 0) * _element(y, 1) - _element(x, 1) * _element(y, 0)
+    x, y = _in_space(x), _in_space(y)
     first, second = (1, 2, 0), (2, 0, 1)
     result = (_picked(x, first) * _picked(y, second)) - (_picked(x, second) * _picked(y, first))
     return moveaxis(result, -1, axisc)
 
 
+def _element(x, i: int):
+    return movement.reshape(part(x, i, i + 1, x.ndim - 1), shape=x.shape[:-1])
+
+
+def _in_space(x):
+    """Vectors in the plane get a third element, 0."""
+    still = (0,) * x.ndim
+    return movement.pad(x, low=still, high=(*still[1:], 1), interior=still, value=0) if x.shape[-1] == 2 else x
+
+
 def _picked(x, order: tuple[int, ...]):
     """The elements of the last axis in a rotated order."""
     k, n = order[0], len(order)
-    lead = x.shape[:-1]
-
-    def part(i, j):
-        return movement.slice_(x, start=(*(0,) * len(lead), i), stop=(*lead, j), step=(1,) * x.ndim)
-    return movement.concatenate(part(k, n), part(0, k), axis=x.ndim - 1)
+    last = x.ndim - 1
+    return movement.concatenate(part(x, k, n, last), part(x, 0, k, last), axis=last)
 
 
 @implements(np.linalg.multi_dot)

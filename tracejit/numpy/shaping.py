@@ -45,7 +45,8 @@ def reshape(a, /, shape=None, order="C", *, newshape=None, copy=None):
 @implements(np.ravel)
 def ravel(a, order="C"):
     """As `numpy.ravel`; the order K is C, since memory order does not exist here."""
-    return reshape(a, (-1,) if np.size(a) else (0,), order="C" if order == "K" else order)
+    x = as_array(a)
+    return reshape(x, (x.size,), order="C" if order == "K" else order)
 
 
 @implements(np.transpose, np.permute_dims)

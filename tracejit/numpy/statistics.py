@@ -90,7 +90,7 @@ def var(a, axis=None, dtype=None, out=None, ddof=0, keepdims=_none, *, where=_no
     total = reductions.sum(squared, axes, where=where)
     left = count - ddof
     left = max(left, 0) if isinstance(left, (int, float)) else ops.maximum(left, left.dtype.type(0), tie=0.5)
-    return keep(cast(divide(total, left), squared.dtype), keepdims, x.shape, axes)
+    return keep(cast(divide(total, left), squared.dtype if dtype is None else x.dtype), keepdims, x.shape, axes)
 
 
 @implements(np.std)

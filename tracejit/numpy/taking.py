@@ -186,9 +186,9 @@ def insert(arr, obj, values, axis=None):
     n = x.shape[axis]
     where = static(obj, "np.insert", "obj")
     count = np.size(np.arange(n)[where]) if isinstance(where, slice) else np.size(where)
-    if isinstance(where, (int, np.integer)):   # one place, as many rows as the values have along the axis
-        v = moveaxis(v, 0, axis) if v.ndim == x.ndim else v
-        count = v.shape[axis] if v.ndim == x.ndim else 1
+    if isinstance(where, (int, np.integer)):   # one place, as many rows as the values have along their first axis
+        v = moveaxis(movement.reshape(v, shape=(1,) * (x.ndim - v.ndim) + v.shape), 0, axis)
+        count = v.shape[axis]
     # NumPy places the numbers of the new rows (n, n+1, ...) among those of the old ones; the rows are then taken in that order.
     order = np.insert(np.arange(n), [int(where)] * count if isinstance(where, (int, np.integer)) else where, np.arange(n, n + count))
     rows = movement.broadcast_to(cast(v, x.dtype), shape=tuple(count if d == axis else m for d, m in enumerate(x.shape)))
