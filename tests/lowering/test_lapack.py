@@ -43,6 +43,43 @@ def test_routines(name, dtype):
         assert "LAPACK" in str(compiled.kernels(a, b)) and "host" not in str(compiled.kernels(a, b))
 
 
+SPECTRA = {
+    "qr": np.linalg.qr, "qr complete": lambda a: np.linalg.qr(a, "complete"), "svd": np.linalg.svd, "svdvals": np.linalg.svdvals,
+    "svd reduced": lambda a: np.linalg.svd(a, full_matrices=False), "eigh": np.linalg.eigh, "eigh U": lambda a: np.linalg.eigh(a, "U"),
+    "eigvalsh": np.linalg.eigvalsh,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("dtype", ["f4", "f8", "c8", "c16"])
+@pytest.mark.parametrize("name", SPECTRA)
+def test_spectra(name, dtype):
+    """The same signs and phases as NumPy's, also in single precision, which NumPy computes in double."""
+    f = SPECTRA[name]
+    compiled = tj.jit(lambda a: leaves(f(a)))
+    for shape in ((4, 4), (1, 1), (3, 2, 2), *(((5, 3), (3, 5), (2, 1, 4), (40, 30)) if name[0] != "e" else ((40, 40),))):
+        a = rng.standard_normal(shape) + (1j * rng.standard_normal(shape) if dtype[0] == "c" else 0)
+        a = a.astype(dtype)
+        assert "host" not in str(compiled.kernels(a))
+        for got, want in zip(compiled(a), leaves(f(a)), strict=True):
+            assert got.dtype == want.dtype
+            np.testing.assert_allclose(got, want, rtol=0, atol=1e-5 if dtype in ("f4", "c8") else 1e-12)
+
+
+def leaves(result):
+    return tuple(result) if isinstance(result, tuple) else (result,)
+
+
+def test_what_is_not_a_number():
+    for f in (np.linalg.svdvals, np.linalg.eigvalsh):
+        try:
+            want = f(np.full((3, 3), np.nan))
+        except np.linalg.LinAlgError:
+            with pytest.raises(np.linalg.LinAlgError):
+                tj.jit(f)(np.full((3, 3), np.nan))
+        else:
+            np.testing.assert_array_equal(tj.jit(f)(np.full((3, 3), np.nan)), want)
+
+
 @pytest.mark.parametrize("a", [
     np.zeros((3, 3)), np.ones((2, 2)), -np.eye(3), np.eye(3)[[1, 0, 2]], np.full((1, 1), np.nan), rng.standard_normal((4, 5, 5)),
     rng.standard_normal((6, 6)).astype("f4"),

@@ -9,7 +9,7 @@ from ..errors import at_user_line
 from ..ops import linalg
 from ..trace import Tracer
 from .register import implements
-from .systems import inexact, square
+from .systems import in_double, inexact, square
 
 
 class SlogdetResult(NamedTuple):
@@ -49,6 +49,7 @@ class SVDResult(NamedTuple):
 
 
 @implements(np.linalg.cholesky)
+@in_double()
 def cholesky(a, /, *, upper=False):
     """As `numpy.linalg.cholesky`. Only one triangle is read, so gradients have only that triangle; symmetric ones come from `(a + a.T) / 2`."""
     a = square(a)
@@ -56,6 +57,7 @@ def cholesky(a, /, *, upper=False):
 
 
 @implements(np.linalg.qr)
+@in_double()
 def qr(a, mode="reduced"):
     """As `numpy.linalg.qr`, without the mode "raw"."""
     if mode not in ("reduced", "complete", "r"):
@@ -67,6 +69,7 @@ def qr(a, mode="reduced"):
 
 
 @implements(np.linalg.svd)
+@in_double()
 def svd(a, full_matrices=True, compute_uv=True, hermitian=False):
     """As `numpy.linalg.svd`."""
     a = square(a) if hermitian else inexact(a)
@@ -86,6 +89,7 @@ def _hermitian_svd(a, compute_uv: bool):
 
 
 @implements(np.linalg.svdvals)
+@in_double()
 def svdvals(x, /):
     """As `numpy.linalg.svdvals`."""
     return linalg.singular_values(inexact(x))
@@ -98,6 +102,7 @@ def _reads_lower(uplo: str) -> bool:
 
 
 @implements(np.linalg.eigh)
+@in_double()
 def eigh(a, UPLO="L"):
     """As `numpy.linalg.eigh`. Only one triangle is read, so gradients have only that triangle; symmetric ones come from `(a + a.T) / 2`."""
     lower = _reads_lower(UPLO)
@@ -105,6 +110,7 @@ def eigh(a, UPLO="L"):
 
 
 @implements(np.linalg.eigvalsh)
+@in_double()
 def eigvalsh(a, UPLO="L"):
     """As `numpy.linalg.eigvalsh`; its derivatives are finite where eigenvalues repeat."""
     lower = _reads_lower(UPLO)

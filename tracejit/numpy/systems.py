@@ -1,14 +1,15 @@
 """Linear systems, inverses and determinants of `numpy.linalg`."""
 from __future__ import annotations
 
+import functools
 import math
 
 import numpy as np
 
 from ..errors import at_user_line
-from ..ir.types import FLOAT
+from ..ir.types import COMPLEX, FLOAT
 from ..ops import linalg
-from .promotion import as_array, cast, promote
+from .promotion import as_array, cast, common_dtype, promote
 from .register import implements, static
 
 
@@ -28,6 +29,27 @@ def square(x):
     return x
 
 
+_WIDE = {np.dtype(np.float32): FLOAT, np.dtype(np.complex64): COMPLEX}
+_NARROW = {wide: narrow for narrow, wide in _WIDE.items()}
+
+
+def in_double(arrays: int = 1):
+    """Decorator: single precision is computed in double and the results are rounded, as in NumPy. The first `arrays` arguments are arrays."""
+    def enter(function):
+        @functools.wraps(function)
+        def call(*args, **kwargs):
+            given = [as_array(x) for x in args[:arrays]]
+            wide = _WIDE.get(common_dtype(*given))
+            if wide is None:
+                return function(*args, **kwargs)
+            result = function(*[cast(x, _WIDE.get(x.dtype, x.dtype)) for x in given], *args[arrays:], **kwargs)
+            if isinstance(result, tuple):
+                return type(result)(*[cast(x, _NARROW[x.dtype]) for x in result])
+            return cast(result, _NARROW[result.dtype])
+        return call
+    return enter
+
+
 def stacked(name: str, *arrays):
     """Stacks of matrices with their leading axes broadcast together."""
     try:
@@ -39,6 +61,7 @@ def stacked(name: str, *arrays):
 
 
 @implements(np.linalg.solve)
+@in_double(2)
 def solve(a, b):
     """As `numpy.linalg.solve`."""
     a, b = promote(square(a), as_array(b))
@@ -61,18 +84,21 @@ def _folded_solve(a, b):
 
 
 @implements(np.linalg.inv)
+@in_double()
 def inv(a):
     """As `numpy.linalg.inv`."""
     return linalg.inverse(square(a), strict=True)
 
 
 @implements(np.linalg.det)
+@in_double()
 def det(a):
     """As `numpy.linalg.det`. Its derivatives exist also where the matrix is singular."""
     return linalg.det(square(a))
 
 
 @implements(np.linalg.slogdet)
+@in_double()
 def slogdet(a):
     """As `numpy.linalg.slogdet`."""
     from .decompositions import SlogdetResult

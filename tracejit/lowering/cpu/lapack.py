@@ -1,37 +1,23 @@
-"""Factorisations and solves by the LAPACK that is in the process already: the routines of OpenBLAS that NumPy has loaded, or SciPy's `cython_lapack`.
+"""Factorisations, solves and determinants by LAPACK in native code.
 
 LAPACK stores matrices by columns, so an array in C order is to it the transposed matrix; each routine below says how that comes out right.
-Everything goes by address.  A routine that fails (a singular or an indefinite matrix) makes the program's status other than 0: the interpreter
-then raises the error.
+A routine that fails (a singular or an indefinite matrix) makes the program's status other than 0: the interpreter then raises the error.
 """
 
 from __future__ import annotations
 
-import ctypes
 import math
 from collections.abc import Callable, Sequence
-from functools import cache
 
 import numpy as np
 
 from ...ir import ArrayType, Node
-from . import blas
-from .emit import Emitter, Function, Value
+from . import blas, lapack_spectra
+from .emit import Function, Value
+from .lapack_calls import symbols
 
-_ROUTINES = "potrf", "getrf", "getrs", "getri", "trsm"
+__all__ = ["has_routine", "symbols", "work", "write"]
 _BLOCK = 64  # columns of work for each column of an inverse: what LAPACK's blocked code asks for
-
-
-@cache
-def symbols() -> dict[str, int]:
-    """Addresses by name (`potrf_double`, ...)."""
-    names = {f"{routine}_{kind}": letter + routine for routine in _ROUTINES for kind, letter in blas.LETTERS.items()}
-    library = blas.numpy_openblas()
-    if library is not None and blas.find().integer == "i64":
-        return {key: ctypes.cast(getattr(library, f"scipy_{name}_64_"), ctypes.c_void_p).value for key, name in names.items()}
-    from scipy.linalg import cython_blas, cython_lapack
-
-    return {key: blas.capsule_pointer((cython_blas if name.endswith("trsm") else cython_lapack).__pyx_capi__[name]) for key, name in names.items()}
 
 
 def has_routine(node: Node) -> bool:
@@ -39,11 +25,15 @@ def has_routine(node: Node) -> bool:
     types = [a.type for a in (*node.inputs, *node.outputs)]
     if node.op.name == "slogdet" and types[0].dtype.kind == "c":
         return False  # the sign of a complex determinant is not written here
+    if node.op.name in lapack_spectra.NAMES and not blas.KINDS.get(types[0].dtype, "").endswith("double"):
+        return False  # NumPy computes them in double: in single precision other signs come out
     return types[0].dtype in blas.KINDS and all(t.size for t in types)
 
 
 def work(node: Node) -> list[ArrayType]:
     """The types of the work arrays that the node's routine needs."""
+    if node.op.name in lapack_spectra.NAMES:
+        return lapack_spectra.work(node)
     a = node.inputs[0].type
     n = a.shape[-1]
     factors, pivots = ArrayType((n, n), a.dtype), ArrayType((n,), np.dtype(np.int64))
@@ -61,7 +51,7 @@ def work(node: Node) -> list[ArrayType]:
 def write(f: Function, node: Node, operands: Sequence[Value], results: Sequence[Value]) -> Value:
     """Compute the node on the matrices at `operands` into `results`, which end with the work arrays. Returns the status, 0 if all went well."""
     types = [a.type for a in (*node.inputs, *node.outputs)]
-    routine = _Routine(f, types[0].dtype)
+    routine = _Routines(f, types[0].dtype, [w.size for w in work(node)])
     given, made = len(node.inputs), len(node.outputs)
     matrices = math.prod(types[0].shape[:-2])
     shapes = [t.shape[-2:] for t in types[:given]]
@@ -74,85 +64,9 @@ def write(f: Function, node: Node, operands: Sequence[Value], results: Sequence[
     return routine.failed()
 
 
-class _Routine:
-    """Writes calls for matrices of one dtype. `status` collects what they report."""
+class _Routines(lapack_spectra.Spectra):
+    """Every op: (operands, results, work arrays, shapes of one matrix of each operand, parameters)."""
 
-    def __init__(self, f: Function, dtype: np.dtype):
-        self.f, self.e = f, Emitter(f, 1)
-        self.kind = blas.KINDS[dtype]
-        self.part = self.kind.removeprefix("complex_")
-        self.parts = 2 if dtype.kind == "c" else 1
-        self.bytes = dtype.itemsize // self.parts
-        self.integer = blas.find().integer
-        self.info, self.unreported = f.alloca(self.integer, 1), f.alloca(self.integer, 1)
-        self.status = f.alloca("i64", 1)
-        self.e.store(self.e.const("i64", 0), self.status, 8)
-
-    # -- parts
-    def part_of(self, pointer: Value, i: Value, size: int) -> Value:
-        """The address of part `i` of an array, in parts of `size` bytes."""
-        return self.e.gep(pointer, "i8", self.e.imul(i, self.e.const("i64", size)))
-
-    def element(self, pointer: Value, i: Value) -> Value:
-        return self.part_of(pointer, i, self.bytes * self.parts)
-
-    def loop(self, count: int, body: Callable[[Value], None]) -> None:
-        f, e = self.f, self.e
-        if count == 1:
-            body(e.const("i64", 0))
-            return
-        before, head, done = f.block, f.fresh_label("each"), f.fresh_label("done")
-        f.br(head)
-        f.label(head, dominator=before)
-        i = f.phi("i64")
-        i.add(e.const("i64", 0), before)
-        body(i.value)
-        following = e.iadd(i.value, e.const("i64", 1))
-        i.add(following, f.block)
-        f.cbr(e.icmp("slt", following, e.const("i64", count)), head, done)
-        f.label(done, dominator=before)
-
-    def copy(self, source: Value, target: Value, rows: int, columns: int, transposed: bool = False, lower: bool = False) -> None:
-        """Copy a matrix, transposed or with zeros above its diagonal."""
-        e = self.e
-
-        def row(i: Value) -> None:
-            def column(j: Value) -> None:
-                here = e.iadd(e.imul(i, e.const("i64", columns)), j)
-                there = e.iadd(e.imul(j, e.const("i64", rows)), i) if transposed else here
-                read, write = self.element(source, here), self.element(target, there)
-                for k in range(self.parts):
-                    value = e.load(e.gep(read, self.part, e.const("i64", k)), self.part, self.bytes)
-                    kept = e.select(e.icmp("sle", j, i), value, e.const(self.part, 0.0)) if lower else value
-                    e.store(kept, e.gep(write, self.part, e.const("i64", k)), self.bytes)
-
-            self.loop(columns, column)
-
-        self.loop(rows, row)
-
-    def call(self, routine: str, *arguments: Value | int | str | float) -> None:
-        """Texts, integers and factors go by address of a constant; a routine that reports does so in its last argument."""
-        table = self.f.module.table
-        given = []
-        for a in arguments:
-            if isinstance(a, str):
-                a = table("i8", a.encode())
-            elif isinstance(a, int):
-                a = table(self.integer, (a,))
-            elif isinstance(a, float):
-                a = table(self.part, (a, 0.0)[: self.parts])
-            given.append(a)
-        self.f.call(f"{routine}_{self.kind}", "void", given)
-        if given[-1] is self.info:
-            e = self.e
-            width = 4 if self.integer == "i32" else 8
-            bad = e.zext(e.icmp("ne", e.load(self.info, self.integer, width), e.const(self.integer, 0)), "i64")
-            e.store(e.or_(e.load(self.status, "i64", 8), bad), self.status, 8)
-
-    def failed(self) -> Value:
-        return self.e.load(self.status, "i64", 8)
-
-    # -- the ops: (operands, results, work arrays, shapes of one matrix of each operand, parameters)
     def cholesky(self, operands, results, work, shapes) -> None:
         """The lower triangle of a is the upper one of what LAPACK sees, conj(a); its factor u, u^H u = conj(a), is l^T, which in C order is l."""
         n = shapes[0][0]

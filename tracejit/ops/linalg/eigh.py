@@ -53,7 +53,7 @@ def _jvp(primals, outs, tangents, lower):
 
 
 eigh = define("eigh", infer=_infer, run=lambda xp, a, lower: tuple(xp.linalg.eigh(a, _triangle(lower))), jvp=_jvp,
-              batch=lambda args, batched, lower: eigh(args[0], lower=lower), multiple=True, dear=True,
+              batch=lambda args, batched, lower: eigh(args[0], lower=lower), multiple=True, kind="lapack", dear=True,
               show=lambda a, lower: f"np.linalg.eigh({a}, {_triangle(lower)!r})")
 
 
@@ -64,5 +64,5 @@ def _jvp_values(primals, out, tangents, lower):
 
 
 eigvalsh = define("eigvalsh", infer=lambda a, lower: _infer(a, lower)[0], run=lambda xp, a, lower: xp.linalg.eigvalsh(a, _triangle(lower)),
-                  jvp=_jvp_values, batch=lambda args, batched, lower: eigvalsh(args[0], lower=lower), dear=True,
+                  jvp=_jvp_values, batch=lambda args, batched, lower: eigvalsh(args[0], lower=lower), kind="lapack", dear=True,
                   show=lambda a, lower: f"np.linalg.eigvalsh({a}, {_triangle(lower)!r})")

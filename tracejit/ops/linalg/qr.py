@@ -39,5 +39,5 @@ def _mode(full: bool) -> str:
 
 
 qr = define("qr", infer=_infer, run=lambda xp, a, full: tuple(xp.linalg.qr(a, _mode(full))), jvp=_jvp,
-            batch=lambda args, batched, full: qr(args[0], full=full), multiple=True, dear=True,
+            batch=lambda args, batched, full: qr(args[0], full=full), multiple=True, kind="lapack", dear=True,
             show=lambda a, full: f"np.linalg.qr({a}, {_mode(full)!r})")

@@ -52,7 +52,7 @@ def _moved(u, null, inside, outside, s):
 
 
 svd = define("svd", infer=_infer, run=lambda xp, a, full: tuple(xp.linalg.svd(a, full_matrices=full)), jvp=_jvp,
-             batch=lambda args, batched, full: svd(args[0], full=full), multiple=True, dear=True,
+             batch=lambda args, batched, full: svd(args[0], full=full), multiple=True, kind="lapack", dear=True,
              show=lambda a, full: f"np.linalg.svd({a}, full_matrices={full})")
 
 
@@ -62,5 +62,5 @@ def _jvp_values(primals, out, tangents):
 
 
 singular_values = define("singular_values", infer=lambda a: _infer(a, False)[1], run=lambda xp, a: xp.linalg.svd(a, compute_uv=False),
-                         jvp=_jvp_values, batch=lambda args, batched: singular_values(args[0]), dear=True,
+                         jvp=_jvp_values, batch=lambda args, batched: singular_values(args[0]), kind="lapack", dear=True,
                          show=lambda a: f"np.linalg.svd({a}, compute_uv=False)")
