@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import sys
 import types
 import weakref
 from collections.abc import Callable, Iterable, Sequence
@@ -143,12 +144,27 @@ class Jit:
             key = id(instance)
             reference = _reference(instance, lambda _: self._bound.pop(key, None))
             method = functools.wraps(self.f)(lambda *args, **kwargs: self.f(reference(), *args, **kwargs))
+            first, *others = inspect.signature(self.f).parameters.values()
+            method.__signature__ = inspect.Signature([first, *others] if first.kind is first.VAR_POSITIONAL else others)
             numbers = [n - (n > 0) for n in self._static_numbers if n]
             found = self._bound[id(instance)] = reference, Jit(method, numbers, self._static_names)
         return BoundJit(instance, found[1])
 
     def __repr__(self) -> str:
         return f"<jit of {defined_at(self.f)}, {len(self._variants)} compiled>"
+
+    # Copied as functions are: a copy is the same object, and a pickle has its name, or what it was made from where that has another name.
+    def __copy__(self) -> Jit:
+        return self
+
+    def __deepcopy__(self, memo: dict) -> Jit:
+        return self
+
+    def __reduce__(self):
+        found: Any = sys.modules.get(self.__module__)
+        for part in getattr(self, "__qualname__", "").split("."):
+            found = getattr(found, part, None)
+        return self.__qualname__ if found is self else (Jit, (self.f, self._static_numbers, self._static_names))
 
     # -- the slow way
     def _static_places(self, args: tuple) -> set[int]:
