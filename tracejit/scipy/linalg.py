@@ -4,8 +4,8 @@
 
 >>> import numpy as np, tracejit as tj
 >>> from tracejit.scipy.linalg import cho_factor, cho_solve
->>> tj.grad(lambda s: cho_solve(cho_factor(s * np.eye(2)), np.ones(2)).sum())(2.0)
-np.float64(-0.5)
+>>> tj.grad(lambda s: cho_solve(cho_factor(s * np.eye(2)), np.ones(2)).sum())(4.0)
+np.float64(-0.125)
 """
 from __future__ import annotations
 
