@@ -117,15 +117,37 @@ ALONG = [
 ]
 
 
+TRANSFORMED = [
+    "compiled({0})",
+    "tj.vmap(compiled)({0})",
+    "tj.vmap(smooth, in_axes=-1)({0})",
+    "tj.grad(lambda a: np.sum(compiled(a) * {0}))({0})",
+    "tj.jit(tj.grad(lambda a: np.sum(smooth(a))))({0})",
+    "tj.jvp(compiled, ({0},), ({0},))[1]",
+    "tj.vjp(smooth, {0})[1]({0})[0]",
+    "tj.linearize(compiled, {0})[1]({0})",
+    "tj.stop_gradient({0}) * {0}",
+    "tj.vmap(tj.grad(lambda a: np.sum(np.tanh(a * {0}))))({0})",
+]
+
+
+def smooth(a):
+    return np.sin(a) * a + 0.1
+
+
+compiled = tj.jit(smooth)
+NAMES = {"np": np, "tj": tj, "smooth": smooth, "compiled": compiled}
+
+
 def made(text: str, *operands: int) -> Step:
     names = ", ".join(f"a{i}" for i in range(len(operands)))
     source = text.format(*[f"a{i}" for i in range(len(operands))])
-    return Step(eval(f"lambda {names}: {source}", {"np": np}), operands, text)
+    return Step(eval(f"lambda {names}: {source}", NAMES), operands, text)
 
 
 def candidates(draw, values: list[np.ndarray]) -> Iterator[Step]:
     """One step of each kind that can be applied to some of the values, in a random order of kinds."""
-    kinds = draw(st.permutations(["elementwise", "pair", "along", "reduce", "reshape", "slice", "transpose", "matrix", "product", "broadcast"]))
+    kinds = draw(st.permutations(["elementwise", "pair", "along", "reduce", "reshape", "slice", "transpose", "matrix", "product", "broadcast", "transformed"]))
     number = st.integers(0, len(values) - 1)
     for kind in kinds:
         i = draw(number)
@@ -165,6 +187,8 @@ def candidates(draw, values: list[np.ndarray]) -> Iterator[Step]:
             pairs = [(a, b) for a, b in itertools.product(range(len(values)), repeat=2) if multiplies(values[a].shape, values[b].shape)]
             if pairs:
                 yield made("np.matmul({0}, {1}) * 0.2", *draw(st.sampled_from(pairs)))
+        elif kind == "transformed" and shape:
+            yield made(draw(st.sampled_from(TRANSFORMED)), i)
         elif kind == "broadcast" and 1 in shape or not shape:
             yield made(f"np.broadcast_to({{0}}, {tuple(3 if n == 1 else n for n in shape) or (2,)})", i)
 
