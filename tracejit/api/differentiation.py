@@ -54,7 +54,7 @@ def _values(made: Recording) -> dict[Var, Any]:
 
 
 def _rebuild(made: Recording, outputs: Sequence[Any]) -> Any:
-    """The tree of results. An array that is not computed but was made inside the function is given away as a copy: its own one is never written into."""
+    """The tree of results. An array that was made inside the function and is not computed is given away as a copy: its own one never changes."""
     return made.structure.unflatten(
         [x.copy() if i in made.made_here and isinstance(x, np.ndarray) and not x.flags.writeable else x for i, x in enumerate(outputs)]
     )

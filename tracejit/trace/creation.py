@@ -15,9 +15,7 @@ from __future__ import annotations
 
 import functools
 import importlib
-import os
 import sys
-import sysconfig
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -31,6 +29,7 @@ from ..ir import supported
 from . import dispatch
 from .constants import active_traces, constant, known, plain
 from .tracer import Tracer, as_new
+from .user_code import adopt, in_library, user_globals
 
 NAMES = (
     "zeros", "ones", "empty", "full", "zeros_like", "ones_like", "empty_like", "full_like",
@@ -52,7 +51,7 @@ _SAME_OBJECT = ("asarray", "asanyarray", "ascontiguousarray", "asfortranarray") 
 def _wrapper(name: str, original: Callable) -> Callable:
     @functools.wraps(original, updated=())
     def create(*args, **kwargs):
-        if not active_traces() or not config.trace_creation or _in_library(sys._getframe(1).f_code.co_filename):
+        if not active_traces() or not config.trace_creation or in_library(sys._getframe(1).f_code.co_filename):
             return original(*args, **kwargs)
         if name in _DISPATCHED and args and type(args[0]) is Tracer:
             return original(*args, **kwargs)  # NumPy hands it to the proxy
@@ -102,43 +101,6 @@ def _proxies(name: str, result: Any) -> Any:
     return constant(np.broadcast_to(result.dtype.type(_ONE_NUMBER[name]), result.shape) if name in _ONE_NUMBER and result.size else result)
 
 
-# -- who calls
-_FOLDERS = {key: os.path.join(path, "") for key in ("stdlib", "platstdlib", "purelib", "platlib") if (path := sysconfig.get_path(key))}
-_INSTALLED = (*_FOLDERS.values(), "<frozen", "<__array_function__")
-_PACKAGES = tuple(f"{os.sep}{name}{os.sep}" for name in ("site-packages", "dist-packages"))
-_ARRAY_LIBRARIES = tuple(f"{os.sep}{name}{os.sep}" for name in ("numpy", "scipy", "tracejit"))
-_library_file: dict[str, bool] = {}  # by file name
-_traced_files: set[str] = set()  # of functions that were traced: the user's, even where they are installed
-
-
-def _in_library(filename: str) -> bool:
-    found = _library_file.get(filename)
-    if found is None:
-        found = _library_file[filename] = _is_installed(filename) and filename not in _traced_files
-    return found
-
-
-def _is_installed(filename: str) -> bool:
-    return filename.startswith((*_INSTALLED, _OWN_FOLDER)) or any(part in filename for part in _PACKAGES)
-
-
-_OWN_FOLDER = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "")
-
-
-def _is_the_users(function: FunctionType) -> bool:
-    """Whether a traced function is the user's. One of an installed package is, unless it belongs to an array library."""
-    filename = function.__code__.co_filename
-    if _is_installed(filename):
-        if filename.startswith((_FOLDERS["stdlib"], _OWN_FOLDER)) and not any(part in filename for part in _PACKAGES):
-            return False
-        if any(package + library.lstrip(os.sep) in filename for package in _PACKAGES for library in _ARRAY_LIBRARIES):
-            return False
-        if filename not in _traced_files:
-            _traced_files.add(filename)
-            _library_file.pop(filename, None)
-    return True
-
-
 # -- swapping the names
 _lock = threading.Lock()
 _running = 0  # traces in all threads
@@ -147,7 +109,6 @@ _namesakes: dict[str, list[str]] = {}  # by SciPy's module: the names of its fun
 _in_numpy: list[tuple[dict[str, Any], str, Callable, Callable]] = []
 _swapped: list[tuple[dict[str, Any], str, Callable, Callable]] = []
 _holders: dict[int, tuple[int, list[str]]] = {}  # by identity of a module's globals: their number, and which of them are creation functions
-_modules: tuple[int, list[dict[str, Any]]] = (0, [])
 
 
 def _make_wrappers() -> None:
@@ -184,19 +145,6 @@ def _on_traced_values(original: Callable, traced: Callable) -> Callable:
     return call
 
 
-def _user_globals() -> list[dict[str, Any]]:
-    """The globals of the modules that are the user's. Looked for anew when modules were imported."""
-    global _modules
-    if _modules[0] != len(sys.modules):
-        found = []
-        for name, module in list(sys.modules.items()):
-            filename = getattr(module, "__file__", None)
-            if name == "__main__" or isinstance(filename, str) and not _in_library(filename):
-                found.append(module.__dict__)
-        _modules = len(sys.modules), found
-    return _modules[1]
-
-
 def _held(space: dict[str, Any]) -> list[str]:
     """The names in a module's globals that are NumPy's creation functions. Looked for anew when names were added."""
     count, names = _holders.get(id(space), (-1, []))
@@ -217,7 +165,7 @@ def _swap_in() -> None:
             _swapped.append(entry)
     for module, names in _namesakes.items():
         _swap_globals(sys.modules[module].__dict__, names)
-    for space in _user_globals():
+    for space in user_globals():
         _swap_globals(space, _held(space))
 
 
@@ -247,10 +195,9 @@ def tracing(trace, f: Any) -> Iterator[None]:
         if config.trace_creation:
             if _running == 1:
                 _swap_in()
-            if function is not None and _is_the_users(function):
+            if function is not None and adopt(function):
                 space = function.__globals__
-                module = sys.modules.get(space.get("__name__"))
-                if module is None or module.__dict__ is not space or _is_installed(function.__code__.co_filename):  # code that was made by exec, say
+                if not any(space is other for other in user_globals()):  # code that was made by exec, say
                     _swap_globals(space, [name for name, value in list(space.items()) if id(value) in _wrappers])
     outer = [t.inner for t in traces]
     for t in traces:
