@@ -18,7 +18,7 @@ from .constants import filled
 from .creation import linspace
 from .mathematics import diff
 from .promotion import as_array, cast, common_dtype, promote
-from .register import implements, static
+from .register import implements, known, static
 from .shaping import part, ravel
 from .taking import take
 
@@ -34,12 +34,13 @@ def bincount(x, /, weights=None, minlength=0):
     least = python_operator.index(minlength)
     if least < 0:
         raise ValueError(at_user_line("'minlength' must not be negative"))
-    if type(i) is Tracer and not i.owner.knows(i.atom):
+    values = known(i)
+    if values is None:
         if not least and i.size:
             raise TypeError(at_user_line("np.bincount of traced values has a length that depends on them: give `minlength`, more than the largest"))
         length = least
     else:
-        values = np.asarray(static(i, "np.bincount", "x"))
+        values = np.asarray(values)
         if values.size and values.min() < 0:
             raise ValueError(at_user_line("'list' argument must have no negative elements"))
         length = max(least, int(values.max()) + 1 if values.size else 0)
