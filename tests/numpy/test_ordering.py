@@ -72,3 +72,12 @@ def test_partial_and_several_orders(agrees):
     agrees(lambda v: np.take_along_axis(v, np.argpartition(v, 2, axis=1), 1)[:, 2], X)
     for x in (keys[0].astype("i1"), X[0], X[0] + 1j):
         agrees(np.sort_complex, x)
+
+
+def test_top_k():
+    values, places = tj.jit(lambda v: tracejit.numpy.top_k(v, 2, axis=1))(X)
+    np.testing.assert_array_equal(values, np.flip(np.sort(X, 1), 1)[:, :2])
+    np.testing.assert_array_equal(np.take_along_axis(X, places, 1), values)
+    tj.check_grads(lambda v: tracejit.numpy.top_k(v, 2, axis=0)[0], (X,))
+    with pytest.raises(ValueError, match="top_k"):
+        tracejit.numpy.top_k(X, 9)

@@ -1,8 +1,8 @@
 """NumPy's functions on traced values.
 
 Importing this package fills the tables of `trace.dispatch`, so that plain `np.sin(x)`, `x @ y` and `x[i]` work on traced values.  The names here are
-NumPy's own functions, listed because they have a traced form; on plain arrays they are NumPy.  Three of them are not: `array`, `asarray` and `full`,
-to which NumPy offers no protocol, also take nested lists and fill values that are traced.
+NumPy's own functions, listed because they have a traced form; on plain arrays they are NumPy.  Four of them are not: `array`, `asarray` and `full`,
+to which NumPy offers no protocol, also take nested lists and fill values that are traced, and `top_k`, which NumPy does not have.
 
 >>> import tracejit.numpy as tnp
 >>> tnp.asarray([1.0, 2.0]).sum()
@@ -43,6 +43,7 @@ from numpy import (  # of known numbers only
 )
 from . import fft, linalg
 from .creation import array, asarray, full
+from .ordering import top_k
 
 __all__ = [
     "abs", "absolute", "acos", "acosh", "add", "all", "allclose", "amax", "amin", "angle", "any", "append", "apply_along_axis", "apply_over_axes",
@@ -71,7 +72,7 @@ __all__ = [
     "real_if_close", "reciprocal", "remainder", "repeat", "require", "reshape", "resize", "result_type", "right_shift", "rint", "roll", "rollaxis",
     "roots", "rot90", "round", "searchsorted", "select", "setdiff1d", "setxor1d", "shape", "sign", "signbit", "sin", "sinc", "sinh", "size", "sort",
     "sort_complex", "spacing", "split", "sqrt", "square", "squeeze", "stack", "std", "subtract", "sum", "swapaxes", "take", "take_along_axis", "tan",
-    "tanh", "tensordot", "tile", "trace", "transpose", "trapezoid", "tri", "tril", "tril_indices", "tril_indices_from", "trim_zeros", "triu",
+    "tanh", "tensordot", "tile", "top_k", "trace", "transpose", "trapezoid", "tri", "tril", "tril_indices", "tril_indices_from", "trim_zeros", "triu",
     "triu_indices", "triu_indices_from", "true_divide", "trunc", "uint16", "uint32", "uint64", "uint8", "union1d", "unique", "unique_all",
     "unique_counts", "unique_inverse", "unique_values", "unpackbits", "unravel_index", "unstack", "unwrap", "vander", "var", "vdot", "vecdot",
     "vecmat", "vsplit", "vstack", "where", "zeros", "zeros_like",

@@ -12,7 +12,7 @@ from ..trace import Tracer
 from .axes import axis_index
 from .promotion import as_array, cast, promote
 from .register import implements, refuse
-from .shaping import part, ravel
+from .shaping import moveaxis, part, ravel
 from .taking import take, take_along_axis
 
 
@@ -128,3 +128,18 @@ def sort_complex(a):
     if x.dtype.kind == "c":
         return ordered
     return cast(ordered, np.dtype(np.complex64 if x.dtype.itemsize <= 2 and x.dtype.kind in "iu" else np.complex128))
+
+
+def top_k(a, k: int, axis: int = -1):
+    """The `k` largest elements along an axis in descending order, the earlier first among equals, and their positions.
+
+    Raises `ValueError` where the axis is shorter than `k`.
+
+    >>> import tracejit.numpy as tnp
+    >>> tnp.top_k([3.0, 1.0, 3.0, 2.0], 3)
+    (array([3., 3., 2.]), array([0, 2, 3]))
+    """
+    x = as_array(a)
+    axis = axis_index(axis, x.ndim)
+    values, places = sorting.top_k(moveaxis(x, axis, -1), python_operator.index(k))
+    return moveaxis(values, -1, axis), moveaxis(places, -1, axis)
