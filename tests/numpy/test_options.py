@@ -94,3 +94,13 @@ def test_extrema(agrees):
     agrees(lambda v: np.max(v, where=v > 0), T)
     agrees(lambda v: np.argmax(v, axis=1, keepdims=True), T)
     agrees(lambda v: v.clip(0, 1).round(1).argmin(), T)
+
+
+def test_axes_of_products(agrees):
+    agrees(lambda v: np.matmul(v, v, axes=[(0, 1), (1, 0), (0, 1)]), X)
+    agrees(lambda v: np.matmul(v, v, axes=[(2, 1), (1, 2), (1, 0)]), T)
+    agrees(lambda v: np.vecdot(v, v, axes=[0, 0, ()]), X)
+    agrees(lambda v: np.vecdot(v, v, axis=0), T)
+    agrees(lambda v: np.vecdot(v, v, axis=0, keepdims=True), X[0])
+    agrees(lambda v: np.matvec(v, v[0], axes=[(0, 1), 0, 0]), X)
+    agrees(lambda v: np.vecdot(v, v, axis=0, axes=[0, 0, ()]), X)

@@ -24,15 +24,26 @@ def _gufunc(ufunc: np.ufunc, body):
     inside = elementwise(ufunc, body)
 
     def call(x, y, /, *, axis=None, axes=None, keepdims=False, **options):
-        refuse(f"np.{ufunc.__name__}", axes=axes)
         if axis is not None:
-            x, y = moveaxis(x, axis, -1), moveaxis(y, axis, -1)
+            if axes is not None:
+                raise TypeError(at_user_line("cannot specify both 'axis' and 'axes'"))
+            axes = [axis, axis]
+        out = ()
+        if axes is not None:
+            first, second, *out = ((d,) if isinstance(d, int) else tuple(d) for d in axes)
+            x, y = moveaxis(x, first, _last(first)), moveaxis(y, second, _last(second))
         result = inside(x, y, **options)
-        return movement.reshape(result, shape=(*result.shape, 1)) if keepdims else result
+        if keepdims:
+            return movement.reshape(result, shape=(*result.shape, 1))
+        return moveaxis(result, _last(out[0]), out[0]) if out else result
     call.__name__ = call.__qualname__ = ufunc.__name__
     call.__doc__ = inside.__doc__
     dispatch.ufuncs[ufunc] = call
     return call
+
+
+def _last(axes: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(range(-len(axes), 0))
 
 
 def _broadcast_lead(name: str, x, y, core_x: int, core_y: int):
