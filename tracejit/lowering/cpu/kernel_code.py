@@ -389,7 +389,9 @@ class KernelCode:
         if how == "same" and c.mask.lanes == 1:
             return one.load(one.address(pointer, self._position(position, c)), c.mask)
         if how == "adjacent":
-            return lanes.load(one.address(pointer, self._position(position, c._replace(counter=None))), c.mask)
+            first = self._position(position, c._replace(counter=None))
+            if first.lanes == 1:  # an index that was read under a mask is in every lane, though it is the same in all
+                return lanes.load(one.address(pointer, first), c.mask)
         return lanes.gather(lanes.address(pointer, c.emitter.splat(self._position(position, c))), c.mask)
 
     def _write(self, buffer: Buffer, position: Index, value: Value, c: Context) -> None:
@@ -398,8 +400,8 @@ class KernelCode:
         how = self._across(position, c)
         if how == "same":
             one.store(value, one.address(pointer, self._position(position, c)))
-        elif how == "adjacent":
-            lanes.store(value, one.address(pointer, self._position(position, c._replace(counter=None))), c.mask)
+        elif how == "adjacent" and (first := self._position(position, c._replace(counter=None))).lanes == 1:
+            lanes.store(value, one.address(pointer, first), c.mask)
         else:
             lanes.scatter(value, lanes.address(pointer, self._position(position, c)), c.mask)
 
