@@ -104,3 +104,21 @@ def test_axes_of_products(agrees):
     agrees(lambda v: np.vecdot(v, v, axis=0, keepdims=True), X[0])
     agrees(lambda v: np.matvec(v, v[0], axes=[(0, 1), 0, 0]), X)
     agrees(lambda v: np.vecdot(v, v, axis=0, axes=[0, 0, ()]), X)
+
+
+@pytest.mark.parametrize("x", [np.zeros((0, 4)), np.zeros(0), np.float64(1.5), np.ones(1)], ids=lambda x: str(x.shape))
+def test_nothing_and_numbers(agrees, x):
+    for f in (np.argsort, np.median, np.nanmedian, np.cumsum, np.diff, np.unwrap, np.histogram, np.ediff1d, np.ptp, np.vander, np.poly, np.sort,
+              np.lexsort, np.sort_complex, np.cov, np.block, np.flip, np.nanmax, np.argmax, np.trapezoid, np.packbits, np.bincount):
+        agrees(f, x)
+    agrees(lambda v: np.quantile(v, 0.5), x)
+    agrees(lambda v: np.nanquantile(v, 0.5), x)
+    agrees(lambda v: np.partition(v, 0), x)
+    agrees(lambda v: np.apply_over_axes(np.sum, v, 0), x)
+    agrees(lambda v: np.convolve(v, v), x)
+    agrees(lambda v: np.interp(v, [0.0, 1], [2.0, 3]), x)
+
+
+def test_whole_quantiles_stay_integers(agrees):
+    for q in (0, 1, [0, 1], 0.0):
+        agrees(lambda v, q=q: np.quantile(v, q, axis=1), INPUTS["i8"])

@@ -48,7 +48,7 @@ def apply_over_axes(func, a, axes):
     x = as_array(a)
     ndim = x.ndim
     for axis in np.atleast_1d(np.asarray(axes)).tolist():
-        axis = axis_index(axis, ndim)
+        axis = axis + ndim if axis < 0 else axis
         result = as_array(func(x, axis))
         if result.ndim != x.ndim:
             result = expand_dims(result, axis)

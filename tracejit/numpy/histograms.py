@@ -29,7 +29,7 @@ def bincount(x, /, weights=None, minlength=0):
     i = as_array(x)
     if i.ndim != 1:
         raise ValueError(at_user_line("object too deep for desired array" if i.ndim else "object of too small depth for desired array"))
-    if i.dtype.kind not in "biu" and i.size:
+    if i.dtype.kind not in "biu" and not (i.size == 0 and isinstance(x, (list, tuple))):
         raise TypeError(at_user_line(f"Cannot cast array data from {i.dtype!r} to dtype('int64') according to the rule 'safe'"))
     least = python_operator.index(minlength)
     if least < 0:

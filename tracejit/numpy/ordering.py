@@ -8,10 +8,9 @@ import numpy as np
 from ..errors import at_user_line
 from ..ops import elementwise as ops
 from ..ops import movement, sorting
-from ..trace import Tracer
 from .axes import axis_index
 from .promotion import as_array, cast, promote
-from .register import implements, refuse
+from .register import implements, known, refuse
 from .shaping import moveaxis, part, ravel
 from .taking import take, take_along_axis
 
@@ -31,8 +30,8 @@ def argsort(a, axis=-1, kind=None, order=None, *, stable=None):
     """As `numpy.argsort`; always stable."""
     refuse("np.argsort", order=order)
     x = as_array(a)
-    if axis is None:
-        x, axis = ravel(x), 0
+    if axis is None or x.ndim == 0:   # also of a number it is an array of one position
+        x, axis = ravel(x), 0 if axis is None else axis
     return sorting.argsort(x, axis=axis_index(axis, x.ndim), descending=False)
 
 
@@ -57,11 +56,12 @@ def digitize(x, bins, right=False):
         raise TypeError(at_user_line("x may not be complex"))
     if edges.size < 2:
         return searchsorted(edges, x, side="left" if right else "right")
-    if type(edges) is Tracer:
+    values = known(edges)
+    if values is None:
         first, last = (movement.reshape(part(edges, i, i + 1, 0), shape=()) for i in (0, edges.size - 1))
         falling = ops.less(last, first)
         return ops.select(falling, _in_falling(edges, x, right), searchsorted(edges, x, side="left" if right else "right"))
-    steps = np.diff(edges)
+    steps = np.diff(values)
     if (steps >= 0).all():
         return searchsorted(edges, x, side="left" if right else "right")
     if (steps <= 0).all():
@@ -77,7 +77,7 @@ def _in_falling(edges, x, right: bool):
 # -- partial and several orders
 def _checked_places(kth, n: int) -> None:
     """`kth` changes nothing where everything is sorted, but a wrong one is an error."""
-    for k in np.asarray(kth).ravel().tolist():
+    for k in [] if n == 0 else np.asarray(kth).ravel().tolist():
         if not -n <= python_operator.index(k) < n:
             raise ValueError(at_user_line(f"kth(={k}) out of bounds ({n})"))
 

@@ -151,6 +151,7 @@ def _at_most(at, last):
 
 
 def _quantile(name: str, scale: int, a, q, axis, method, keepdims, weights, without_nan: bool):
+    whole = scale == 1 and as_array(q).dtype.kind in "iu"
     q, weak = _checked_q(q, scale, name)
     if method not in _METHODS:
         raise ValueError(at_user_line(f"{method!r} is not a valid method. Use one of: {', '.join(_METHODS)}"))
@@ -159,8 +160,12 @@ def _quantile(name: str, scale: int, a, q, axis, method, keepdims, weights, with
         raise TypeError(at_user_line("a must be an array of real numbers"))
     if x.dtype.kind == "b":
         raise TypeError(at_user_line("numpy boolean subtract, the `-` operator, is not supported"))
+    if method == "linear" and whole and x.dtype.kind in "iu":   # the least or the largest, which stays an integer
+        method = "lower"
     axes = axis_tuple(axis, x.ndim)
     sample = _lined_up(x, axes)
+    if sample.shape[-1] == 0 and not without_nan and name != "median":
+        raise IndexError(at_user_line("index -1 is out of bounds for axis 0 with size 0"))
     missing = ops.isnan(sample) if x.dtype.kind == "f" else None
     if weights is not None:
         if method != "inverted_cdf":

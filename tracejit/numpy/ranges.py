@@ -5,12 +5,11 @@ import numpy as np
 
 from ..errors import at_user_line
 from ..ops import elementwise as ops
-from ..trace import Tracer
 from .comparing import where
 from .constants import positions
 from .creation import linspace
 from .promotion import as_array, astype, cast, common_dtype, operand
-from .register import implements
+from .register import implements, known
 from .shaping import expand_dims, moveaxis
 from .ufuncs import log10, power
 from .ufuncs import sign as ufunc_sign
@@ -34,7 +33,8 @@ def geomspace(start, stop, num=50, endpoint=True, dtype=None, axis=0):
     real = common_dtype(first, last, np.zeros(()) if dtype is None else np.zeros((), dtype))
     first, last = cast(as_array(first), real), cast(as_array(last), real)
     for end in (first, last):
-        if type(end) is not Tracer and np.any(end == 0):
+        values = known(end)
+        if values is not None and np.any(values == 0):
             raise ValueError(at_user_line("Geometric sequence cannot include zero"))
     sign = ufunc_sign(first)
     ratio = last / sign
