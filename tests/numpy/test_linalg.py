@@ -62,6 +62,15 @@ def test_other_functions(agrees):
     agrees(lambda a: np.linalg.cond(a, 1), np.zeros((2, 2)))
 
 
+@pytest.mark.parametrize("shape", [(0, 0), (0, 3, 3), (2, 0, 0)])
+def test_empty_stacks_and_matrices(shape, agrees):
+    empty = np.zeros(shape)
+    for f in (np.linalg.inv, np.linalg.det, np.linalg.cholesky, np.linalg.eigvalsh, np.linalg.svdvals, lambda a: tuple(np.linalg.qr(a)),
+              lambda a: tuple(np.linalg.eigh(a)), lambda a: tuple(np.linalg.slogdet(a)), lambda a: np.linalg.solve(a, a)):
+        agrees(f, empty)
+        assert tj.grad(lambda a, f=f: sum(np.sum(x) for x in _leaves(f(a))))(empty).shape == shape
+
+
 def test_eigenvalues_of_general_matrices():
     """Complex in `jit`; as NumPy's under a bare transformation, where they are known."""
     for a in SQUARES:
