@@ -122,3 +122,10 @@ def test_nothing_and_numbers(agrees, x):
 def test_whole_quantiles_stay_integers(agrees):
     for q in (0, 1, [0, 1], 0.0):
         agrees(lambda v, q=q: np.quantile(v, q, axis=1), INPUTS["i8"])
+
+
+def test_methods(agrees):
+    agrees(lambda v: v.argpartition(1, axis=1)[:, 1], X)
+    agrees(lambda v: v.to_device("cpu"), X)
+    agrees(lambda v: v.to_device("gpu"), X)
+    agrees(lambda v: v * (v.device == "cpu"), X)

@@ -230,6 +230,19 @@ class Tracer:
     def flat(self, value):
         self.flat[:] = value
 
+    @property
+    def device(self) -> str:
+        """As `numpy.ndarray.device`, of the array API."""
+        return "cpu"
+
+    def to_device(self, device, /, *, stream=None):
+        """As `numpy.ndarray.to_device`. Raises `ValueError` for any but "cpu"."""
+        if stream is not None:
+            raise ValueError(at_user_line("The stream argument in to_device() is not supported"))
+        if device != "cpu":
+            raise ValueError(at_user_line(f"Unsupported device: {device}. Only 'cpu' is accepted."))
+        return self
+
     def reshape(self, *shape, order="C"):
         """As `numpy.ndarray.reshape`."""
         return dispatch.functions[np.reshape](self, shape[0] if len(shape) == 1 else shape, order=order)
@@ -306,6 +319,7 @@ class Tracer:
     nonzero = _method(np.nonzero)
     choose = _method(np.choose)
     argsort = _method(np.argsort)
+    argpartition = _method(np.argpartition)
     searchsorted = _method(np.searchsorted)
 
     # -- leaving the trace
