@@ -5,12 +5,12 @@ from __future__ import annotations
 import functools
 import math
 import threading
-from numpy import arange, array, zeros
 
 import numpy as np
 import pytest
 import scipy.linalg
 import scipy.special
+from numpy import arange, array, zeros
 
 import tracejit as tj
 from tracejit.trace import Tracer

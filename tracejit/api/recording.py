@@ -20,9 +20,9 @@ from ..trace.creation import tracing
 class Recording(NamedTuple):
     """A traced function: its graph takes the flat arguments, then `outside`, the values that it closes over.
 
-    The last outputs of the graph are the new contents of the arguments numbered in `written`, which the function writes into; a result that is such an
-    argument itself is that input of the graph, as with others.  `made_here` numbers the results that the function computed, as opposed to objects that it was given or returns twice: in NumPy they would be new
-    arrays.
+    `made_here` numbers the results that the function computed, as opposed to objects that it was given or returns twice: in NumPy they would be new
+    arrays. The last outputs of the graph are the new contents of the arguments numbered in `written`, which the function writes into; a result that
+    is such an argument itself is that input of the graph, like any argument that is returned.
     """
 
     graph: Graph
@@ -104,7 +104,9 @@ def check_leaves(
     return types
 
 
-def record(f: Callable, what: str, flat: Sequence[Any], structure: tree.Structure, *, concrete: bool, has_aux: bool = False, keep_writes: bool = False) -> Recording:
+def record(
+    f: Callable, what: str, flat: Sequence[Any], structure: tree.Structure, *, concrete: bool, has_aux: bool = False, keep_writes: bool = False
+) -> Recording:
     """Trace `f` on the arguments that `structure` builds from `flat`: values if concrete, else types.
 
     What the function writes into its arguments is lost, as if they were copies, unless `keep_writes`.

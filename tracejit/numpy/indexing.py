@@ -32,7 +32,7 @@ def getitem(x, index):
     if x.owner is CONSTANTS and known(index) and not _is_basic(index):
         return constant(x.atom.value[plain(index)])
     at = mask_in(index)
-    if at is not None and not is_known((index if type(index) is tuple else (index,))[at]):
+    if at is not None and not _is_known_at(index, at):
         mask, whole, front = split(x, index, at)
         return Selection(whole, mask, front)
     p = plan(index, x.shape)
@@ -50,9 +50,14 @@ def _has_ellipsis(index: Any) -> bool:
     return index is Ellipsis or type(index) is tuple and any([item is Ellipsis for item in index])
 
 
+def _is_known_at(index: Any, at: int) -> bool:
+    return is_known(index[at] if type(index) is tuple else index)
+
+
 def _is_basic(index: Any) -> bool:
     """Whether the index reads a part that shares the memory of the array."""
-    return all([item is None or item is Ellipsis or isinstance(item, (int, np.integer, slice)) for item in (index if type(index) is tuple else (index,))])
+    items = index if type(index) is tuple else (index,)
+    return all([item is None or item is Ellipsis or isinstance(item, (int, np.integer, slice)) for item in items])
 
 
 @operator("setitem")
@@ -64,7 +69,7 @@ def setitem(x, index, value) -> None:
         assign(x, as_proxy(array))
         return
     at = mask_in(index)
-    if at is not None and (type(value) is Selection or np.ndim(value) == 0 or not is_known((index if type(index) is tuple else (index,))[at])):
+    if at is not None and (type(value) is Selection or np.ndim(value) == 0 or not _is_known_at(index, at)):
         mask, whole, front = split(x, index, at)
         new = write_selected(whole, mask, value, front) if type(value) is Selection else choose(whole, mask, cast(operand(value), x.dtype), front)
         assign(whole, as_proxy(new))
@@ -121,7 +126,7 @@ def cycled(values, count: int):
     flat = movement.reshape(values, shape=(values.size,))
     if flat.size == count:
         return flat
-    return flat[:count] if flat.size > count else getitem(flat, np.arange(count) % flat.size) if type(flat) is Tracer else flat[np.arange(count) % flat.size]
+    return flat[:count] if flat.size > count else flat[np.arange(count) % flat.size]
 
 
 def _row(x, i: int):

@@ -37,8 +37,8 @@ def is_known(mask: Any) -> bool:
 
 
 def split(x: Any, index: Any, at: int) -> tuple[Any, Any, int]:
-    """The mask at position `at` of an index, the part of x that the index reads with all elements in its place, and how many axes of that lie in front
-    of the mask. Raises `IndexError` where the mask does not fit."""
+    """The mask at position `at` of an index, the part of x that the index reads with all elements in the mask's place, and how many axes of that part
+    lie in front of the mask. Raises `IndexError` where the mask does not fit."""
     items = index if type(index) is tuple else (index,)
     mask, before, behind = items[at], items[:at], items[at + 1 :]
     whole = x[(*before, *(slice(None),) * mask.ndim, *behind)] if len(items) > 1 else x
@@ -61,7 +61,7 @@ def _axes(items: tuple) -> int:
 
 
 def choose(whole, mask, value, front: int):
-    """`whole` with `value` where the mask holds. Raises `TypeError` where the value's rows cannot be matched with the elements that the mask holds."""
+    """`whole` with `value` where the mask holds. Raises `TypeError` where the rows of the value cannot be matched with the elements of the mask."""
     back = whole.ndim - mask.ndim - front
     if value.ndim > back and value.shape[value.ndim - back - 1] != 1:
         value = _in_order(value, mask, front, back)
@@ -74,7 +74,7 @@ def choose(whole, mask, value, front: int):
 def _in_order(value, mask, front: int, back: int):
     """The rows of `value`, one for each element that the mask holds, each at the place of its element."""
     if front or value.ndim != back + 1:
-        raise TypeError(at_user_line("x[..., mask] = rows has no traced form where the mask is not in front and its values are not known: use np.where"))
+        raise TypeError(at_user_line("x[..., mask] = rows has no traced form for a traced mask that is not in front: use np.where on whole arrays"))
     from .indexing import getitem
 
     rows = getitem(value, (places_of(mask),))

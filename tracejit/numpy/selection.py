@@ -3,8 +3,8 @@
     z[m] = z[m] ** 2 + c[m]
     total = x[x > 0].sum()
 
-A `Selection` keeps the whole array and the mask.  Elementwise functions work on the whole, sums and extrema leave out what the mask does not hold, and an
-assignment through the same mask takes each element to its place.  What needs the number of elements is refused: see `np.where`.
+A `Selection` keeps the whole array and the mask.  Elementwise functions work on the whole, sums and extrema leave out what the mask does not hold,
+and an assignment through the same mask takes each element to its place.  What needs the number of elements is refused: see `np.where`.
 """
 from __future__ import annotations
 
@@ -63,7 +63,8 @@ class Selection(NDArrayOperatorsMixin):
         if out is None:
             return Selection(whole, self.mask, self.front)
         if type(out) is not Selection or not np.can_cast(whole.dtype, out.dtype, "same_kind"):
-            raise TypeError(at_user_line(f"Cannot cast ufunc {ufunc.__name__!r} output from {whole.dtype!r} to {out.dtype!r} with casting rule 'same_kind'"))
+            said = f"Cannot cast ufunc {ufunc.__name__!r} output from {whole.dtype!r} to {out.dtype!r} with casting rule 'same_kind'"
+            raise TypeError(at_user_line(said))
         out.whole = whole.astype(out.dtype)
         return out
 
@@ -165,7 +166,8 @@ class Selection(NDArrayOperatorsMixin):
     def _refuse(self, what: str):
         raise TypeError(
             at_user_line(
-                f"{what} depends on how many elements a traced mask holds, which is not known while it is traced: use np.where(mask, x, other) on whole arrays"
+                f"{what} depends on how many elements a traced mask holds, which is not known while it is traced: "
+                f"use np.where(mask, x, other) on whole arrays"
             )
         )
 

@@ -56,7 +56,8 @@ def ufunc_into(ufunc: np.ufunc, method: str, inputs: tuple, kwargs: dict[str, An
             stored.append(as_new(result, *inputs))
             continue
         if not np.can_cast(result.dtype, out.dtype, casting):
-            raise TypeError(at_user_line(f"Cannot cast ufunc {ufunc.__name__!r} output from {result.dtype!r} to {out.dtype!r} with casting rule {casting!r}"))
+            said = f"Cannot cast ufunc {ufunc.__name__!r} output from {result.dtype!r} to {out.dtype!r} with casting rule {casting!r}"
+            raise TypeError(at_user_line(said))
         store(out, result, casting, mask)
         stored.append(out)
     return stored[0] if len(stored) == 1 else tuple(stored)
@@ -86,7 +87,8 @@ def store(out: Any, value: Any, casting: str, mask: Any = True) -> None:
         try:
             value = broadcast_to(value, out.shape)
         except ValueError:
-            raise ValueError(at_user_line(f"non-broadcastable output operand with shape {out.shape} doesn't match the broadcast shape {value.shape}")) from None
+            said = f"non-broadcastable output operand with shape {out.shape} doesn't match the broadcast shape {value.shape}"
+            raise ValueError(at_user_line(said)) from None
     value = cast(value, out.dtype)
     assign(out, as_proxy(value if mask is True else choose_where(mask, value, out)))
 

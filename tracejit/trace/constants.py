@@ -1,8 +1,8 @@
 """Constant proxies: arrays that a traced function made itself, and whose values are known.
 
-They stand in for plain arrays because a plain array cannot hold a traced value: `out = np.zeros(n); out[0] = x` rebinds `out` to a traced value.  Until
-then they act as the arrays that they are.  They belong to `CONSTANTS`, a trace outside of all others that computes at once; an operation on a constant
-and a traced value is emitted into the trace of the latter, like any other.
+They stand in for plain arrays because a plain array cannot hold a traced value: `out = np.zeros(n); out[0] = x` rebinds `out` to a traced value.
+Until then they act as the arrays that they are.  They belong to `CONSTANTS`, a trace outside of all others that computes at once; an operation on a
+constant and a traced value is emitted into the trace of the latter, like any other.
 
 The values are never changed in place, so they can be captured and viewed freely: a write makes a copy, unless nobody else has seen the array.
 """
@@ -162,8 +162,8 @@ _ALONE = _references(_proxy(np.empty(1)))
 
 
 def writable_value(x: Tracer) -> np.ndarray:
-    """The value of a constant proxy to write into: its own array where nobody else refers to that, so that a loop that fills a buffer copies it once and
-    not in each step; else a copy."""
+    """The value of a constant proxy to write into: its own array where nobody else refers to that, so that a loop that fills a buffer copies it once
+    and not in each step; else a copy."""
     value = x.atom.value
     mine = value.flags.writeable and value.base is None
     del value

@@ -1,8 +1,8 @@
 """NumPy's aliasing on values that never change: a write makes a new value and rebinds the proxies that share the memory.
 
-An op that reads a part of an array (`Op.view`) leaves a note in its result: `Tracer.view = (base, op, other inputs, params)`.  A write into a view goes
-up: `op.view` makes the base's new value, and so on to the array that owns the memory, the root.  Then all views of the root are out of date: their
-`atom` is deleted, and the next look at it replays the op on the base's new value (`Tracer.__getattr__`).
+An op that reads a part of an array (`Op.view`) leaves a note in its result: `Tracer.view = (base, op, other inputs, params)`.  A write into a view
+goes up: `op.view` makes the base's new value, and so on to the array that owns the memory, the root.  Then all views of the root are out of date:
+their `atom` is deleted, and the next look at it replays the op on the base's new value (`Tracer.__getattr__`).
 
 So a program that writes nothing pays for the note alone, 0.3 us a view, and a view that is never read again after a write costs nothing.
 
@@ -105,7 +105,7 @@ def refresh(x) -> Any:
 def assign(x, value) -> None:
     """From now on the proxy x holds `value`, a proxy of the same shape and dtype, and whatever shares memory with x holds its part of it.
 
-    Raises `ValueError` for a read-only view, and `LeakedTracerError` where the value belongs to a trace that began after x was made: x would outlive it.
+    Raises `ValueError` for a read-only view, and `LeakedTracerError` where the value belongs to a trace that began after x was made and ends before.
     """
     written = [(x, value)]
     while is_view(x):
@@ -160,7 +160,8 @@ def _stay_inside(x, value) -> None:
     if value.owner.depth > home.depth:
         raise LeakedTracerError(
             at_user_line(
-                f"a value that is traced inside the {value.owner.what} is written into an array from outside of it ({x.type}): it would outlive its trace. "
+                f"a value that is traced inside the {value.owner.what} is written into an array from outside of it ({x.type}): "
+                f"it would outlive its trace. "
                 f"Return the value and write it outside, or make the array inside (`np.copy`)."
             )
         )
