@@ -24,6 +24,7 @@ import numpy as np
 from .. import jit, jvp, tree, vmap
 from ..ir import is_inexact
 from ..numpy.refused import REASONS
+from ..ops.cumulative import WRITTEN_OUT
 from .check_grads import check_grads
 from .coverage_examples import Example, examples
 
@@ -182,6 +183,8 @@ def report(coverages: list[Coverage]) -> str:
              "| | all | " + " | ".join(_QUESTIONS) + " |", "|---" * (len(_QUESTIONS) + 2) + "|"]
     for c in coverages:
         lines.append(f"| {c.title} | {len(c.outcomes)} | " + " | ".join(str(c.count(q)) for q in _QUESTIONS) + " |")
+    lines += ["", "One small example of each is tried, and another may be compiled otherwise: running sums, products and extrema are native up to",
+              f"{WRITTEN_OUT} elements along the axis, and float16 is computed by NumPy."]
     for c in coverages:
         lines += ["", f"## {c.title.capitalize()}"]
         lines += _section("Native, no call back into Python", c.named("native"))
