@@ -405,6 +405,76 @@ def test_errors_are_numpys(write, error):
         tj.jit(lambda n: write(n))(np.arange(4))
 
 
+# ------------------------------------------------------------------------------------------------------------------ masks that are not known
+def mandelbrot(x):
+    c = x + 0.3j
+    z, steps, alive = np.zeros_like(c), np.zeros(c.shape, int), np.ones(c.shape, bool)
+    for _ in range(12):
+        z[alive] = z[alive] ** 2 + c[alive]
+        alive[np.abs(z) > 2] = False
+        steps[alive] += 1
+    return steps
+
+
+def leaky(x):
+    y = x - 0.5
+    y[y < 0] *= 0.01
+    return y
+
+
+def roots(x):
+    y = np.zeros_like(x)
+    y[x > 0] = np.sqrt(x[x > 0])
+    return y
+
+
+def statistics(x):
+    held = x[x > -0.6]
+    return np.stack([held.sum(), held.mean(), np.max(held), np.min(held), held.std(), np.prod(held), held.size, (held > 0).any()])
+
+
+def centres(x):
+    nearest = np.abs(x[:, None] - np.array([-1.0, 1.0])).argmin(1)
+    return np.stack([np.mean(x[nearest == k], axis=0) for k in range(2)])
+
+
+def columns(x):
+    m = np.outer(x, x + 1)
+    m[:, x > 0] = 2
+    m[0, x < 0] -= 1
+    m[x > 0.2] = x
+    return m
+
+
+def moved(x):
+    y = np.zeros(x.size)
+    y[::-1][x < 0] = x[::-1][x[::-1] < 0]
+    return y
+
+
+@pytest.mark.parametrize("f", [mandelbrot, leaky, roots, statistics, centres, columns, moved], ids=lambda f: f.__name__)
+def test_masks(f):
+    x = np.array([0.25, -1.5, 0.75, -0.5, 1.25])
+    _close(tj.jit(f)(x), f(x))
+    _close(tj.vmap(f)(np.stack([x, x[::-1]])), [f(x), f(x[::-1])])
+    if f is not mandelbrot:
+        weights = np.cos(np.arange(f(x).size)).reshape(f(x).shape)
+        h = 1e-6
+        expected = [(np.sum(f(x + h * u) * weights) - np.sum(f(x - h * u) * weights)) / (2 * h) for u in np.eye(5)]
+        for gradient in (tj.grad, lambda g: tj.jit(tj.grad(g))):
+            np.testing.assert_allclose(gradient(lambda x: np.sum(f(x) * weights))(x), expected, atol=1e-7)
+
+
+def _close(got, expected):
+    np.testing.assert_allclose(got, expected, rtol=1e-14)
+
+
+def test_what_the_number_of_elements_decides_is_refused():
+    for use in (len, list, np.sort, np.asarray, lambda y: y[0], lambda y: y.shape, lambda y: y + np.ones(2), lambda y: np.concatenate([y, y])):
+        with pytest.raises(TypeError, match=r"np\.where"):
+            tj.jit(lambda x: use(x[x > 0]))(np.ones(3))  # noqa: B023
+
+
 # ------------------------------------------------------------------------------------------------------------------ arguments of jit
 def test_a_returned_argument_is_the_callers_array():
     @tj.jit

@@ -380,7 +380,8 @@ class Tracer:
             return f"`{'.'.join(called)}` converts its arguments: call `{ours}`, which takes traced values."
         return (
             "Use it as it is: np functions, operators and methods work on it. "
-            "To build an array from traced numbers use `np.stack([...])`; to index a plain array with one make that array an argument."
+            "To build an array from traced numbers use `np.stack([...])`; to index a plain array with one make that array an argument; "
+            "to write into an array from outside copy it inside of the function first (`np.array(a)`)."
         )
 
     def item(self, *args):
@@ -418,7 +419,8 @@ class Tracer:
             at_user_line(
                 f"{wanted}() of a traced value ({self.type}) while {self.owner.what} is traced: "
                 "a plain Python number would leave the trace and its derivative would be lost. "
-                f"Use {instead}; `np.sin(x)` in place of `math.sin(x)`; `np.stack(list_of_numbers)` in place of writing into an array; "
+                f"Use {instead}; `np.sin(x)` in place of `math.sin(x)`; `np.stack(list_of_numbers)`, or a copy made inside of the function "
+                f"(`np.array(a)`), in place of writing into an array from outside; "
                 "or make the argument static (`static_argnums=`)."
             )
         )
