@@ -250,7 +250,7 @@ def reference_magnitude(name: str, exact, *point):
     if name == "zeta" and not isinstance(exact, np.ndarray):  # of negative arguments, the term nearest to the pole
         return magnitude if point[1] > 0 else max(magnitude, abs(point[1] - np.rint(point[1])) ** -x)
     if name in ("gammaln", "digamma"):  # the roots of negative arguments
-        return larger(magnitude, (x < 0) * (1 + abs(x) * (name == "gammaln")))
+        return larger(magnitude, (x < 0) * (1 + (abs(x) if name == "gammaln" else np.log1p(abs(x)))))
     if name in ("j0", "j1"):  # the amplitude, beyond the roots that are factors
         return larger(magnitude, (abs(x) > 5) * 0.79 / abs(larger(abs(x), 5)) ** 0.5)
     return magnitude

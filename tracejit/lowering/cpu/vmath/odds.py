@@ -1,8 +1,8 @@
 """logit, exprel, entr, rel_entr: quotients and products with a logarithm or an exponential, exact where the two meet."""
 
-from .exponential import expm1
+from .exponential import EXP_RANGE, exp_in_range, expm1
 from .logarithm import log, log1p
-from .number import Num, sqrt, where
+from .number import Num, clamp, sqrt, where
 from .registry import special
 
 INFINITY, NAN = float("inf"), float("nan")
@@ -17,8 +17,10 @@ def logit(x: Num) -> Num:
 
 @special
 def exprel(x: Num) -> Num:
-    """(e^x - 1) / x, 1 at 0."""
-    return where(x == 0.0, 1.0, where(x == INFINITY, INFINITY, expm1(x) / x))
+    """(e^x - 1) / x, 1 at 0; for large x e^(x/2) / x e^(x/2), which overflows no earlier than the result does."""
+    half = exp_in_range(clamp(x * 0.5, *EXP_RANGE["double"]))
+    y = where(x > 700.0, half / where(x < INFINITY, x, 1.0) * half, expm1(x) / x)
+    return where(x == 0.0, 1.0, y)
 
 
 @special

@@ -4,7 +4,7 @@ At least ten terms are added, and as many as bring q + k beyond 10, in a loop wh
 term, and twelve corrections with Bernoulli numbers.
 """
 
-from .number import Num, rint, where
+from .number import Num, fma, rint, where
 from .power import pow as power
 from .registry import special
 
@@ -28,7 +28,11 @@ def head(s: Num, q: Num) -> tuple[Num, Num]:
     total, step = function.phi("double", e.lanes), function.phi("double", e.lanes)
     k, at = Num(e, step.value), Num(e, step.value) + q
     wanted = (k < TERMS) | (at <= BEYOND)
-    summed = where(wanted, Num(e, total.value) + power(at, -s), Num(e, total.value))
+    shift = at - q
+    lost = (q - (at - shift)) + (k - shift)  # by rounding q + k, which the power would make s times as large
+    term = power(at, -s)
+    term = where(lost == 0.0, term, fma(term, s * (-lost / at), term))
+    summed = where(wanted, Num(e, total.value) + term, Num(e, total.value))
     following = where(wanted, k + 1.0, k)
     for phi, start, changed in ((total, zero, summed), (step, zero, following)):
         phi.add(start.value, before)
