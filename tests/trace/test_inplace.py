@@ -660,3 +660,38 @@ def test_kernels(kernel):
     np.testing.assert_allclose(tj.grad(loss)(held_a), expected, atol=1e-7)
     np.testing.assert_allclose(tj.jit(tj.grad(loss))(held_a), expected, atol=1e-7)
     np.testing.assert_array_equal(held_a, a)
+
+
+def test_elements_that_nothing_traced_was_written_into_stay_known():
+    def f(x):
+        state = np.zeros(3)
+        state[1] = x
+        while state[2] < 2:
+            state[2] += 1
+        if state[0] == 0:
+            state[0] = int(state[2]) * x
+        return state
+
+    np.testing.assert_array_equal(tj.jit(f)(1.5), [3.0, 1.5, 2.0])
+
+
+def test_loops_carry_buffers():
+    def f(x):
+        def step(i, buffer):
+            buffer[i] = x * i
+            return buffer
+
+        return tj.fori_loop(0, 3, step, np.zeros(3))
+
+    np.testing.assert_array_equal(tj.jit(f)(2.0), [0.0, 2.0, 4.0])
+    assert tj.grad(lambda x: np.sum(f(x)))(2.0) == 3.0
+
+
+def test_a_pullback_keeps_the_values_that_it_needs():
+    def f(x):
+        y = x * 1
+        _, pull = tj.vjp(lambda v: v**3, y)
+        y += 100
+        return pull(np.ones(2))[0]
+
+    np.testing.assert_array_equal(tj.jit(f)(np.ones(2)), [3.0, 3.0])

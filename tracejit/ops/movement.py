@@ -171,7 +171,7 @@ _CHAIN = 32  # so many updates are looked through: enough for loops that read wh
 
 
 def _simplify_slice(builder, x, start, stop, step):
-    """Looks through updates of other parts: what was written in just this place, or an older array."""
+    """Looks through updates of other parts: what was written in just this place, or an older array. A part of one number everywhere is that number."""
     shape = _slice_shape(start, stop, step)
     if shape == x.type.shape:
         return x
@@ -187,6 +187,9 @@ def _simplify_slice(builder, x, start, stop, step):
         if not any(e <= s or s + (n - 1) * k < b for b, e, s, n, k in zip(start, stop, where["start"], update.type.shape, where["step"])):
             break
         found = base
+    number = spread_number(builder, found)
+    if number:
+        return builder.emit(broadcast_to, (number,), {"shape": shape})[0]
     return None if found is x else builder.emit(slice_, (found,), {"start": start, "stop": stop, "step": step})[0]
 
 
