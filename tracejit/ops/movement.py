@@ -171,7 +171,7 @@ _CHAIN = 32  # so many updates are looked through: enough for loops that read wh
 
 
 def _simplify_slice(builder, x, start, stop, step):
-    """Looks through updates of other parts: what was written in just this place, or an older array. A part of one number everywhere is that number."""
+    """Looks through updates of other parts: what was written in just this place, or an older array. A part of one number is that number."""
     shape = _slice_shape(start, stop, step)
     if shape == x.type.shape:
         return x
