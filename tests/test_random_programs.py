@@ -94,7 +94,15 @@ PAIRS = [
     "np.logaddexp({0}, {1})",
     "(1 + {0} ** 2) ** (0.5 * np.tanh({1}))",
 ]
-MATRIX = ["{0}.T", "np.tril({0})", "np.triu({0}, 1)", "np.diagonal({0})", "np.trace({0})", "{0} @ {0}.T * 0.1", "np.einsum('...ij,...kj->...ik', {0}, {0}) * 0.1"]
+MATRIX = [
+    "{0}.T",
+    "np.tril({0})",
+    "np.triu({0}, 1)",
+    "np.diagonal({0})",
+    "np.trace({0})",
+    "{0} @ {0}.T * 0.1",
+    "np.einsum('...ij,...kj->...ik', {0}, {0}) * 0.1",
+]
 REDUCTIONS = ["sum", "mean", "max", "min", "prod", "std"]
 ALONG = [
     "np.cumsum({{0}}, axis={axis}) * 0.3",
@@ -108,7 +116,7 @@ ALONG = [
     "np.diff({{0}}, axis={axis})",
     "np.take({{0}}, {positions}, axis={axis})",
     "np.take_along_axis({{0}}, np.argsort({{0}}, axis={axis}), axis={axis})",
-    "np.exp({{0}} - np.max({{0}}, axis={axis}, keepdims=True)) / np.sum(np.exp({{0}} - np.max({{0}}, axis={axis}, keepdims=True)), axis={axis}, keepdims=True)",
+    "(lambda e: e / np.sum(e, axis={axis}, keepdims=True))(np.exp({{0}} - np.max({{0}}, axis={axis}, keepdims=True)))",
     "{{0}} - np.mean({{0}}, axis={axis}, keepdims=True)",
     "np.moveaxis({{0}}, {axis}, 0)",
     "np.pad({{0}}, 1)",
@@ -147,7 +155,9 @@ def made(text: str, *operands: int) -> Step:
 
 def candidates(draw, values: list[np.ndarray]) -> Iterator[Step]:
     """One step of each kind that can be applied to some of the values, in a random order of kinds."""
-    kinds = draw(st.permutations(["elementwise", "pair", "along", "reduce", "reshape", "slice", "transpose", "matrix", "product", "broadcast", "transformed"]))
+    kinds = draw(
+        st.permutations(["elementwise", "pair", "along", "reduce", "reshape", "slice", "transpose", "matrix", "product", "broadcast", "transformed"])
+    )
     number = st.integers(0, len(values) - 1)
     for kind in kinds:
         i = draw(number)
@@ -364,9 +374,35 @@ def test_many_nested(program):
 # ------------------------------------------------------------------------------------------------------------------------- dtypes
 DTYPES = ["bool", "int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64", "float16", "float32", "float64"]
 ANY_DTYPE = ["{0} + {1}", "{0} * {1}", "np.maximum({0}, {1})", "{0} > {1}", "{0} == {1}", "np.where({0} > {1}, {0}, {1})", "np.logical_xor({0}, {1})"]
-WHOLE = ["{0} & {1}", "{0} | {1}", "{0} ^ {1}", "{0} // {1}", "{0} % {1}", "{0} << {1}", "{0} >> {1}", "np.invert({0})", "{0} - {1}", "np.fmod({0}, {1})", "-{0}"]
-ONE = ["np.sum({0}, axis=-1)", "np.max({0}, axis=0)", "np.cumsum({0}, axis=0)", "{0}[::-1]", "np.prod({0}, axis=0)", "np.argmin({0}, axis=-1)", "np.any({0})", "np.abs({0})",
-       "np.sign({0})", "np.mean({0})", "{0}.T", "np.concatenate([{0}, {0}], axis=0)", "np.sort({0}, axis=0)", "np.square({0})"]  # fmt: skip
+WHOLE = [
+    "{0} & {1}",
+    "{0} | {1}",
+    "{0} ^ {1}",
+    "{0} // {1}",
+    "{0} % {1}",
+    "{0} << {1}",
+    "{0} >> {1}",
+    "np.invert({0})",
+    "{0} - {1}",
+    "np.fmod({0}, {1})",
+    "-{0}",
+]
+ONE = [
+    "np.sum({0}, axis=-1)",
+    "np.max({0}, axis=0)",
+    "np.cumsum({0}, axis=0)",
+    "{0}[::-1]",
+    "np.prod({0}, axis=0)",
+    "np.argmin({0}, axis=-1)",
+    "np.any({0})",
+    "np.abs({0})",
+    "np.sign({0})",
+    "np.mean({0})",
+    "{0}.T",
+    "np.concatenate([{0}, {0}], axis=0)",
+    "np.sort({0}, axis=0)",
+    "np.square({0})",
+]
 
 
 @st.composite
@@ -384,7 +420,9 @@ def dtype_programs(draw):
     program, values = Program(inputs), list(inputs)
     for _ in range(draw(st.integers(1, 8))):
         i, j = draw(st.integers(0, len(values) - 1)), draw(st.integers(0, len(values) - 1))
-        text = draw(st.sampled_from([*ANY_DTYPE, *WHOLE, *ONE, f"{{0}}.astype('{draw(st.sampled_from(DTYPES))}')", "{0} * 3", "{0} + 2.5", "7 - {0}"]))
+        text = draw(
+            st.sampled_from([*ANY_DTYPE, *WHOLE, *ONE, f"{{0}}.astype('{draw(st.sampled_from(DTYPES))}')", "{0} * 3", "{0} + 2.5", "7 - {0}"])
+        )
         if "astype" in text and values[i].dtype.kind == "f":
             continue  # what does not fit is unspecified
         step = made(text, *((i, j) if "{1}" in text else (i,)))

@@ -1,4 +1,4 @@
-"""Derivatives: every transform against closed forms, finite differences and each other; nesting in every order; integers, branches, trees, residuals."""
+"""Derivatives: every transform against closed forms, differences and each other; nesting in every order; integers, branches, trees, residuals."""
 
 from __future__ import annotations
 
@@ -139,7 +139,14 @@ def quadratic_map(x):
 
 def test_jacobians():
     want = np.array([[1.0, 2.0, 0.0], [0.0, 3.0, -1.0]]) * 2 * x3
-    for jacobian in (tj.jacfwd, tj.jacrev, lambda f: tj.jit(tj.jacfwd(f)), lambda f: tj.jit(tj.jacrev(f)), lambda f: tj.jacfwd(tj.jit(f)), lambda f: tj.jacrev(tj.jit(f))):
+    for jacobian in (
+        tj.jacfwd,
+        tj.jacrev,
+        lambda f: tj.jit(tj.jacfwd(f)),
+        lambda f: tj.jit(tj.jacrev(f)),
+        lambda f: tj.jacfwd(tj.jit(f)),
+        lambda f: tj.jacrev(tj.jit(f)),
+    ):
         close(jacobian(quadratic_map)(x3), want)
         close(jacobian(np.sin)(x3), np.diag(np.cos(x3)))
         close(jacobian(np.sin)(0.5), np.cos(0.5))
@@ -168,7 +175,13 @@ def test_hessians():
 
     matrix = np.arange(9.0).reshape(3, 3)
     want = (matrix + matrix.T) / 2
-    for hessian in (tj.hessian, lambda f: tj.jacrev(tj.jacrev(f)), lambda f: tj.jacrev(tj.jacfwd(f)), lambda f: tj.jacfwd(tj.jacfwd(f)), lambda f: tj.jacfwd(tj.grad(f))):
+    for hessian in (
+        tj.hessian,
+        lambda f: tj.jacrev(tj.jacrev(f)),
+        lambda f: tj.jacrev(tj.jacfwd(f)),
+        lambda f: tj.jacfwd(tj.jacfwd(f)),
+        lambda f: tj.jacfwd(tj.grad(f)),
+    ):
         close(hessian(f)(x3), want)
         close(tj.jit(hessian(f))(x3), want)
         close(hessian(tj.jit(f))(x3), want)
@@ -182,7 +195,10 @@ def test_hvp():
     close(tj.hvp(wave)(x3, v), curvature(x3) * v)
     close(tj.jit(tj.hvp(wave))(x3, v), curvature(x3) * v)
     close(tj.hvp(lambda x, s, *, t: wave(x) * s * t)(x3, v, 2.0, t=3.0), 6 * curvature(x3) * v)
-    close(tj.hvp(lambda p: wave(p["a"]) * p["s"])({"a": x3, "s": 2.0}, {"a": v, "s": 1.0}), {"a": 2 * curvature(x3) * v + slope(x3), "s": np.dot(slope(x3), v)})
+    close(
+        tj.hvp(lambda p: wave(p["a"]) * p["s"])({"a": x3, "s": 2.0}, {"a": v, "s": 1.0}),
+        {"a": 2 * curvature(x3) * v + slope(x3), "s": np.dot(slope(x3), v)},
+    )
     from scipy.optimize import minimize, rosen
 
     f = tj.jit(lambda x: np.sum(100.0 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2))
@@ -250,7 +266,9 @@ def test_second_order_in_every_way(outer, inner):
     np.testing.assert_allclose(tj.jit(outer(inner(f)))(x), want, rtol=1e-13)
 
 
-@pytest.mark.parametrize("order", list(itertools.product([tj.grad, by_forward, tj.jacrev, by_batched], repeat=3)), ids=lambda o: "-".join(d.__name__ for d in o))
+@pytest.mark.parametrize(
+    "order", list(itertools.product([tj.grad, by_forward, tj.jacrev, by_batched], repeat=3)), ids=lambda o: "-".join(d.__name__ for d in o)
+)
 def test_third_order_in_many_ways(order):
     def f(x):
         return np.tanh(x) * x**2

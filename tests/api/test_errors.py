@@ -43,7 +43,9 @@ def next_call_works():
 
 # ------------------------------------------------------------------------------------------------------------- calls of the wrong form
 @pytest.mark.parametrize("transform", [tj.jit, tj.vmap])
-@pytest.mark.parametrize("args, missing", [((), "missing 1 required positional argument: 'x'"), ((x3, x3), "takes 1 positional argument but 2 were given")])
+@pytest.mark.parametrize(
+    "args, missing", [((), "missing 1 required positional argument: 'x'"), ((x3, x3), "takes 1 positional argument but 2 were given")]
+)
 def test_wrong_argument_count_is_pythons_own_error(transform, args, missing):
     with pytest.raises(TypeError, match=re.escape(missing)) as info:
         transform(total, **{"axis_size": 3} if transform is tj.vmap else {})(*args)
@@ -130,7 +132,9 @@ def test_integers_beyond_64_bits(value):
     assert tj.jit(lambda x, n: x * n)(1.0, (1 << 63) - 1) == float(1 << 63)
 
 
-@pytest.mark.parametrize("result", ["text", object(), {1, 2}, np.array([None]), np.array(["a"])], ids=["str", "object", "set", "object array", "str array"])
+@pytest.mark.parametrize(
+    "result", ["text", object(), {1, 2}, np.array([None]), np.array(["a"])], ids=["str", "object", "set", "object array", "str array"]
+)
 def test_results_that_are_no_arrays(result):
     def f(x):
         return {"a": x, "b": [result]}
@@ -181,7 +185,10 @@ def test_results_that_have_no_gradient(f, said):
         assert said in str(info.value) and line(f) in str(info.value)
 
 
-@pytest.mark.parametrize("argnums, error", [(3, TypeError), (-3, TypeError), ((0, 2), TypeError), ("x", TypeError), (1.0, TypeError), ((0, 0), ValueError), ((1, -1), ValueError)])
+@pytest.mark.parametrize(
+    "argnums, error",
+    [(3, TypeError), (-3, TypeError), ((0, 2), TypeError), ("x", TypeError), (1.0, TypeError), ((0, 0), ValueError), ((1, -1), ValueError)],
+)
 def test_wrong_argnums(argnums, error):
     for transform in (tj.grad, tj.jacfwd, tj.jacrev, tj.hessian):
         with pytest.raises(error, match="argnums"):
@@ -365,7 +372,21 @@ def of_slice_write(x):
     BUFFER[1:] = x[1:]
 
 
-CONVERSIONS = [of_float, of_int, of_complex, of_math, of_asarray, of_array, of_item, of_tolist, of_format, of_round, of_trunc, of_write, of_slice_write]
+CONVERSIONS = [
+    of_float,
+    of_int,
+    of_complex,
+    of_math,
+    of_asarray,
+    of_array,
+    of_item,
+    of_tolist,
+    of_format,
+    of_round,
+    of_trunc,
+    of_write,
+    of_slice_write,
+]
 
 
 @pytest.mark.parametrize("f", CONVERSIONS, ids=lambda f: f.__name__[3:])
@@ -469,7 +490,9 @@ class Keeper:
     value = None
 
 
-@pytest.mark.parametrize("transform", [tj.jit, tj.grad, tj.vmap, lambda f: lambda x: tj.vjp(f, x), lambda f: tj.jit(tj.grad(f)), lambda f: tj.trace(f)])
+@pytest.mark.parametrize(
+    "transform", [tj.jit, tj.grad, tj.vmap, lambda f: lambda x: tj.vjp(f, x), lambda f: tj.jit(tj.grad(f)), lambda f: tj.trace(f)]
+)
 def test_leaked_values(transform):
     keeper, container = Keeper(), []
 
@@ -551,7 +574,13 @@ def test_static_arguments_that_do_not_exist():
             tj.jit(f, static_argnums=n)
     with pytest.raises(ValueError, match="static_argnames has 'z', which is not a parameter"):
         tj.jit(f, static_argnames=("x", "z"))
-    for keywords in ({"static_argnums": "x"}, {"static_argnums": 1.5}, {"static_argnums": (0, "y")}, {"static_argnames": 1}, {"static_argnames": ("x", 1)}):
+    for keywords in (
+        {"static_argnums": "x"},
+        {"static_argnums": 1.5},
+        {"static_argnums": (0, "y")},
+        {"static_argnames": 1},
+        {"static_argnames": ("x", 1)},
+    ):
         with pytest.raises(TypeError, match="takes one (int|str) or several"):
             tj.jit(f, **keywords)
 

@@ -46,7 +46,14 @@ def test_eval_shape():
 def test_eval_shape_agrees_with_the_result():
     rng = np.random.default_rng(0)
     x = rng.standard_normal((3, 4))
-    for f in (lambda x: x[1:].T, lambda x: x.mean(0), lambda x: np.linalg.norm(x), lambda x: np.stack([x, x]), lambda x: x.astype(np.int8), lambda x: x > 0):
+    for f in (
+        lambda x: x[1:].T,
+        lambda x: x.mean(0),
+        lambda x: np.linalg.norm(x),
+        lambda x: np.stack([x, x]),
+        lambda x: x.astype(np.int8),
+        lambda x: x > 0,
+    ):
         said, got = tj.eval_shape(f, x), np.asarray(f(x))
         assert (said.shape, said.dtype) == (got.shape, got.dtype)
 

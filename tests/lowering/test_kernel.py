@@ -12,7 +12,7 @@ import pytest
 import tracejit as tj
 from tracejit.ir import ArrayType, Var
 from tracejit.lowering import index as ix
-from tracejit.lowering.index import Computed, Counter, Index, Quotient, Remainder
+from tracejit.lowering.index import Computed, Counter, Index, Quotient
 from tracejit.lowering.kernel import Buffer, Expressions, Reader, children, constant, decided, load, loads, make, size, substitute
 from tracejit.ops.core import by_name
 
@@ -73,7 +73,9 @@ def test_a_computed_position_belongs_to_the_expression():
 def test_tests_that_ranges_decide():
     i = ix.of(Counter(4))
     assert decided(("ge", i, 0)) is True and decided(("ge", i, 4)) is False and decided(("ge", i, 2)) is None
-    assert decided(("lt", i, 4)) is True and decided(("lt", i - 4, 0)) is True and decided(("lt", i + 4, 4)) is False and decided(("lt", i, 3)) is None
+    assert (
+        decided(("lt", i, 4)) is True and decided(("lt", i - 4, 0)) is True and decided(("lt", i + 4, 4)) is False and decided(("lt", i, 3)) is None
+    )
     assert decided(("divisible", i * 6, 3)) is True and decided(("divisible", i * 6 + 1, 3)) is False and decided(("divisible", i, 2)) is None
     inside, outside = constant(1.0, F), constant(0.0, F)
     k = Expressions

@@ -7,10 +7,9 @@ from hypothesis import strategies as st
 
 from tracejit.lowering.memory import ALIGNMENT, Interval, plan
 
-intervals = st.lists(
-    st.tuples(st.integers(0, 20), st.integers(0, 8), st.one_of(st.integers(0, 200), st.integers(1000, 100_000))).map(lambda t: Interval(t[0], t[0] + t[1], t[2])),
-    max_size=40,
-)  # fmt: skip
+sizes = st.one_of(st.integers(0, 200), st.integers(1000, 100_000))
+lives = st.builds(lambda first, steps, size: Interval(first, first + steps, size), st.integers(0, 20), st.integers(0, 8), sizes)
+intervals = st.lists(lives, max_size=40)
 
 
 def rounded(size: int) -> int:

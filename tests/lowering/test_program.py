@@ -1,4 +1,4 @@
-"""Compiled programs against NumPy: extents around the vector width, every axis subset, layouts, dtypes, gathers, and programs that are deep or wide."""
+"""Compiled programs against NumPy: extents around the vector width, every axis subset, layouts, dtypes, gathers, deep and wide programs."""
 
 from __future__ import annotations
 
@@ -71,11 +71,22 @@ def test_transposes(permutation):
     agrees(lambda x: (np.transpose(x, permutation), np.transpose(x, permutation)[::-1, 1:] * 2, np.sum(np.transpose(x, permutation), axis=1)), x)
 
 
-@pytest.mark.parametrize("shapes", [((6, 4), (3, 8)), ((2, 3, 4), (4, 6)), ((5, 6), (2, 15)), ((12,), (3, 2, 2)), ((2, 9), (3, 3, 2)), ((4, 1, 6), (8, 3))])
+@pytest.mark.parametrize(
+    "shapes", [((6, 4), (3, 8)), ((2, 3, 4), (4, 6)), ((5, 6), (2, 15)), ((12,), (3, 2, 2)), ((2, 9), (3, 3, 2)), ((4, 1, 6), (8, 3))]
+)
 def test_reshapes_that_mix_axes(shapes):
     before, after = shapes
     x = rng.standard_normal(before)
-    agrees(lambda x: (x.reshape(after) + 1, x.T.reshape(after), np.sum(x.reshape(after), axis=0), x[::-1].reshape(after).T, np.sin(x).T.reshape(after) * x.reshape(after)), x)
+    agrees(
+        lambda x: (
+            x.reshape(after) + 1,
+            x.T.reshape(after),
+            np.sum(x.reshape(after), axis=0),
+            x[::-1].reshape(after).T,
+            np.sin(x).T.reshape(after) * x.reshape(after),
+        ),
+        x,
+    )
 
 
 def test_padding():
@@ -86,7 +97,14 @@ def test_padding():
 
     for low, high, interior in itertools.product([0, 2], [0, 1], [0, 1, 3]):
         params = dict(low=(low, 0), high=(high, 1), interior=(interior, 1), value=-1.0)
-        agrees(lambda x: (pad(x, **params), np.sum(pad(x, **params), axis=1)) if not isinstance(x, np.ndarray) else (pad.run(np, x, **params), pad.run(np, x, **params).sum(1)), x)
+        agrees(
+            lambda x: (
+                (pad(x, **params), np.sum(pad(x, **params), axis=1))
+                if not isinstance(x, np.ndarray)
+                else (pad.run(np, x, **params), pad.run(np, x, **params).sum(1))
+            ),
+            x,
+        )
 
 
 def test_joining():
@@ -142,7 +160,11 @@ def test_integers(dtype):
     a = np.array([info.min, info.max, 0, 1, 2, 7, 100, info.max // 2, info.min // 2 + 1, 3, 5], dtype)
     b = np.array([3, 2, 1, 0, info.max, info.max, 7, 2, info.max, info.min, 5], dtype)
     agrees(lambda a, b: (a + b, a - b, a * b, a // b, a % b, np.fmod(a, b), np.maximum(a, b), np.minimum(a, b), a > b, a == b), a, b)
-    agrees(lambda a, b: (a & b, a | b, a ^ b, ~a, -a, np.abs(a), np.sign(a), np.square(a), a << (b & 3), a >> (b & 3), np.sum(a), np.max(a), np.prod(a)), a, b)
+    agrees(
+        lambda a, b: (a & b, a | b, a ^ b, ~a, -a, np.abs(a), np.sign(a), np.square(a), a << (b & 3), a >> (b & 3), np.sum(a), np.max(a), np.prod(a)),
+        a,
+        b,
+    )
     agrees(lambda a: (a.astype(np.float64), a.astype(np.float32), a.astype(np.int8), a.astype(np.uint64), a.astype(bool), a / 3), a, rtol=1e-6)
 
 
@@ -153,7 +175,11 @@ def test_floats(dtype):
     a, b = [v.ravel() for v in np.meshgrid(special, special)]
     agrees(lambda a, b: (a + b, a * b, a - b, a / b, np.maximum(a, b), np.fmin(a, b), a < b, a == b, a != b, np.copysign(a, b)), a, b, rtol=rtol)
     agrees(lambda a, b: (a // b, a % b, np.fmod(a, b)), a[np.isfinite(a) & np.isfinite(b)], b[np.isfinite(a) & np.isfinite(b)], rtol=rtol)
-    agrees(lambda a: (np.floor(a), np.ceil(a), np.trunc(a), np.rint(a), np.abs(a), np.sign(a), np.isnan(a), np.isinf(a), np.signbit(a), a.astype(bool)), special, rtol=rtol)
+    agrees(
+        lambda a: (np.floor(a), np.ceil(a), np.trunc(a), np.rint(a), np.abs(a), np.sign(a), np.isnan(a), np.isinf(a), np.signbit(a), a.astype(bool)),
+        special,
+        rtol=rtol,
+    )
     x = rng.standard_normal((5, 9)).astype(dtype)
     agrees(lambda x: (np.exp(x), np.tanh(x), np.sin(x), np.sqrt(np.abs(x)), np.sum(np.abs(x)), np.max(x, axis=0), x @ x.T), x, rtol=30 * rtol)
 
@@ -201,7 +227,16 @@ def test_loop_shapes():
     """Loops of many ranks and odd extents, with reductions between maps."""
     for shape in [(2, 3, 4, 5), (1, 1, 7), (3, 1, 1, 2), (9, 2), (2, 2, 2, 2, 3)]:
         x = rng.standard_normal(shape)
-        agrees(lambda x: (np.cumsum(x, axis=-1), x - np.mean(x, axis=-1, keepdims=True), np.sum(np.sum(x, axis=-1) ** 2, axis=0), np.exp(x - np.max(x)), np.var(x, axis=0)), x)
+        agrees(
+            lambda x: (
+                np.cumsum(x, axis=-1),
+                x - np.mean(x, axis=-1, keepdims=True),
+                np.sum(np.sum(x, axis=-1) ** 2, axis=0),
+                np.exp(x - np.max(x)),
+                np.var(x, axis=0),
+            ),
+            x,
+        )
 
 
 # ---------------------------------------------------------------------------------------------------------------------- products

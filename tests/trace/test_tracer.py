@@ -72,7 +72,13 @@ def test_python_numbers_among_themselves():
 
 def test_python_scalars_stay_weak_among_themselves():
     f32 = x23.astype(np.float32)
-    for expression in (lambda x, s: x * (s * 2 + 1), lambda x, s: x * -s, lambda x, s: x + abs(s) / 2, lambda x, s: x * s**2, lambda x, s: (3 - s) * x):
+    for expression in (
+        lambda x, s: x * (s * 2 + 1),
+        lambda x, s: x * -s,
+        lambda x, s: x + abs(s) / 2,
+        lambda x, s: x * s**2,
+        lambda x, s: (3 - s) * x,
+    ):
         assert tj.jit(expression)(f32, 2.5).dtype == np.float32
         assert tj.jit(expression)(f32, np.float64(2.5)).dtype == np.float64
     assert tj.jit(lambda x, s: x * s.astype(float))(f32, 2.0).dtype == np.float64  # asked for
@@ -121,7 +127,21 @@ def test_methods_and_attributes(f):
     agrees(f, x23)
 
 
-INDICES = [0, -1, slice(None), slice(1, None), slice(None, None, -1), (slice(None), 1), (0, 2), (..., 0), (None, 0), ([1, 0],), ([0, 1], [2, 0]), np.array([True, False]), (slice(None), [0, 0, 1])]
+INDICES = [
+    0,
+    -1,
+    slice(None),
+    slice(1, None),
+    slice(None, None, -1),
+    (slice(None), 1),
+    (0, 2),
+    (..., 0),
+    (None, 0),
+    ([1, 0],),
+    ([0, 1], [2, 0]),
+    np.array([True, False]),
+    (slice(None), [0, 0, 1]),
+]
 
 
 @pytest.mark.parametrize("index", INDICES, ids=str)
@@ -140,7 +160,12 @@ def test_numpys_protocols():
     trace_of = {}
 
     def f(x):
-        trace_of.update(ufunc=type(np.sin(x)), function=type(np.concatenate([x, np.ones((1, 3))])), reflected=type(np.float64(2.0) * x), array=type(np.ones((2, 3)) - x))
+        trace_of.update(
+            ufunc=type(np.sin(x)),
+            function=type(np.concatenate([x, np.ones((1, 3))])),
+            reflected=type(np.float64(2.0) * x),
+            array=type(np.ones((2, 3)) - x),
+        )
         xp = x.__array_namespace__()
         return xp.sum(xp.exp(x)) + np.add.reduce(x, axis=None)
 

@@ -178,7 +178,7 @@ class Jit:
         statics = (*((n, args[n]) for n in sorted(numbers)), *((k, kwargs[k]) for k in sorted(kwargs) if k in self._static_names))
         for place, value in statics:
             try:
-                hash(value)
+                hash(_identity(value))
             except TypeError:
                 raise TypeError(
                     at_user_line(
@@ -287,6 +287,8 @@ def _identity(value: Any) -> Any:
     """Equal for two static values only if a program may not tell them apart: 2, 2.0 and True may be told apart, and 0.0 and -0.0."""
     if isinstance(value, tuple):
         return type(value), tuple(map(_identity, value))
+    if isinstance(value, slice):  # not hashable before Python 3.12
+        return slice, _identity((value.start, value.stop, value.step))
     return type(value), repr(value) if isinstance(value, (float, complex)) else value
 
 

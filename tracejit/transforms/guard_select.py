@@ -130,9 +130,8 @@ class _Branches:
             where = self.use[out]
             inputs = node.inputs
             if any(guard in dangerous for term in where for guard in term):
-                inputs = tuple(
-                    self._mask(where, a, out.type.shape) if type(a) is Var and is_inexact(a.type.dtype) and self.use[a] != where else a for a in inputs
-                )
+                entering = [type(a) is Var and is_inexact(a.type.dtype) and self.use[a] != where for a in inputs]
+                inputs = tuple([self._mask(where, a, out.type.shape) if enters else a for a, enters in zip(inputs, entering)])
             self.nodes.append(node if inputs == node.inputs else Node(node.op, inputs, node.params, node.outputs, node.source))
         return Graph(self.graph.inputs, _in_order(self.nodes), self.graph.outputs)
 
