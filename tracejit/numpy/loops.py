@@ -22,7 +22,7 @@ def resolve(ufunc: np.ufunc, kinds: tuple, **options: Any) -> tuple[np.dtype, ..
     """The dtypes of the loop's inputs. Raises NumPy's `TypeError` where there is no loop."""
     known = [BOOL if kind is bool else kind for kind in kinds]
     found = ufunc.resolve_dtypes((*known, *(None,) * ufunc.nout), **options)
-    if found[0] == object and int in kinds:  # NumPy compares Python integers as objects, which may be of any size
+    if found[0].kind == "O" and int in kinds:  # NumPy compares Python integers as objects, which may be of any size
         found = ufunc.resolve_dtypes((*[INT if kind is int else kind for kind in known], *(None,) * ufunc.nout), **options)
     for dtype in found:
         checked_dtype(dtype)
