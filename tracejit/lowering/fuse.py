@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from . import index as ix
-from .index import Counter, Index
+from .index import Counter
 from .kernel import Buffer, Expression, constant, load, loads, size, substitute
 from .partition import Host, Library, Partition, Routine, Stage, identity
 
@@ -207,4 +207,4 @@ def _allowed(loop: Loop, stage: Stage, names: dict[Counter, Counter], counter: C
     return True
 
 
-__all__ = ["Expression", "Index", "Item", "Loop", "Nest", "fuse", "reads"]
+__all__ = ["Item", "Loop", "Nest", "fuse", "reads"]

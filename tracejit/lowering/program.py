@@ -15,7 +15,7 @@ import numpy as np
 from ..config import config
 from ..interpret import replay
 from ..ir import Graph, Literal, Node
-from .contract import contract, whole
+from .contract import contract
 from .cpu import routines, scalar
 from .cpu.program_code import Kernel, Place, Segments, compile_segments, multiplies
 from .fuse import Item, Nest, fuse, reads
@@ -202,4 +202,4 @@ def execute(graph: Graph, args: Sequence[Any]) -> list[Any]:
     return program(graph).run(args)
 
 
-__all__ = ["Program", "execute", "native", "program", "whole"]
+__all__ = ["Program", "execute", "native", "program"]
