@@ -268,3 +268,37 @@ def test_code_without_a_module():
     space = {}
     exec("from numpy import zeros\ndef f(x):\n    out = zeros(2)\n    out[0] = x\n    return out.sum()\n", space)
     assert tj.grad(space["f"])(1.0) == 1.0
+
+
+SOURCE = """
+from numpy import zeros
+
+def fill(x):
+    out = zeros(3)
+    for i in range(3):
+        out[i] = x * i
+    return out
+
+class Filler:
+    def __call__(self, x):
+        return fill(x).sum()
+"""
+
+
+@pytest.mark.parametrize(
+    "reach",
+    [
+        lambda space: lambda x: space["fill"](x).sum(),
+        lambda space: space["Filler"](),
+        lambda space: lambda x: (lambda y: space["Filler"]()(y))(x),
+        lambda space: lambda x, f=space["fill"]: f(x).sum(),
+        lambda space: lambda x, f=functools.partial(space["fill"]): f(x).sum(),
+        lambda space: lambda x, f=tj.jit(space["fill"]): f(x).sum(),
+    ],
+)
+def test_code_without_a_module_that_is_called_from_elsewhere(reach):
+    space = {"__name__": "nowhere"}
+    exec(SOURCE, space)
+    assert tj.grad(reach(space))(2.0) == 3.0
+    assert tj.jit(reach(space))(2.0) == 6.0
+    assert space["zeros"] is np.zeros
