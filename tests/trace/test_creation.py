@@ -292,8 +292,9 @@ class Filler:
         lambda space: space["Filler"](),
         lambda space: lambda x: (lambda y: space["Filler"]()(y))(x),
         lambda space: lambda x, f=space["fill"]: f(x).sum(),
-        lambda space: lambda x, f=functools.partial(space["fill"]): f(x).sum(),
-        lambda space: lambda x, f=tj.jit(space["fill"]): f(x).sum(),
+        lambda space: functools.partial(lambda f, x: f(x).sum(), space["fill"]),
+        lambda space: (lambda f: lambda x: f(x).sum())(functools.partial(space["fill"])),
+        lambda space: (lambda f: lambda x: f(x).sum())(tj.jit(space["fill"])),
     ],
 )
 def test_code_without_a_module_that_is_called_from_elsewhere(reach):

@@ -15,6 +15,7 @@ from ..ir.types import refusal
 from ..trace import Trace, Tracer, type_of
 from ..trace.constants import is_constant, released
 from ..trace.creation import tracing
+from ..trace.user_code import innermost
 
 
 class Recording(NamedTuple):
@@ -34,22 +35,15 @@ class Recording(NamedTuple):
     aux: Any = None
 
 
-def _innermost(f: Callable) -> Callable:
-    """The user's own function inside partial applications and wrappers."""
-    while isinstance(f, functools.partial) or hasattr(f, "__wrapped__"):
-        f = f.func if isinstance(f, functools.partial) else f.__wrapped__
-    return f
-
-
 def name_of(f: Callable) -> str:
     """What messages call the function."""
-    inner = _innermost(f)
+    inner = innermost(f)
     return getattr(inner, "__qualname__", None) or type(inner).__qualname__
 
 
 def defined_at(f: Callable) -> str:
     """ "name (file:line)" of a function, for messages."""
-    code = getattr(_innermost(f), "__code__", None)
+    code = getattr(innermost(f), "__code__", None)
     return name_of(f) if code is None else f"{name_of(f)} ({code.co_filename}:{code.co_firstlineno})"
 
 
@@ -122,7 +116,7 @@ def record(
             tracers = [trace.input(t) for t in flat]
         begin = [t.atom for t in tracers]
         try:
-            with tracing(trace, _innermost(f)):
+            with tracing(trace, f):
                 out = f(*structure.unflatten(tracers))
         except ValueError as error:
             # `array[i] = x` hides the refusal of a traced x behind "setting an array element with a sequence".

@@ -29,7 +29,7 @@ from ..ir import supported
 from . import dispatch
 from .constants import active_traces, constant, known, plain
 from .tracer import Tracer, as_new
-from .user_code import adopt, globals_behind, in_library, user_globals
+from .user_code import adopt, globals_behind, in_library, innermost, user_globals
 
 NAMES = (
     "zeros", "ones", "empty", "full", "zeros_like", "ones_like", "empty_like", "full_like",
@@ -189,15 +189,17 @@ def tracing(trace, f: Any) -> Iterator[None]:
     """While it runs, `trace` is the innermost active trace of this thread, and NumPy's creation functions make constant proxies."""
     global _running
     traces = active_traces()
-    function = f if type(f) is FunctionType else getattr(f, "__func__", None) or getattr(type(f), "__call__", None)
+    function = innermost(f)
+    function = function if type(function) is FunctionType else getattr(function, "__func__", None)
     with _lock:
         _running += 1
         if config.trace_creation:
             if _running == 1:
                 _swap_in()
-            if type(function) is FunctionType and adopt(function):
-                for space in globals_behind(function):
-                    _swap_globals(space, [name for name, value in list(space.items()) if id(value) in _wrappers])
+            if type(function) is FunctionType:
+                adopt(function)
+            for space in globals_behind(f):
+                _swap_globals(space, [name for name, value in list(space.items()) if id(value) in _wrappers])
     outer = [t.inner for t in traces]
     for t in traces:
         t.inner = trace

@@ -27,15 +27,12 @@ def in_library(filename: str) -> bool:
     return found
 
 
-def adopt(function: FunctionType) -> bool:
-    """Whether a function that is traced is the user's; its file is from now on. One in an installed package is, unless that is an array library."""
+def adopt(function: FunctionType) -> None:
+    """From now on the file of a function that is traced counts as the user's, also in an installed package, unless that is an array library."""
     filename = function.__code__.co_filename
-    if in_library(filename):
-        package = any(part in filename for part in _PACKAGES)
-        if not package or filename.startswith(_THIS) or any(part in filename for part in _ARRAY_LIBRARIES):
-            return False
+    installed = in_library(filename) and any(part in filename for part in _PACKAGES)
+    if installed and not filename.startswith(_THIS) and not any(part in filename for part in _ARRAY_LIBRARIES):
         _known[filename] = False
-    return True
 
 
 def user_globals() -> list[dict[str, Any]]:
@@ -54,15 +51,22 @@ def user_globals() -> list[dict[str, Any]]:
 _SEARCHED = 100  # functions: what a program calls itself lies within a few steps
 
 
-def globals_behind(function: FunctionType) -> list[dict[str, Any]]:
-    """The globals of the functions that `function` reaches by its closure, its defaults and the names that it uses, as far as they are the user's and
+def innermost(f: Any) -> Any:
+    """The user's own function inside partial applications and wrappers."""
+    while isinstance(f, partial) or hasattr(f, "__wrapped__"):
+        f = f.func if isinstance(f, partial) else f.__wrapped__
+    return f
+
+
+def globals_behind(f: Any) -> list[dict[str, Any]]:
+    """The globals of the functions that `f` reaches by its closure, its defaults and the names that it uses, as far as they are the user's and
     belong to no module that `sys.modules` lists: of code that was run by `exec`, or loaded from a file.
 
     They are found by search because nothing lists them; it takes 2 us a function.
     """
     known = {id(space) for space in user_globals()}
-    seen, found = {id(function)}, []
-    waiting: list[Any] = [function]
+    waiting = _functions_of(f)
+    seen, found = {*map(id, waiting)}, []
     steps = 0
     while waiting and steps < _SEARCHED:
         steps += 1
@@ -104,7 +108,7 @@ def _functions_of(x: Any) -> list[FunctionType]:
     if kind is MethodType:
         return [*_functions_of(x.__func__), *_functions_of(x.__self__)]
     if kind is partial:
-        return _functions_of(x.func)
+        return [g for part in (x.func, *x.args, *x.keywords.values()) for g in _functions_of(part)]
     if kind is ModuleType:
         return [] if sys.modules.get(x.__name__) is x else _functions_in(x.__dict__)
     if kind is dict:
