@@ -13,6 +13,7 @@ import numpy as np
 from .complex import COMPLEX, ComplexValue, choose, is_true, part_dtype
 from .emit import Emitter, Value
 from .special_library import FUNCTIONS as LIBRARY
+from .threefry import random_bits
 from .vmath import FUNCTIONS
 
 _KINDS = {
@@ -243,6 +244,7 @@ _enter(
     isnan=lambda e, d, x: e.const("i1", 0),
     isinf=lambda e, d, x: e.const("i1", 0),
     isfinite=lambda e, d, x: e.const("i1", 1),
+    random_bits=random_bits,
 )
 _enter(
     BOOL,
