@@ -38,11 +38,11 @@ _rows("binom", (5.0, 9.0), (1.0, 4.0), fixed=0)
 _rows("zeta", (1.5, 6.0), POSITIVE, fixed=1)
 _rows("stdtr", SHAPE, ANY, fixed=1)
 _rows("stdtrit", SHAPE, PROBABILITY, fixed=1)
-for _name in ("gammainc", "gammaincc"):
+for _name in ("gammainc", "gammaincc", "gammainc_slope"):
     _rows(_name, SHAPE, POSITIVE, fixed=1)
 for _name in ("gammaincinv", "gammainccinv"):
     _rows(_name, SHAPE, PROBABILITY, fixed=1)
-for _name in ("betainc", "betaincc", "betaincinv", "betainccinv"):
+for _name in ("betainc", "betaincc", "betainc_slope", "betaincinv", "betainccinv"):
     _rows(_name, SHAPE, SHAPE, PROBABILITY, fixed=2)
 
 

@@ -57,10 +57,54 @@ def test_functions_with_parameters(name):
 
     same(tj.jit(f)(x), f(x))
     tj.check_grads(f, (x,), order=2)
-    if name == "huber":
-        return
-    with pytest.raises(NotImplementedError, match=f"{name} with respect to"):
-        tj.grad(lambda a: np.sum(getattr(sp, name)(a, *parameters[1:], x)))(1.5)
+    if name in ("jv", "iv", "ive", "yv", "kv", "kve", "zeta"):
+        with pytest.raises(NotImplementedError, match=f"{name} with respect to"):
+            tj.grad(lambda a: np.sum(getattr(sp, name)(a, *parameters[1:], x)))(1.5)
+    elif name != "huber":
+        tj.check_grads(lambda *parameters: getattr(sp, name)(*parameters, x), parameters, order=1)
+
+
+def test_second_derivative_in_a_parameter_is_refused():
+    with pytest.raises(NotImplementedError, match="the second derivative of scipy.special.gammainc"):
+        tj.grad(tj.grad(lambda a: sp.gammainc(a, 1.5)))(2.0)
+    mixed = tj.grad(lambda x: tj.grad(lambda a: sp.gammainc(a, x))(2.5))(1.5)
+    assert mixed == pytest.approx(tj.grad(lambda a: tj.grad(lambda x: sp.gammainc(a, x))(1.5))(2.5), rel=1e-12)
+
+
+def exact_slope(f, a):
+    """The derivative in `a` of a function of mpmath's numbers."""
+    mp = pytest.importorskip("mpmath")
+    with mp.workdps(50):
+        return float(mp.diff(f, mp.mpf(a), h=mp.mpf(a) * mp.mpf(10) ** -18))
+
+
+@pytest.mark.parametrize("a", [1e-3, 0.5, 2.5, 100.0, 1e4])
+def test_slope_of_gammainc_in_its_parameter(a):
+    mp = pytest.importorskip("mpmath")
+    x = np.array([0.5, 0.9, 1.0, 1.1, 2.0]) * max(a, 1.0)
+    want = [exact_slope(lambda s, v=v: mp.gammainc(s, 0, mp.mpf(v), regularized=True), a) for v in x]
+    for gradient in (tj.grad(sp.gammainc), tj.jit(tj.grad(sp.gammainc))):
+        np.testing.assert_allclose([gradient(a, v) for v in x], want, rtol=1e-10 if a > 1e3 else 2e-12)
+
+
+@pytest.mark.parametrize("a, b", [(0.1, 0.1), (2.0, 3.0), (0.01, 5.0), (1e3, 10.0)])
+def test_slopes_of_betainc_in_its_parameters(a, b):
+    mp = pytest.importorskip("mpmath")
+    x = np.array([0.01, 0.5, 0.99]) if a < 100 else np.array([0.98, 0.99, 0.995])
+    wanted = [
+        [exact_slope(lambda s, v=v: mp.betainc(s, b, 0, mp.mpf(v), regularized=True), a) for v in x],
+        [exact_slope(lambda s, v=v: mp.betainc(a, s, 0, mp.mpf(v), regularized=True), b) for v in x],
+    ]
+    for gradient in (tj.grad(sp.betainc, argnums=(0, 1)), tj.jit(tj.grad(sp.betainc, argnums=(0, 1)))):
+        np.testing.assert_allclose(np.transpose([gradient(a, b, v) for v in x]), wanted, rtol=1e-10)
+
+
+def test_slopes_in_parameters_at_the_ends():
+    gradient = tj.jit(tj.grad(sp.gammainc))
+    np.testing.assert_array_equal([gradient(2.0, 0.0), gradient(2.0, np.inf)], [0.0, 0.0])
+    np.testing.assert_array_equal([gradient(-1.0, 2.0), gradient(1e9, 1e9), gradient(2.0, np.nan)], np.nan)
+    gradient = tj.jit(tj.grad(sp.betainc))
+    np.testing.assert_array_equal([gradient(2.0, 3.0, 0.0), gradient(2.0, 3.0, 1.0)], [0.0, 0.0])
 
 
 def test_compiled_without_host_calls():

@@ -12,6 +12,7 @@ import numpy as np
 
 from .complex import COMPLEX, ComplexValue, choose, is_true, part_dtype
 from .emit import Emitter, Value
+from .shape_slopes import FUNCTIONS as SHAPE_SLOPES
 from .special_library import FUNCTIONS as LIBRARY
 from .threefry import random_bits
 from .vmath import FUNCTIONS
@@ -50,7 +51,7 @@ def constant(e: Emitter, dtype: np.dtype, value) -> Value | ComplexValue:
 
 
 # -- tables: name -> (emitter, dtype of the arguments, *values) -> value
-FLOAT: dict[str, Callable] = dict(LIBRARY)
+FLOAT: dict[str, Callable] = LIBRARY | SHAPE_SLOPES
 INTEGER: dict[str, Callable] = {}
 BOOL: dict[str, Callable] = {}
 

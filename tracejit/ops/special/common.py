@@ -14,7 +14,7 @@ from ..elementwise import FLOATS, elementwise_op
 Part = Callable | str  # of a jvp: (t, *inputs, result) -> tangent, or the name of a parameter that has no derivative here
 
 
-def function(name: str, *parts: Part, singular: bool = False, lower: Callable | None = None) -> Op:
+def function(name: str, *parts: Part, singular: bool | None = None, lower: Callable | None = None) -> Op:
     """The op of `scipy.special.<name>`, with a part of its jvp for each input.
 
     Raises `NotImplementedError` where a tangent arrives at a parameter: these derivatives have no closed form.
