@@ -1,0 +1,90 @@
+"""`Cell`: an array that traced functions read and write by reference, though they do not get it as an argument.
+
+A plain array that a function closes over cannot be written while the function is traced: it is a plain array to Python, so what follows the write
+would read the old numbers.  A cell is asked instead for the array that stands for it *here* (`Cell.array`):
+
+- outside of all traces, and under `grad`, `jvp` and `vjp`, which compute at once: its own memory;
+- inside of a symbolic trace (`jit`, `vmap`, the body of a loop or branch): a proxy of that trace.  It begins as what the cell holds in the context
+  outside, and what is in it at the end is handed over by the transform: `jit` writes it back after each run, a loop carries it from turn to turn.
+
+A cell that is made inside of a symbolic trace belongs to that trace: each call of the compiled function makes it anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..errors import LeakedTracerError, at_user_line
+from .constants import active_traces, as_proxy
+from .tracer import Tracer, same
+from .views import assign
+
+
+class Cell:
+    """An array with an identity. `array` is what it holds here, and may be written into.
+
+    `spread(state, n)` says what happens under `vmap`, where each of n examples has a state of its own: it gives the n states, stacked, and the new
+    state of the cell itself.  Without it a cell cannot be written under `vmap`.
+    """
+
+    __slots__ = ("_array", "_home", "spread")
+
+    def __init__(self, array: Any, spread: Callable[[Any, int], tuple[Any, Any]] | None = None):
+        traces = _symbolic()
+        self._home = traces[-1] if traces else None
+        array = outward(array)
+        self._array = same(as_proxy(array)) if traces or type(array) is Tracer else np.array(array)
+        self.spread = spread
+
+    @classmethod
+    def holding(cls, array: Any, spread: Callable | None = None) -> Cell:
+        """A cell whose memory is this very array or proxy: a leaf of an argument, say."""
+        cell = object.__new__(cls)
+        traces = _symbolic()
+        cell._home, cell._array, cell.spread = traces[-1] if traces else None, array, spread
+        return cell
+
+    @property
+    def array(self) -> Any:
+        """The array or proxy that stands for the cell in the innermost trace. Raises `LeakedTracerError` outside of the trace that made the cell."""
+        return self._in(_symbolic())
+
+    def _in(self, traces: Sequence[Any]) -> Any:
+        home = self._home
+        if home is not None and not any(t is home for t in traces):
+            raise LeakedTracerError(
+                at_user_line(f"a state that was made inside the {home.what} is used outside of it: return it from the traced function instead")
+            )
+        if not traces or traces[-1] is home:
+            return self._array
+        return traces[-1].cell(self, lambda: self._in(traces[:-1]))
+
+    def read(self) -> Any:
+        """What the cell holds now, which later writes do not change."""
+        array = self.array
+        return Tracer(array.owner, array.atom) if type(array) is Tracer else np.array(array)
+
+    def write(self, value: Any) -> None:
+        """Let the cell hold `value`, of its own shape and dtype."""
+        value, array = outward(value), self.array
+        if type(array) is not Tracer:
+            np.copyto(array, value)
+            return
+        if array.owner.depth and not any(array is state for state in array.owner.states):
+            array.owner.states.append(array)
+        assign(array, as_proxy(value))
+
+
+def _symbolic() -> list[Any]:
+    """The active traces in which values are not known, the innermost last."""
+    return [t for t in active_traces() if t.values is None]
+
+
+def outward(value: Any) -> Any:
+    """A value that a trace has computed at once, as the context outside of that trace knows it."""
+    while type(value) is Tracer and value.owner.alive and value.owner.knows(value.atom):
+        value = value.owner.ambient(value.atom)
+    return value
