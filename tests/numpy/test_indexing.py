@@ -244,3 +244,17 @@ def test_update_casts_and_refusals():
     with pytest.raises(IndexError):
         n.at[3].set(0)
     np.testing.assert_equal(n.at[1:].get().shape, (2,))
+
+
+@pytest.mark.parametrize("jit", [False, True])
+def test_what_a_mask_leaves_out_does_not_reach_the_gradient(jit):
+    """Distances of points to themselves are zero, where the root has no derivative."""
+
+    def energy(x):
+        r = np.sqrt((x[:, None] - x) ** 2)
+        r[r > 0] = 1.0 / r[r > 0]
+        return np.sum(np.triu(r, 1))
+
+    gradient = tj.grad(energy)
+    x = np.array([0.0, 1.0, 3.0])
+    np.testing.assert_allclose((tj.jit(gradient) if jit else gradient)(x), [1 + 1 / 9, -1 + 1 / 4, -1 / 9 - 1 / 4])

@@ -10,13 +10,14 @@ from ..errors import at_user_line
 from ..ops import elementwise as ops
 from ..ops import movement
 from ..ops.blocks import dynamic_slice, dynamic_slice_add, dynamic_update_slice, slice_update
+from ..ops.core import zeros
 from ..ops.indexing import gather, scatter_add, scatter_max, scatter_min, scatter_set
 from ..trace import Tracer
 from ..trace.constants import CONSTANTS, as_proxy, constant, known, plain, writable_value
 from ..trace.tracer import as_new
 from ..trace.views import assign
 from .index_plan import Plan, plan
-from .masks import choose, is_known, mask_in, split
+from .masks import choose, is_known, is_traced_mask, mask_in, split, spread, used_where
 from .promotion import cast, common_dtype, operand
 from .register import operator
 from .selection import Selection, write_selected
@@ -35,6 +36,8 @@ def getitem(x, index):
     if at is not None and not _is_known_at(index, at):
         mask, whole, front = split(x, index, at)
         return Selection(whole, mask, front)
+    if at == 0 and type(x) is Tracer and is_traced_mask(index):
+        x = used_where(index, x)
     p = plan(index, x.shape)
     part = _place(p, _take(p, p.slice(x)))
     return part if part.shape or _has_ellipsis(index) else _number(part)
@@ -77,6 +80,10 @@ def setitem(x, index, value) -> None:
     value = cast(operand(value), x.dtype)
     if type(value) is Tracer and value.view is not None and getitem(x, index).atom is value.atom:
         return  # the end of `x[index] += v`, which has written into this very view
+    if at == 0 and is_traced_mask(index):
+        new = Place(as_proxy(zeros(x.type.strong)), index).set(value)
+        assign(x, as_proxy(ops.select(spread(index, x), new, x)))
+        return
     assign(x, as_proxy(Place(x, index).set(value)))
 
 

@@ -10,9 +10,11 @@ from typing import Any
 import numpy as np
 
 from ..errors import at_user_line
+from ..ir import is_inexact
 from ..ir.types import BOOL, INT
 from ..ops import cumulative, movement
 from ..ops import elementwise as ops
+from ..ops.core import zeros
 from ..trace import Tracer
 from .promotion import cast
 
@@ -34,6 +36,24 @@ def is_known(mask: Any) -> bool:
     while type(mask) is Tracer and mask.owner.knows(mask.atom):
         mask = mask.owner.ambient(mask.atom)
     return type(mask) is not Tracer
+
+
+def is_traced_mask(index: Any) -> bool:
+    """Whether an index is a mask that was computed from traced values."""
+    return type(index) is Tracer and index.dtype == BOOL and index.ndim > 0 and index.owner.depth > 0
+
+
+def used_where(mask, x):
+    """x, for a reader of nothing but the elements that the mask holds. That is said by a select, for derivatives: where x is not used, that
+    of `sqrt(x)` at zero must not become NaN (see transforms.guard_select)."""
+    if not is_inexact(x.dtype) or mask.shape != x.shape[: mask.ndim]:
+        return x
+    return ops.select(spread(mask, x), x, zeros(x.type.strong))
+
+
+def spread(mask, x):
+    """A mask of the first axes of x in the shape of x."""
+    return movement.broadcast_to(movement.reshape(mask, shape=(*mask.shape, *(1,) * (x.ndim - mask.ndim))), shape=x.shape)
 
 
 def split(x: Any, index: Any, at: int) -> tuple[Any, Any, int]:
@@ -67,8 +87,8 @@ def choose(whole, mask, value, front: int):
         value = _in_order(value, mask, front, back)
     elif value.ndim > back:
         value = movement.reshape(value, shape=value.shape[: value.ndim - back - 1] + (1,) * mask.ndim + value.shape[value.ndim - back :])
-    spread = movement.reshape(mask, shape=(*mask.shape, *(1,) * back))
-    return ops.select(*(movement.broadcast_to(v, shape=whole.shape) for v in (spread, cast(value, whole.dtype), whole)))
+    column = movement.reshape(mask, shape=(*mask.shape, *(1,) * back))
+    return ops.select(*(movement.broadcast_to(v, shape=whole.shape) for v in (column, cast(value, whole.dtype), whole)))
 
 
 def _in_order(value, mask, front: int, back: int):
