@@ -10,8 +10,13 @@ from . import nn, optim, tree
 from . import numpy as numpy
 from .api import (
     ShapeDtype,
+    SymbolicZero,
     associative_scan,
+    clear_caches,
     cond,
+    custom,
+    custom_jvp,
+    custom_vjp,
     eval_shape,
     fori_loop,
     grad,
@@ -21,6 +26,7 @@ from .api import (
     jacrev,
     jit,
     jvp,
+    linear_call,
     linear_transpose,
     linearize,
     map,
@@ -34,21 +40,27 @@ from .api import (
     while_loop,
 )
 from .config import config
-from .errors import GraphError, LeakedTracerError, TracejitError, TracerBoolError, TracerConversionError
+from .errors import GraphError, GuardLimitError, LeakedTracerError, TracejitError, TracerBoolError, TracerConversionError
 from .tools import check_grads
 
 __version__ = "0.1.0"
 __all__ = [
     "GraphError",
+    "GuardLimitError",
     "LeakedTracerError",
     "ShapeDtype",
+    "SymbolicZero",
     "TracejitError",
     "TracerBoolError",
     "TracerConversionError",
     "associative_scan",
     "check_grads",
+    "clear_caches",
     "cond",
     "config",
+    "custom",
+    "custom_jvp",
+    "custom_vjp",
     "eval_shape",
     "fori_loop",
     "grad",
@@ -58,6 +70,7 @@ __all__ = [
     "jacrev",
     "jit",
     "jvp",
+    "linear_call",
     "linear_transpose",
     "linearize",
     "map",

@@ -31,16 +31,20 @@ class Config:
 
     `max_nodes`: the size at which tracing stops with an error, because a Python loop was unrolled (`TRACEJIT_MAX_NODES`).
 
+    `max_variants`: how many times a function may be compiled for arguments of one type because Python's branches went another way
+    (`TRACEJIT_MAX_VARIANTS`).
+
     `trace_creation`: whether `np.zeros` and the like make arrays inside a traced function that traced values can be written into
     (`TRACEJIT_TRACE_CREATION`).
     """
 
-    __slots__ = ("check", "max_nodes", "threads", "trace_creation")
+    __slots__ = ("check", "max_nodes", "max_variants", "threads", "trace_creation")
 
     def __init__(self) -> None:
         self.check = _flag("TRACEJIT_CHECK", False)
         self.threads = _threads()
         self.trace_creation = _flag("TRACEJIT_TRACE_CREATION", True)
+        self.max_variants = int(os.environ.get("TRACEJIT_MAX_VARIANTS", "32"))
         self.max_nodes = int(os.environ.get("TRACEJIT_MAX_NODES", "200000"))
 
 

@@ -18,6 +18,10 @@ class TracerBoolError(TracejitError, TypeError):
     """The truth of a traced value was asked where it has none: `if`, `while`, `and`, `or`, `not`."""
 
 
+class GuardLimitError(TracejitError, RuntimeError):
+    """A compiled function branches on its values in too many ways: each combination of answers is compiled apart."""
+
+
 class LeakedTracerError(TracejitError, RuntimeError):
     """A traced value was used after the trace that made it had ended."""
 

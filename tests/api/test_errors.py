@@ -392,6 +392,8 @@ CONVERSIONS = [
 @pytest.mark.parametrize("f", CONVERSIONS, ids=lambda f: f.__name__[3:])
 @pytest.mark.parametrize("transform", [tj.jit, tj.vmap, lambda f: tj.jit(tj.grad(f)), lambda f: tj.grad(lambda x: np.sum(tj.vmap(f)(x)))])
 def test_conversions_while_symbolic(f, transform):
+    if f is of_int and "vmap" not in transform.__code__.co_names and transform is not tj.vmap:
+        pytest.skip("jit answers and remembers: test_guards.py")
     with pytest.raises(tj.TracerConversionError) as info:
         transform(f)(x3 if transform in (tj.jit,) else np.ones((2, 3)))
     assert str(info.value).startswith(line(f, 1)) and isinstance(info.value, TypeError)
@@ -438,10 +440,10 @@ def contained(x):
 
 
 @pytest.mark.parametrize("f", [branch, chained, both, loop, contained], ids=lambda f: f.__name__)
-@pytest.mark.parametrize("transform", [tj.jit, lambda f: lambda x: tj.vmap(f)(np.full(3, x)), lambda f: tj.jit(tj.grad(f))])
+@pytest.mark.parametrize("transform", [tj.vmap, lambda f: tj.jit(tj.vmap(f)), lambda f: tj.vmap(tj.jit(f)), lambda f: tj.vmap(tj.grad(f))])
 def test_truth_while_symbolic(f, transform):
-    with pytest.raises(tj.TracerBoolError, match=r"the truth of a traced value \(bool\[\]\*?\) is not known") as info:
-        transform(f)(0.5)
+    with pytest.raises(tj.TracerBoolError, match=r"the truth of a traced value \(.*\[\]\*?\) was asked, but it is not known while vmap") as info:
+        transform(f)(np.full(3, 0.5))
     assert str(info.value).startswith(line(f, 1)) and "np.where" in str(info.value) and isinstance(info.value, TypeError)
 
 
@@ -452,7 +454,7 @@ def test_truth_of_an_array_is_numpys_error():
 
 def test_a_plain_array_is_not_indexed_by_a_traced_value():
     table = np.arange(4.0)
-    for index in (2, np.array([0, 3]), np.array([True, False, True, True])):
+    for index in (np.array([0, 3]), np.array([True, False, True, True])):
         with pytest.raises(tj.TracerConversionError, match="to index a plain array with one make that array an argument"):
             tj.jit(lambda i: table[i])(index)
     assert tj.jit(lambda table, i: table[i])(table, 2) == 2.0

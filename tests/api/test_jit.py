@@ -595,8 +595,23 @@ def test_graphs_and_programs_are_freed():
         return weakref.ref(f.graph(x23))
 
     graphs = [make() for _ in range(3)]
+    assert len({id(g()) for g in graphs}) == 1  # the same code closes over the same: it is traced once
+    tj.clear_caches()
     gc.collect()
     assert sum(g() is not None for g in graphs) == 0
+
+
+def test_functions_and_what_they_close_over_are_freed():
+    def make():
+        table = np.arange(1000.0)
+        f = tj.jit(lambda x: np.sum(x * table))
+        for _ in range(3):
+            f(1.0)
+        return weakref.ref(f), weakref.ref(f.f), weakref.ref(table)
+
+    found = make()
+    gc.collect()
+    assert [r() for r in found] == [None] * 3
 
 
 @tj.jit

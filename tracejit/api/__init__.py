@@ -1,21 +1,27 @@
 """What users call."""
 
+from .cache import clear_caches
 from .compilation import jit
 from .control import associative_scan, cond, fori_loop, map, scan, switch, while_loop
+from .custom import SymbolicZero, custom, custom_jvp, custom_vjp, linear_call
 from .differentiation import grad, hessian, hvp, jacfwd, jacrev, jvp, linear_transpose, linearize, stop_gradient, value_and_grad, vjp
 from .recording import ShapeDtype, eval_shape, trace
 from .vectorization import vmap
 
 __all__ = [
     "associative_scan",
+    "clear_caches",
     "cond",
     "fori_loop",
     "map",
     "scan",
     "switch",
     "while_loop",
-
     "ShapeDtype",
+    "SymbolicZero",
+    "custom",
+    "custom_jvp",
+    "custom_vjp",
     "eval_shape",
     "grad",
     "hessian",
@@ -24,6 +30,7 @@ __all__ = [
     "jacfwd",
     "jacrev",
     "jvp",
+    "linear_call",
     "linear_transpose",
     "linearize",
     "stop_gradient",

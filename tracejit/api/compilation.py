@@ -1,7 +1,7 @@
 """`jit`: a function traced once for each signature of its arguments, and compiled.
 
 A call goes to the native entry of the signature that was met last.  What the entry does not take (another signature, keyword arguments, strided
-arrays, proxies) goes the slow way: flatten, look up, trace and compile if new.
+arrays, proxies; arguments that a guard does not hold for; a changed environment) goes the slow way: flatten, look up, trace and compile if new.
 """
 
 from __future__ import annotations
@@ -11,25 +11,25 @@ import inspect
 import sys
 import types
 import weakref
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any, NamedTuple
-
-import numpy as np
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from .. import tree
-from ..errors import at_user_line
+from ..config import config
+from ..errors import GuardLimitError, at_user_line
 from ..ir import Graph
 from ..ops import call as call_module
 from ..ops.call import call
 from ..trace import Tracer
-from .recording import Recording, argument_paths, as_value, check_leaves, defined_at, name_of, record, require_callable, with_keywords
-from .write_back import check_targets, write_back
+from . import explanation
+from .cache import SIGNATURES, CacheInfo, store
+from .environment import Environment
+from .recording import argument_paths, as_value, check_leaves, defined_at, name_of, record, require_callable, with_keywords
+from .statics import identity, static_places, with_statics
+from .variant import MISS, Static, Variant, never
+from .write_back import check_targets
 
-_MISS = object()
-
-
-def _never(*args: Any) -> Any:
-    return _MISS
+_ENTRIES = 8  # native entries that a call tries before it goes the slow way: a miss costs some 50 ns, the slow way 20 us
 
 
 def _execute(graph: Graph, args: list) -> list:
@@ -41,80 +41,6 @@ def _execute(graph: Graph, args: list) -> list:
 call_module.executor = _execute
 
 
-class Variant:
-    """The function for one signature: its graph, and once it is needed its program and native entry."""
-
-    def __init__(self, made: Recording, name: str):
-        self.graph, self.outside, self.structure, self.name = made.graph, made.outside, made.structure, name
-        self.made_here = made.made_here
-        inputs = {v: i for i, v in enumerate(made.graph.inputs)}
-        self.written = made.written  # numbers of the arguments that the function writes into; their new contents are the last outputs
-        leaves = enumerate(made.graph.outputs[: made.structure.num_leaves])
-        self.passed = [None if i in made.made_here else inputs.get(a) for i, a in leaves]
-        self.calls = 0
-        self._program = None
-
-    @property
-    def program(self):
-        if self._program is None:
-            from ..lowering.program import Program
-
-            self._program = Program(self.graph, self.made_here)
-        return self._program
-
-    def run(self, flat: Sequence[Any]) -> Any:
-        check_targets(flat, self.written)
-        values = [as_value(x) for x in flat]
-        return self.rebuild(self.program.run([*values, *self.outside]), flat)
-
-    def rebuild(self, results: Sequence[Any], flat: Sequence[Any]) -> Any:
-        """The tree of results; an argument or closed-over array that is returned is the very object. Arguments get what was written into them."""
-        write_back(flat, self.written, results[len(self.passed) :])
-        given = [*flat, *self.outside]
-        return self.structure.unflatten([r if i is None else given[i] for r, i in zip(results, self.passed)])
-
-    def entry(self, positional: Iterable[Any]) -> Callable:
-        """The native entry for these arguments (statics in `Static`), or a function that always misses where there is none."""
-        from ..lowering.cpu.entry import compile_entry
-        from .entry_specs import argument_specs, result_spec
-
-        program, positional = self.program, list(positional)
-        if program.address is None or not all(x.flags.c_contiguous and x.flags.aligned and x.dtype.isnative for x in self.outside):
-            return _never
-        specs = argument_specs(positional)
-        if specs is None:
-            return _never
-        count = len(program.partition.inputs) - len(self.outside)
-        result = result_spec(self.structure, self.graph, program, count, len(self.written))
-        if result is None:
-            return _never
-        captured = [x.ctypes.data for x in self.outside] + [program.arena_address]
-        statics = [n for n, x in enumerate(positional) if type(x) is Static]
-        entry = compile_entry(self.name, specs, result, program.address, captured, _MISS, keep=(program, self.outside)).call
-        return self._writing(entry, statics) if self.written else entry
-
-    def _writing(self, entry: Callable, statics: Sequence[int]) -> Callable:
-        """A native entry that gives the tree of results and new contents of arguments, followed by the writes."""
-        written = self.written
-
-        def write(*args):
-            found = entry(*args)
-            if found is _MISS:
-                return found
-            flat = args if all([type(x) is np.ndarray for x in args]) else tree.leaves([x for n, x in enumerate(args) if n not in statics])
-            check_targets(flat, written)
-            write_back(flat, written, found[1:])
-            return found[0]
-
-        return write
-
-
-class Static(NamedTuple):
-    """A static argument in the list that an entry is made for."""
-
-    value: Any
-
-
 class Jit:
     """A compiled function; made by `jit`."""
 
@@ -122,16 +48,28 @@ class Jit:
         functools.update_wrapper(self, f)
         self.f = f
         self._what = f"jit of {name_of(f)}"
-        self._static_numbers, self._static_names = _statics(f, static_argnums, static_argnames)
-        self._variants: dict[Any, Variant] = {}
-        self._entry = _never
+        self.statics = self._static_numbers, self._static_names = static_places(f, static_argnums, static_argnames)
+        codes = _codes(f)
+        self._store = store((*codes, self.statics) if codes else None, self)
+        self._environments: dict[Any, Environment] = {}  # by the static arguments that are objects
+        self._entry = never
+        self._entries: list[Callable] = []
+        self._made_for: list[tuple[Variant, Environment, bool]] = []
+        self._calls = self._misses = 0
         self._bound: dict[int, tuple[weakref.ref, Jit]] = {}
 
     def __call__(self, *args, **kwargs):
+        self._calls += 1
         if not kwargs:
             out = self._entry(*args)
-            if out is not _MISS:
+            if out is not MISS:
                 return out
+            for entry in self._entries:
+                if entry is not self._entry:
+                    out = entry(*args)
+                    if out is not MISS:
+                        self._entry = entry
+                        return out
         return self._slow(args, kwargs)
 
     def __get__(self, instance: Any, owner: Any = None):
@@ -151,7 +89,7 @@ class Jit:
         return BoundJit(instance, found[1])
 
     def __repr__(self) -> str:
-        return f"<jit of {defined_at(self.f)}, {len(self._variants)} compiled>"
+        return f"<jit of {defined_at(self.f)}, {len(self._store)} compiled>"
 
     # Copied as functions are: a copy is the same object, and a pickle has its name, or what it was made from where that has another name.
     def __copy__(self) -> Jit:
@@ -164,7 +102,7 @@ class Jit:
         found: Any = sys.modules.get(self.__module__)
         for part in getattr(self, "__qualname__", "").split("."):
             found = getattr(found, part, None)
-        return self.__qualname__ if found is self else (Jit, (self.f, self._static_numbers, self._static_names))
+        return self.__qualname__ if found is self else (Jit, (self.f, *self.statics))
 
     # -- the slow way
     def _static_places(self, args: tuple) -> set[int]:
@@ -178,7 +116,7 @@ class Jit:
         statics = (*((n, args[n]) for n in sorted(numbers)), *((k, kwargs[k]) for k in sorted(kwargs) if k in self._static_names))
         for place, value in statics:
             try:
-                hash(_identity(value))
+                hash(identity(value))
             except TypeError:
                 raise TypeError(
                     at_user_line(
@@ -188,36 +126,86 @@ class Jit:
                 ) from None
         return tuple(a for n, a in enumerate(args) if n not in numbers), {k: v for k, v in kwargs.items() if k not in self._static_names}, statics
 
-    def _variant(self, args: tuple, kwargs: dict) -> tuple[Variant, list]:
-        """The variant for these arguments, traced if it is new, and the flat arguments."""
+    def _environment(self, statics: tuple) -> Environment:
+        """What the function reads now, besides its arguments."""
+        key = tuple([(place, identity(value)) for place, value in statics])
+        found = self._environments.get(key)
+        if found is None or not found.unchanged():
+            if len(self._environments) >= SIGNATURES:
+                self._environments.clear()
+            found = self._environments[key] = Environment(self.f, statics, self._store.ignored)
+        return found
+
+    def _without_own_effects(self, key: explanation.Key, environment: Environment, statics: tuple) -> tuple[explanation.Key, Environment]:
+        """The key without what the traced function has itself rebound or filled (a counter, a list that it appends to): that happens once a trace,
+        and is no reason to trace again."""
+        if environment.unchanged():
+            return key, environment
+        now = Environment(self.f, statics, self._store.ignored)
+        self._store.ignored |= environment.fingerprint.changed(now.fingerprint)
+        now = self._environments[key.statics] = Environment(self.f, statics, self._store.ignored)
+        return key._replace(fingerprint=now.fingerprint), now
+
+    def _signature(self, args: tuple, kwargs: dict) -> explanation.Signature:
+        """What decides which variants a call may use."""
         moving, named, statics = self._split(args, kwargs)
         flat, structure = tree.flatten((moving, named))
-        in_types = check_leaves(
-            flat, lambda: argument_paths(moving, named, [n for n in range(len(args)) if n not in self._static_places(args)]), self.f, self._what
-        )
-        key = (structure, *in_types, *((place, _identity(value)) for place, value in statics))
-        variant = self._variants.get(key)
+
+        def paths() -> list[str]:
+            return argument_paths(moving, named, [n for n in range(len(args)) if n not in self._static_places(args)])
+
+        in_types = check_leaves(flat, paths, self.f, self._what)
+        environment = self._environment(statics)
+        key = explanation.Key(environment.fingerprint, structure, tuple(in_types), tuple([(place, identity(value)) for place, value in statics]))
+        return explanation.Signature(key, environment, flat, statics, paths)
+
+    def _variant(self, args: tuple, kwargs: dict) -> tuple[Variant, list, explanation.Key, Environment]:
+        """The variant for these arguments, traced if it is new, with the flat arguments, its key, and the environment."""
+        signature = self._signature(args, kwargs)
+        key, environment, flat, statics, _ = signature
+        variant, reasons = explanation.choose(self._store.under(key), environment, flat)
         if variant is None:
-            made = record(with_keywords(_with_statics(self.f, statics)), self._what, in_types, structure, concrete=False, keep_writes=True)
-            variant = Variant(made, name_of(self.f))
+            if len(reasons) >= config.max_variants:
+                raise GuardLimitError(explanation.too_many(self._what, reasons))
+            self._misses += 1
+            f = with_keywords(with_statics(self.f, statics))
+            made = record(f, self._what, key.types, key.structure, concrete=False, keep_writes=True, keep_cells=True, actual=flat)
+            key, environment = self._without_own_effects(key, environment, statics)
+            variant = Variant(made, name_of(self.f), environment)
             # A function that closes over a value of an outer trace means something else each time.
             if not any(type(x) is Tracer for x in made.outside):
-                self._variants[key] = variant
-        return variant, flat
+                self._store.add(key, variant)
+        else:
+            self._store.prefer(key, variant)
+        return variant, flat, key, environment
 
     def _slow(self, args: tuple, kwargs: dict) -> Any:
-        variant, flat = self._variant(args, kwargs)
-        if any(type(x) is Tracer for x in (*flat, *variant.outside)):
+        variant, flat, key, environment = self._variant(args, kwargs)
+        outside = variant.outside(environment)
+        if any(type(x) is Tracer for x in (*flat, *outside)):
             check_targets(flat, variant.written)
             values = [as_value(x) for x in flat]
-            results = call(*values, *variant.outside, graph=variant.graph)
-            return variant.rebuild(results, flat)
-        out = variant.run(flat)
+            results = call(*values, *outside, graph=variant.graph)
+            return variant.rebuild(results, flat, outside)
+        out = variant.run(flat, outside)
         variant.calls += 1
         if not kwargs and variant.calls > 1:  # a function that is called once needs no entry: loading the first one takes 15 ms
-            numbers = self._static_places(args)
-            self._entry = variant.entry(Static(a) if n in numbers else a for n, a in enumerate(args))
+            self._enter(variant, key, args, environment)
         return out
+
+    def _enter(self, variant: Variant, key: Any, args: tuple, environment: Environment) -> None:
+        """Make the native entry for these arguments the one that is tried first."""
+        alone = variant.guards is None or len(self._store.under(key)) < 2
+        made_for = variant, environment, alone
+        entry = next((e for e, others in zip(self._entries, self._made_for) if others == made_for), None)
+        if entry is None:
+            numbers = self._static_places(args)
+            entry = variant.entry([Static(a) if n in numbers else a for n, a in enumerate(args)], environment, alone)
+            if entry is not never:
+                kept = [(e, others) for e, others in zip(self._entries, self._made_for) if others[0] is not variant]
+                kept = [(entry, made_for), *kept][:_ENTRIES]
+                self._entries, self._made_for = [e for e, _ in kept], [others for _, others in kept]
+        self._entry = entry
 
     # -- what was built
     def graph(self, *args, **kwargs) -> Graph:
@@ -234,27 +222,37 @@ class Jit:
         """The LLVM module of the compiled program, as text."""
         return self._variant(args, kwargs)[0].program.segments.text
 
+    def explain(self, *args, **kwargs) -> str:
+        """Why a call with these arguments runs what is compiled, or must be compiled anew: it is compared with the nearest call that was.
 
-def _statics(f: Callable, numbers: Sequence[int], names: Sequence[str]) -> tuple[tuple[int, ...], tuple[str, ...]]:
-    """Static positions and names, each completed by the other where the signature of `f` tells."""
-    try:
-        parameters = list(inspect.signature(f).parameters.values())
-    except (TypeError, ValueError):  # builtins without a signature
-        return tuple(numbers), tuple(names)
-    positional = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
-    variadic = any(p.kind is p.VAR_POSITIONAL for p in parameters)
-    for n in numbers:
-        if not variadic and not -len(positional) <= n < len(positional):
-            raise ValueError(at_user_line(f"jit: static_argnums has {n}, but {defined_at(f)} takes {len(positional)} positional arguments"))
-    known = {p.name for p in parameters}
-    for name in names:
-        if name not in known and not any(p.kind is p.VAR_KEYWORD for p in parameters):
-            raise ValueError(at_user_line(f"jit: static_argnames has {name!r}, which is not a parameter of {defined_at(f)}"))
-    all_numbers = {n if variadic or n >= 0 else n + len(positional) for n in numbers} | {
-        positional.index(name) for name in names if name in positional
-    }
-    all_names = set(names) | {positional[n] for n in all_numbers if -len(positional) <= n < len(positional)}
-    return tuple(sorted(all_numbers)), tuple(sorted(all_names))
+        >>> import numpy as np, tracejit as tj
+        >>> f = tj.jit(lambda x: x * 2.0)
+        >>> _ = f(np.zeros(3))
+        >>> print(f.explain(np.zeros(4)))
+        compiles anew: argument `x`: shape (4,) was (3,)
+        """
+        return explanation.explain(self.f, self._store, self._signature(args, kwargs))
+
+    def cache_info(self) -> CacheInfo:
+        """Calls that found a program and calls that traced; how many signatures are kept at most, and are now.
+
+        >>> import tracejit as tj
+        >>> f = tj.jit(lambda x: x * 3.0)
+        >>> f(1.0), f(2.0)
+        (np.float64(3.0), np.float64(6.0))
+        >>> f.cache_info()
+        CacheInfo(hits=1, misses=1, maxsize=256, currsize=1)
+        """
+        return CacheInfo(self._calls - self._misses, self._misses, SIGNATURES, len(self._store))
+
+    def clear_cache(self) -> None:
+        """Forget what was compiled for this function, and for others of the same code."""
+        self._store.clear()
+        self._environments.clear()
+        self._entry, self._entries, self._made_for = never, [], []
+        self._calls = self._misses = 0
+        for _, bound in list(self._bound.values()):
+            bound.clear_cache()
 
 
 class BoundJit:
@@ -275,6 +273,15 @@ class BoundJit:
         return f"<method of {self.__self__!r}: {self.__func__!r}>"
 
 
+def _codes(f: Any) -> list[types.CodeType]:
+    """The code of a function and of what it wraps."""
+    found = [getattr(f, "__code__", None)]
+    while isinstance(f, functools.partial) or hasattr(f, "__wrapped__"):
+        f = f.func if isinstance(f, functools.partial) else f.__wrapped__
+        found.append(getattr(f, "__code__", None))
+    return [code for code in found if code is not None]
+
+
 def _reference(instance: Any, when_dead: Callable) -> Callable[[], Any]:
     """A function that gives the instance and does not keep it alive, unless its class has no weak references."""
     try:
@@ -283,40 +290,19 @@ def _reference(instance: Any, when_dead: Callable) -> Callable[[], Any]:
         return lambda: instance
 
 
-def _identity(value: Any) -> Any:
-    """Equal for two static values only if a program may not tell them apart: 2, 2.0 and True may be told apart, and 0.0 and -0.0."""
-    if isinstance(value, tuple):
-        return type(value), tuple(map(_identity, value))
-    if isinstance(value, slice):  # not hashable before Python 3.12
-        return slice, _identity((value.start, value.stop, value.step))
-    return type(value), repr(value) if isinstance(value, (float, complex)) else value
-
-
-def _with_statics(f: Callable, statics: tuple) -> Callable:
-    """`f` with its static arguments put back in their places."""
-    if not statics:
-        return f
-    numbered = [(place, value) for place, value in statics if isinstance(place, int)]
-    named = {place: value for place, value in statics if isinstance(place, str)}
-
-    @functools.wraps(f)
-    def function(*moving, **kwargs):
-        args = list(moving)
-        for place, value in numbered:
-            args.insert(place, value)
-        return f(*args, **kwargs, **named)
-
-    return function
-
-
 def jit(f: Callable | None = None, *, static_argnums: int | Sequence[int] = (), static_argnames: str | Sequence[str] = ()):
     """`f`, compiled: traced once for each combination of shapes, dtypes and static arguments, and then run as native code.
 
     Arguments are trees of arrays and numbers; those in `static_argnums` or `static_argnames` are hashable values that the traced function sees as
-    they are.  Results are NumPy arrays, 0-d results NumPy scalars.  Arrays that `f` closes over are read at each call; other values that it closes
-    over are fixed when it is traced.  Usable as a decorator, with or without arguments, on methods too.
-    Raises `TypeError` for arguments or results that are not arrays, and `TracerBoolError` or `TracerConversionError` where `f` asks a traced value
-    for a Python value.
+    they are.  Results are NumPy arrays, 0-d results NumPy scalars.  What `f` reads besides its arguments (closed-over values, globals, attributes) is
+    read as it is at each call: arrays are passed by reference, another change compiles anew.  Usable as a decorator, with or without arguments, on
+    methods too.
+
+    Python may branch on values: `if x.sum() > 0`, `while error > tol`, `range(n)`.  What was asked is remembered as a guard, and a call that would
+    get other answers compiles another variant, up to `config.max_variants` for one signature.
+
+    Raises `TypeError` for arguments or results that are not arrays, `TracerConversionError` where `f` asks a traced value for a Python float,
+    `GuardLimitError` where too many calls got different answers.
 
     >>> import numpy as np, tracejit as tj
     >>> f = tj.jit(lambda x: np.sin(x) ** 2 + np.cos(x) ** 2)

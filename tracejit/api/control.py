@@ -9,23 +9,21 @@ from typing import Any
 import numpy as np
 
 from .. import tree
-from ..errors import at_user_line
-from ..ir import ArrayType, Graph
+from ..errors import at_user_line, user_source
+from ..ir import ArrayType
 from ..ops.bodies import same_captures
 from ..ops.elementwise import convert
 from ..ops.scan import scan as scan_op
 from ..ops.switch import switch as switch_op
+from ..ops.while_loop import Limit
 from ..ops.while_loop import while_loop as while_op
 from ..trace import Tracer, type_of
 from .recording import as_value, check_leaves, defined_at, name_of, record, require_callable
+from .states import carried
 
 
 def _body(f: Callable, what: str, types: Sequence[ArrayType], structure: tree.Structure):
-    return record(f, f"{what} of {name_of(f)}", types, structure, concrete=False)
-
-
-def _traced(values: Sequence[Any]) -> bool:
-    return any(type(v) is Tracer for v in values)
+    return record(f, f"{what} of {name_of(f)}", types, structure, concrete=False, keep_cells=True)
 
 
 def _settle(what: str, f: Callable, init: Any, run: Callable[[Sequence[ArrayType]], tuple[Sequence[ArrayType], tree.Structure]]) -> list[Any]:
@@ -113,7 +111,8 @@ def _choose(what: str, index: Any, branches: Sequence[Callable], operands: tuple
         if other.structure != first.structure:
             both = f"{defined_at(branches[0])} {first.structure}, {defined_at(f)} {other.structure}"
             raise TypeError(at_user_line(f"{what}: the branches return trees of different structure: {both}"))
-    wanted = [ArrayType(ts[0].shape, np.result_type(*[t.dtype for t in ts])) for ts in zip(*[m.graph.out_types for m in made])]
+    count = first.structure.num_leaves
+    wanted = [ArrayType(ts[0].shape, np.result_type(*[t.dtype for t in ts])) for ts in zip(*[m.graph.out_types[:count] for m in made])]
     for m, f in zip(made, branches):
         for i, (t, w) in enumerate(zip(m.graph.out_types, wanted)):
             if t.shape != w.shape:
@@ -122,9 +121,14 @@ def _choose(what: str, index: Any, branches: Sequence[Callable], operands: tuple
                 raise TypeError(at_user_line(f"{what}: the branches return different shapes{path and f' at {path}'}: {both}"))
     if any(t.dtype != w.dtype for m in made for t, w in zip(m.graph.out_types, wanted)):
         made = [_body(lambda *a, f=f: _as_types(f(*a), wanted), what, types, structure) for f in branches]
-    graphs, outside = same_captures([(m.graph, m.outside) for m in made])
-    results = switch_op(convert(index, dtype=np.dtype(np.int64)), *builtins.map(as_value, flat), *outside, branches=graphs)
-    return first.structure.unflatten(results)
+    cells = list(dict.fromkeys(cell for m in made for cell in m.cells.written))
+    bodies = [carried(m, len(flat), count, cells) for m in made]
+    graphs, outside = same_captures([(b.captures_last(), b.consts) for b in bodies])
+    operands_now = [*builtins.map(as_value, flat), *(cell.read() for cell in cells)]
+    results = switch_op(convert(index, dtype=np.dtype(np.int64)), *operands_now, *outside, branches=graphs)
+    for cell, new in zip(cells, results[count:]):
+        cell.write(new)
+    return first.structure.unflatten(results[:count])
 
 
 # -------------------------------------------------------------------------------------------------------------------------------- loops
@@ -173,11 +177,23 @@ def scan(f: Callable, init: Any, xs: Any = None, length: int | None = None, reve
     if [t.strong for t in made[0].graph.out_types[:count]] != types:
         run(types, types)
     recording = made[0]
+    cells = recording.cells.written
+    body = carried(recording, count, count, cells)
     results = scan_op(
-        *recording.outside, *values, *rows, body=_outside_first(recording), consts=len(recording.outside), carry=count, length=length, reverse=reverse
+        *body.consts,
+        *values,
+        *[cell.read() for cell in cells],
+        *rows,
+        body=body.graph,
+        consts=len(body.consts),
+        carry=count + len(cells),
+        length=length,
+        reverse=reverse,
     )
     _, ys_structure = recording.structure.children()
-    return state_structure.unflatten(results[:count]), ys_structure.unflatten(results[count:])
+    ys = count + len(cells)
+    recording.cells.write(results[count:ys])
+    return state_structure.unflatten(results[:count]), ys_structure.unflatten(results[ys:])
 
 
 def _first_as_types(pair: Any, wanted: Sequence[ArrayType]) -> Any:
@@ -191,12 +207,6 @@ def _state_and_rows(recording, f: Callable) -> tuple[tree.Structure, int]:
         raise TypeError(at_user_line(f"scan: {defined_at(f)} must return a pair (state, y), got {recording.structure}"))
     state = recording.structure.children()[0]
     return state, state.num_leaves
-
-
-def _outside_first(recording) -> Graph:
-    """The body's graph with what it closes over as its first inputs: the constants of the loop."""
-    graph, n = recording.graph, len(recording.outside)
-    return Graph((*graph.inputs[len(graph.inputs) - n :], *graph.inputs[: len(graph.inputs) - n]), graph.nodes, graph.outputs)
 
 
 def _unrolled_scan(f: Callable, init: Any, xs: Any, length: int, reverse: bool, unroll: int) -> tuple[Any, Any]:
@@ -225,10 +235,10 @@ def _unrolled_scan(f: Callable, init: Any, xs: Any, length: int, reverse: bool, 
 def while_loop(cond_fun: Callable, body_fun: Callable, init: Any, max_steps: int | None = None) -> Any:
     """`while cond_fun(state): state = body_fun(state)`, where the state is a tree of arrays that may be traced; returns the last state.
 
-    Forward mode and `vmap` work as they are.  Reverse mode needs to know how often the loop may turn: under a bare `grad` the turns are counted
-    first; under `jit` give
-    `max_steps`, whose memory is reserved, and after which the loop stops. Raises `TypeError` with the path of a leaf of the state that changes shape,
-    or where the condition is not one bool.
+    Forward mode, reverse mode and `vmap` work at any number of turns. Reverse mode runs the loop with what the way back needs on a tape, which
+    grows with the turns: `print_saved_residuals` tells how much a turn takes.
+    `max_steps` is for loops that might not end: `RuntimeError` where more turns are needed.
+    Raises `TypeError` with the path of a leaf of the state that changes shape, or where the condition is not one bool.
 
     >>> import tracejit as tj
     >>> tj.while_loop(lambda x: x < 100.0, lambda x: 2.0 * x, 3.0)
@@ -242,70 +252,39 @@ def while_loop(cond_fun: Callable, body_fun: Callable, init: Any, max_steps: int
     def run(types, wanted=None):
         function = body_fun if wanted is None else lambda s: _as_types(body_fun(s), wanted)
         made[0] = _body(function, "while_loop", types, structure)
-        return made[0].graph.out_types, made[0].structure
+        return made[0].graph.out_types[: made[0].structure.num_leaves], made[0].structure
 
     values = _settle("while_loop", body_fun, init, run)
     types = [type_of(v).strong for v in values]
-    if [t.strong for t in made[0].graph.out_types] != types:
+    if [t.strong for t in made[0].graph.out_types[: len(types)]] != types:
         run(types, types)
-    body = made[0]
-    condition = _body(cond_fun, "while_loop", types, structure)
-    if len(condition.graph.outputs) != 1 or condition.graph.out_types[0].shape or condition.graph.out_types[0].dtype != bool:
+    tested = record(cond_fun, f"condition {name_of(cond_fun)} of a while_loop", types, structure, concrete=False)
+    if len(tested.graph.outputs) != 1 or tested.graph.out_types[0].shape or tested.graph.out_types[0].dtype != bool:
         raise TypeError(
-            at_user_line(f"while_loop: {defined_at(cond_fun)} must return one bool, got {', '.join(builtins.map(str, condition.graph.out_types))}")
+            at_user_line(f"while_loop: {defined_at(cond_fun)} must return one bool, got {', '.join(builtins.map(str, tested.graph.out_types))}")
         )
 
-    def loop(*values):
-        return while_op(
-            *condition.outside,
-            *body.outside,
-            *values,
-            cond=_outside_first(condition),
-            body=_outside_first(body),
-            cond_consts=len(condition.outside),
-            body_consts=len(body.outside),
-        )
-
-    steps = max_steps if max_steps is not None else _count_turns(condition, body, values)
-    if steps is None:
-        return tree.structure(init).unflatten(loop(*values))
-    rebuild = tree.structure(init).unflatten
-
-    def turn(state, _):
-        return cond(cond_fun(state), lambda s: _as_types(body_fun(s), types), lambda s: s, state), None
-
-    return scan(turn, rebuild(values), None, steps)[0]
+    count, cells = len(values), made[0].cells.written
+    condition, body = carried(tested, count, 1, cells).with_outputs(1), carried(made[0], count, count, cells)
+    state = [*values, *(cell.read() for cell in cells)]
+    numbers = {"cond_consts": len(condition.consts), "body_consts": len(body.consts), "limit": _limit("while_loop", max_steps)}
+    results = while_op(*condition.consts, *body.consts, *state, cond=condition.graph, body=body.graph, **numbers)
+    made[0].cells.write(results[count:])
+    return tree.structure(init).unflatten(results[:count])
 
 
-def _count_turns(condition, body, values: Sequence[Any]) -> int | None:
-    """How often the loop turns, where its values are known and it may be differentiated in reverse; None where it is to stay a loop."""
-    known = [_known(v) for v in (*condition.outside, *body.outside, *values)]
-    if not _traced((*condition.outside, *body.outside, *values)) or any(v is None for v in known):
+def _limit(what: str, max_steps: int | None) -> Limit | None:
+    if max_steps is None:
         return None
-    from ..interpret import replay
-
-    n, m = len(condition.outside), len(body.outside)
-    for_cond, for_body, state = known[:n], known[n : n + m], known[n + m :]
-    turns = 0
-    while replay(condition.graph, [*state, *for_cond])[0]:
-        state = replay(body.graph, [*state, *for_body])
-        turns += 1
-    return turns
-
-
-def _known(x: Any) -> Any:
-    """The array behind a proxy, through all traces outside, or None."""
-    while type(x) is Tracer:
-        if not x.owner.knows(x.atom):
-            return None
-        x = x.owner.ambient(x.atom)
-    return x
+    if isinstance(max_steps, bool) or not isinstance(max_steps, (int, np.integer)) or max_steps < 0:
+        raise TypeError(at_user_line(f"{what}: max_steps is a number of turns that is known while tracing, got {max_steps!r}"))
+    return Limit(int(max_steps), str(user_source() or ""))
 
 
 def fori_loop(lower: Any, upper: Any, body_fun: Callable, init: Any, max_steps: int | None = None) -> Any:
     """`for i in range(lower, upper): state = body_fun(i, state)`; returns the last state.
 
-    With bounds that are known numbers reverse mode works; with traced bounds it needs `max_steps`, as in `while_loop`.
+    The bounds may be traced: then it is a `while_loop`, and `max_steps` has the meaning that it has there.
 
     >>> import tracejit as tj
     >>> tj.fori_loop(0, 5, lambda i, total: total + i, 0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
@@ -11,11 +12,14 @@ import numpy as np
 from .. import tree
 from ..errors import TracerConversionError, at_user_line
 from ..ir import ArrayType, Graph
+from ..ir.graph import live_nodes
 from ..ir.types import refusal
 from ..trace import Trace, Tracer, type_of
 from ..trace.constants import is_constant, released
 from ..trace.creation import tracing
+from ..trace.guards import Guards
 from ..trace.user_code import innermost
+from .states import Cells, require_returned, written_cells
 
 
 class Recording(NamedTuple):
@@ -23,7 +27,8 @@ class Recording(NamedTuple):
 
     `made_here` numbers the results that the function computed, as opposed to objects that it was given or returns twice: in NumPy they would be new
     arrays. The last outputs of the graph are the new contents of the arguments numbered in `written`, which the function writes into; a result that
-    is such an argument itself is that input of the graph, like any argument that is returned.
+    is such an argument itself is that input of the graph, like any argument that is returned. Behind them are the new contents of the cells that it
+    writes into.
     """
 
     graph: Graph
@@ -33,6 +38,8 @@ class Recording(NamedTuple):
     made_here: frozenset[int]
     written: tuple[int, ...] = ()
     aux: Any = None
+    guards: Guards | None = None
+    cells: Cells = Cells({}, ())
 
 
 def name_of(f: Callable) -> str:
@@ -80,6 +87,22 @@ def argument_paths(args: Sequence[Any], kwargs: dict[str, Any] | None = None, nu
     ]
 
 
+def parameter_names(f: Callable, paths: Sequence[str]) -> list[str]:
+    """`argument_paths` with the names that the signature of `f` gives the positions, where it has them."""
+    try:
+        parameters = inspect.signature(f).parameters.values()
+    except (TypeError, ValueError):  # builtins without a signature
+        return list(paths)
+    positional = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+
+    def named(path: str) -> str:
+        digits = len(path) - len(path.lstrip("0123456789"))
+        place = int(path[:digits]) if digits else len(positional)
+        return positional[place] + path[digits:] if place < len(positional) else path
+
+    return [named(path) for path in paths]
+
+
 def check_leaves(
     flat: Sequence[Any], paths: Callable[[], list[str]], f: Callable, what: str, rule: Callable[[Any], ArrayType] = type_of
 ) -> list[ArrayType]:
@@ -99,11 +122,14 @@ def check_leaves(
 
 
 def record(
-    f: Callable, what: str, flat: Sequence[Any], structure: tree.Structure, *, concrete: bool, has_aux: bool = False, keep_writes: bool = False
-) -> Recording:
-    """Trace `f` on the arguments that `structure` builds from `flat`: values if concrete, else types.
+    f: Callable, what: str, flat: Sequence[Any], structure: tree.Structure, *, concrete: bool, has_aux: bool = False,
+    keep_writes: bool = False, keep_cells: bool = False, actual: Sequence[Any] | None = None,
+) -> Recording:  # fmt: skip
+    """Trace `f` on the arguments that `structure` builds from `flat`: values if concrete, else types. With `actual` arguments beside the types,
+    Python's questions to traced values are answered on those, and the answers are the recording's `guards`.
 
-    What the function writes into its arguments is lost, as if they were copies, unless `keep_writes`.
+    What the function writes into its arguments is lost, as if they were copies, unless `keep_writes`; what it writes into cells is given in
+    `Recording.cells` where the caller hands it over (`keep_cells`), else it is refused.
     """
     trace = Trace(what, concrete)
     try:
@@ -112,6 +138,8 @@ def record(
             for leaf in flat:
                 tracers.append(trace.input_value(as_value(leaf)))
                 tracers[-1].weak = type_of(leaf).weak
+        elif actual is not None:
+            tracers = [trace.guarded_input(t, as_value(x)) for t, x in zip(flat, actual)]
         else:
             tracers = [trace.input(t) for t in flat]
         begin = [t.atom for t in tracers]
@@ -123,22 +151,30 @@ def record(
             if isinstance(error.__cause__, TracerConversionError):
                 raise error.__cause__ from None
             raise
-        aux = None
+        aux = given_aside = None
         if has_aux:
-            out, aux = _split_aux(out, f, what)
-            aux = tree.map(lambda leaf: outside_value(trace, leaf), aux)
+            out, given_aside = _split_aux(out, f, what)
+            aux = tree.map(lambda leaf: outside_value(trace, leaf), given_aside)
         leaves, out_structure = tree.flatten(out)
         check_result(leaves, out, f, what)
         made_here = _made_here(trace, tracers, leaves)
         written = tuple(i for i, t in enumerate(tracers) if t.atom is not begin[i]) if keep_writes else ()
         made_here |= frozenset(range(len(leaves), len(leaves) + len(written)))
+        if not keep_writes:
+            require_returned(trace, tracers, begin, [*leaves, *tree.leaves(given_aside)])
+        held = written_cells(trace, keep_cells)
+        made_here |= frozenset(range(len(leaves) + len(written), len(leaves) + len(written) + len(held)))
         contents = [Tracer(t.owner, t.atom) for t in tracers]
         for i in written:
             tracers[i].owner, tracers[i].atom, tracers[i].view = trace, begin[i], None
-        graph, outside = trace.finish([*leaves, *[contents[i] for i in written]])
+        results, holds, guards = [*leaves, *[contents[i] for i in written], *held.values()], trace.holding(), None
+        graph, outside = trace.finish(results if holds is None else [*results, holds])
+        if holds is not None:
+            guards = trace.guards(graph)
+            graph = Graph(graph.inputs, live_nodes(graph.nodes, graph.outputs[:-1]), graph.outputs[:-1])
     finally:
         trace.abandon()
-    return Recording(graph, outside, out_structure, trace, made_here, written, aux)
+    return Recording(graph, outside, out_structure, trace, made_here, written, aux, guards, Cells.of(trace, graph, len(outside), held))
 
 
 def _made_here(trace: Trace, inputs: Sequence[Tracer], leaves: Sequence[Any]) -> frozenset[int]:
@@ -198,7 +234,7 @@ def record_types(f: Callable, what: str, args: tuple, kwargs: dict) -> Recording
     """Trace `f` symbolically; arrays in `args` and `kwargs` stand for their types."""
     flat, structure = tree.flatten((args, kwargs), is_leaf=is_abstract)
     types = check_leaves(flat, lambda: argument_paths(args, kwargs), f, what, abstract)
-    return record(with_keywords(f), what, types, structure, concrete=False)
+    return record(with_keywords(f), what, types, structure, concrete=False, keep_cells=True)
 
 
 def trace(f: Callable) -> Callable[..., Graph]:
@@ -227,7 +263,7 @@ def eval_shape(f: Callable, *args, **kwargs) -> Any:
     """
     require_callable(f, "eval_shape")
     made = record_types(f, f"eval_shape of {name_of(f)}", args, kwargs)
-    return made.structure.unflatten([ShapeDtype(t.shape, t.dtype) for t in made.graph.out_types])
+    return made.structure.unflatten([ShapeDtype(t.shape, t.dtype) for t in made.graph.out_types[: made.structure.num_leaves]])
 
 
 __all__ = [

@@ -17,6 +17,7 @@ from ..trace import type_of
 from ..transforms.batch import batch
 from .recording import argument_paths, as_value, check_leaves, defined_at, name_of, record, require_callable, with_keywords
 from .results import own
+from .states import spread_states
 
 
 def vmap(f: Callable, in_axes: Any = 0, out_axes: Any = 0, axis_size: int | None = None) -> Callable:
@@ -25,6 +26,7 @@ def vmap(f: Callable, in_axes: Any = 0, out_axes: Any = 0, axis_size: int | None
     `in_axes` says which axis of each argument is mapped: an integer, None for an argument that all examples share, or a tuple of them, one for each
     argument, whose items may be trees. `out_axes` says where the new axis goes in the results.  `axis_size` is needed where no argument is mapped.
     Keyword arguments are mapped over axis 0.
+    A random generator that `f` closes over gives every example numbers of its own: see `tracejit.random.Generator`.
     Raises `ValueError` when the mapped axes differ in size.
 
     >>> import numpy as np, tracejit as tj
@@ -67,9 +69,11 @@ def vmap(f: Callable, in_axes: Any = 0, out_axes: Any = 0, axis_size: int | None
             raise ValueError(at_user_line(f"{what}: no argument is mapped: give in_axes an axis, or pass axis_size"))
         types = [type_of(v) if a is None else type_of(v)._replace(shape=type_of(v).shape[1:]) for v, a in zip(values, axes)]
         types = [t._replace(weak=type_of(x).weak) for t, x in zip(types, flat)]
-        made = record(with_keywords(f), what, types, structure, concrete=False)
-        marks = [a is not None for a in axes] + [False] * len(made.outside)
-        results, marked = batch(made.graph, [*values, *made.outside], marks)
+        made = record(with_keywords(f), what, types, structure, concrete=False, keep_cells=True)
+        outside, spread = spread_states(made.cells, made.outside, size, what)
+        marks = [a is not None for a in axes] + spread
+        results, marked = batch(made.graph, [*values, *outside], marks)
+        results = results[: made.structure.num_leaves]
         out = made.structure.unflatten(results)
         places = _prefix(what, "out_axes", out_axes, out)
         return made.structure.unflatten(

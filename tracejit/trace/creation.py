@@ -8,7 +8,7 @@ A wrapper looks at who calls: code of installed libraries (NumPy, SciPy, the sta
 function.  The look costs 0.3 us; to swap the names takes 3 us, and 5 us for each user module that holds some.
 
 The plain functions of SciPy that convert their arguments (`scipy.special.logsumexp`, `scipy.linalg.expm`) are swapped in the same way for wrappers
-that call the functions of `tracejit.scipy` where an argument is traced.
+that call the functions of `tracejit.scipy` where an argument is traced; methods of its classes are in methods.py.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ import numpy as np
 
 from ..config import config
 from ..ir import supported
-from . import dispatch
+from . import dispatch, methods
 from .constants import active_traces, constant, known, plain
 from .tracer import Tracer, as_new
 from .user_code import adopt, globals_behind, in_library, innermost, user_globals
@@ -167,6 +167,7 @@ def _swap_in() -> None:
         _swap_globals(sys.modules[module].__dict__, names)
     for space in user_globals():
         _swap_globals(space, _held(space))
+    methods.swap_in()
 
 
 def _swap_globals(space: dict[str, Any], names) -> None:
@@ -182,6 +183,7 @@ def _swap_out() -> None:
         if space.get(name) is wrapper:
             space[name] = original
     _swapped.clear()
+    methods.swap_out()
 
 
 @contextmanager

@@ -2,23 +2,27 @@
 
 An operation is emitted into the *innermost* trace that any of its arguments belongs to; what comes from outside becomes a capture, an extra input of
 the graph. So work that does not depend on an inner trace hoists itself out of it, and nesting needs no levels and no interpreter stack.
+A trace that may not run (one side of a branch) claims what must not be done without it (`Trace.claims`).
 
-A *symbolic* trace knows types only (`jit`, `vmap`).  A *concrete* trace (`grad`, `jvp`, `vjp`) also keeps each variable's ambient value, computed at
-once in the context outside: NumPy arrays at top level, proxies of an outer trace inside one.
+A *symbolic* trace knows types only (`vmap`, loop bodies).  A *concrete* trace (`grad`, `jvp`, `vjp`) also keeps each variable's ambient value,
+computed at once in the context outside: NumPy arrays at top level, proxies of an outer trace inside one.  A *guarded* trace (`jit`) knows types, and
+the actual arguments of the call that it is made for: on these it answers what Python asks (`if`, `range(n)`), and remembers the answers.
 """
 
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from ..errors import LeakedTracerError, at_user_line, user_source
 from ..ir import ArrayType, Builder, Graph, Literal, Var, array_type, checked
-from ..ir.graph import Atom
+from ..ir.graph import Atom, live_nodes
 from . import dispatch
-from .constants import CONSTANTS
+from .constants import CONSTANTS, active_traces
+from .guards import Evaluation, Guard, Guards
 from .tracer import Tracer
 from .views import link
 
@@ -48,18 +52,21 @@ class Capture:
         """Whether the array has been written into since it was read."""
         return self.content is not None and self.value.tobytes() != self.content
 
-    def settle(self) -> Any:
+    def now(self) -> Any:
         """The value to pass: the outside one, or what it was if it has changed."""
+        return np.frombuffer(self.content, self.value.dtype).reshape(self.value.shape) if self.written() else self.value
+
+    def settle(self) -> Any:
+        """The value to pass, from here on."""
         if self.written():
-            self.value = np.frombuffer(self.content, self.value.dtype).reshape(self.value.shape)
-            self.content = None
+            self.value, self.content = self.now(), None
         return self.value
 
 
 class Trace:
     """Grows one graph from Python. `what` names the transformation in messages ("jit of loss")."""
 
-    __slots__ = ("what", "depth", "builder", "alive", "values", "inner", "_captures", "_settled")
+    __slots__ = ("what", "depth", "builder", "alive", "values", "inner", "claims", "states", "cells", "_captures", "_settled", "_actual", "_asked")
 
     def __init__(self, what: str, concrete: bool = False):
         self.what = what
@@ -67,14 +74,27 @@ class Trace:
         self.builder = Builder()
         self.alive = True
         self.inner: Trace | None = None  # the innermost trace that runs inside of this one
+        self.claims: Callable[[Any], bool] | None = None  # which ops are emitted here while it is active, even if nothing that they take belongs here
         self.values: dict[Var, Any] | None = {} if concrete else None
+        self.states: list[Tracer] = []  # what `Cell.write` has written here
+        self.cells: dict[Any, tuple[Tracer, Var]] = {}  # the cells that were looked at: what stands for each, and what it began as
         self._captures: dict[Any, Capture] = {}  # by identity of the outside value, which it keeps alive
         self._settled: list[Capture] = []
+        self._actual: Evaluation | None = None
+        self._asked: dict[tuple[Atom, type], Guard] = {}
 
     # -- inputs and captures
     def input(self, type_: ArrayType) -> Tracer:
         """A symbolic input."""
         return Tracer(self, self.builder.input(type_), type_.weak)
+
+    def guarded_input(self, type_: ArrayType, value: Any) -> Tracer:
+        """An input of a guarded trace, with the actual argument."""
+        tracer = self.input(type_)
+        if self._actual is None:
+            self._actual = Evaluation(self.builder.producer, {}, self._captured)
+        self._actual.values[tracer.atom] = Tracer(value.owner, value.atom) if type(value) is Tracer else value
+        return tracer
 
     def input_value(self, value: Any) -> Tracer:
         """An input of a concrete trace, with its ambient value."""
@@ -117,6 +137,17 @@ class Trace:
                 self.values[found.var] = x
         return found.var
 
+    def cell(self, cell: Any, outside: Callable[[], Any]) -> Tracer:
+        """What stands for a cell (see `cells`) in this trace; `outside()` is what stands for it in the context outside."""
+        found = self.cells.get(cell)
+        if found is None:
+            value = outside()
+            if type(value) is Tracer:
+                value = Tracer(value.owner, value.atom)
+            capture = self._captures[cell] = Capture(value, Var(type_of(value).strong))
+            found = self.cells[cell] = Tracer(self, capture.var), capture.var
+        return found[0]
+
     # -- operations
     def emit(self, op, args: tuple, params: dict[str, Any]):
         if not self.alive:
@@ -148,6 +179,44 @@ class Trace:
     def knows(self, atom: Atom) -> bool:
         return type(atom) is Literal or self.values is not None
 
+    # -- guards
+    def answers(self) -> bool:
+        """Whether the trace can answer what Python asks of its values."""
+        return self.alive and self._actual is not None
+
+    def answer(self, x: Tracer, convert: type) -> bool | int:
+        """What `convert`, `bool` or `int`, gives of a 0-d value on the actual arguments. The graph then stands for calls with the same answer only.
+
+        Raises `LookupError` where the value depends on an effect.
+        """
+        atom = x.atom
+        found = self._asked.get((atom, convert))
+        if found is None:
+            answer = convert(self._actual.value(atom))
+            found = self._asked[atom, convert] = Guard(convert, answer, user_source())
+        return found.answer
+
+    def _captured(self, var: Var) -> Any:
+        """The value that a captured input has."""
+        return next(c.now() for c in (*self._captures.values(), *self._settled) if c.var is var)
+
+    def holding(self) -> Tracer | None:
+        """Whether every answer was right, as a value of this trace; None where nothing was asked."""
+        holds = None
+        for (atom, convert), guard in self._asked.items():
+            value = Tracer(self, atom)
+            if convert is bool:
+                right = value if guard.answer else ~value
+            else:
+                right = (np.trunc(value) if value.dtype.kind == "f" else value) == guard.answer
+            holds = right if holds is None else holds & right
+        return holds
+
+    def guards(self, graph: Graph) -> Guards:
+        """What was asked in this trace. `graph` has come from it, and its last output is what `holding` gave."""
+        atoms = tuple([atom for atom, _ in self._asked])
+        return Guards(Graph(graph.inputs, live_nodes(graph.nodes, atoms), atoms), tuple(self._asked.values()), graph)
+
     # -- the end
     def finish(self, outputs) -> tuple[Graph, list]:
         """The graph, and the outside values for the inputs that follow its own."""
@@ -161,8 +230,9 @@ class Trace:
         return checked(graph, self.what), outside
 
     def abandon(self) -> None:
-        """End the trace without a graph: after an error in the user's function."""
+        """End the trace, without a graph if there is none yet: after an error in the user's function."""
         self.alive = False
+        self._actual = None
 
     def leaked(self, tracer: Tracer) -> LeakedTracerError:
         """The error for a proxy of this trace that is used after its end."""
@@ -184,6 +254,13 @@ def bind(op, args, params: dict[str, Any]):
             trace = a.owner
     if trace is None:
         return op.run(np, *args, **params)
+    if trace.depth:
+        for active in reversed(active_traces()):
+            if active.depth <= trace.depth:
+                break
+            if active.claims is not None and active.claims(op):
+                trace = active
+                break
     return trace.emit(op, args, params)
 
 

@@ -326,12 +326,11 @@ class Tracer:
     def __bool__(self) -> bool:
         if self._has_value():
             return bool(self.owner.ambient(self.atom))
-        raise TracerBoolError(
-            at_user_line(
-                f"the truth of a traced value ({self.type}) is not known while {self.owner.what} is traced. "
-                f"Use `np.where(condition, a, b)` for values; for branches and loops on data keep the condition outside the traced function."
-            )
-        )
+        if self.size != 1:
+            what = "an empty array" if self.size == 0 else "an array with more than one element"
+            raise ValueError(at_user_line(f"The truth value of {what} is ambiguous. Use a.any() or a.all()"))
+        condition = self if self.dtype == bool else self != 0
+        return self._answer(condition, bool) if type(condition) is Tracer else bool(condition)
 
     def __int__(self) -> int:
         return int(self._known("int", "x.astype(int)"))
@@ -388,6 +387,9 @@ class Tracer:
         """The Python number, where a value exists. It leaves the trace: no derivative flows through it."""
         if self._has_value():
             return self.owner.ambient(self.atom).item(*args)
+        if self.dtype.kind in "biu" and self.owner.answers():
+            element = dispatch.functions[np.ravel](self)[args[0] if args else 0] if len(args) < 2 and (args or self.size == 1) else self[args]
+            return bool(element) if self.dtype.kind == "b" else int(element)
         raise self._conversion("item", "the value itself")
 
     def tolist(self):
@@ -406,7 +408,27 @@ class Tracer:
         """The value outside, for a number that shapes and indices are made from (derivatives do not flow through those)."""
         if self._has_value():
             return self.owner.ambient(self.atom)
-        raise self._conversion(wanted, instead)
+        if not self.owner.answers() or self.dtype.kind == "c":
+            raise self._conversion(wanted, instead)
+        if self.shape:
+            raise TypeError(at_user_line("only 0-dimensional arrays can be converted to Python scalars"))
+        return self._answer(self, int)
+
+    def _answer(self, asked, convert):
+        """`bool` or `int` of a 0-d value, from the arguments of the call that is being traced. See `guards`."""
+        if self.owner.answers():
+            try:
+                return self.owner.answer(asked if not asked.shape else asked.reshape(()), convert)
+            except LookupError as effect:
+                why = f"it depends on the result of {effect}, which happens when the compiled function runs"
+        else:
+            why = f"it is not known while {self.owner.what} is traced"
+        raise TracerBoolError(
+            at_user_line(
+                f"the {'truth' if convert is bool else 'integer value'} of a traced value ({self.type}) was asked, but {why}. "
+                f"Use `np.where(condition, a, b)` for values, `tracejit.cond` and `tracejit.while_loop` for branches and loops on data."
+            )
+        )
 
     def _detached(self, wanted: str, instead: str):
         if is_inexact(self.dtype) and self.owner.depth:

@@ -96,10 +96,25 @@ def layout(x) -> np.ndarray:
 def refresh(x) -> Any:
     """Read a view that is out of date again, and return its atom."""
     base, op, others, params = x.view
-    found = op(base, *others, **params)
+    found = _unclaimed(op, base, *others, **params)
     found.view = None
     x.owner, x.atom = found.owner, found.atom
     return x.atom
+
+
+def _unclaimed(op, base, *others, **params):
+    """What the op reads, in the trace that its operands belong to, also while another one claims what is done (`Trace.claims`): x outlives that."""
+    from .constants import active_traces  # which needs this module
+
+    claiming = [t for t in active_traces() if t.claims is not None and t.depth > base.owner.depth]
+    claims = [t.claims for t in claiming]
+    for t in claiming:
+        t.claims = None
+    try:
+        return op(base, *others, **params)
+    finally:
+        for t, claim in zip(claiming, claims):
+            t.claims = claim
 
 
 def assign(x, value) -> None:
@@ -155,13 +170,35 @@ def _is_outdated(x) -> bool:
     return False
 
 
+class OutsideWriteError(LeakedTracerError):
+    """The error for a write into an array from outside of the trace that the value belongs to. `target` owns the memory."""
+
+    def __init__(self, message: str, target):
+        super().__init__(message)
+        self.target = target
+
+
 def _stay_inside(x, value) -> None:
     home = x.home or x.owner
     if value.owner.depth > home.depth:
-        raise LeakedTracerError(
+        raise OutsideWriteError(
             at_user_line(
                 f"a value that is traced inside the {value.owner.what} is written into an array from outside of it ({x.type}): "
                 f"it would outlive its trace. "
                 f"Return the value and write it outside, or make the array inside (`np.copy`)."
-            )
+            ),
+            x,
         )
+
+
+def root(x):
+    """The proxy that owns the memory that x is a view of, or x itself."""
+    while is_view(x):
+        x = x.view[0]
+    return x
+
+
+def rebind(x, owner, atom, home) -> None:
+    """Let x, which owns its memory, stand for another value; what shares the memory is read again when it is next looked at."""
+    x.owner, x.atom, x.home = owner, atom, home
+    _outdate(_parts(x), owner)

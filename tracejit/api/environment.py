@@ -1,0 +1,288 @@
+"""What a function reads besides its arguments: closed-over values, globals, attributes of objects, and the functions that it calls.
+
+A compiled function must not go on with values that have changed.  An `Environment` is a look at all of them at one moment: a `fingerprint`, equal for
+two moments when a program traced at the one may run at the other, and `watches`, which tell quickly that nothing has been rebound since.
+
+Looked at are the names that the code of the function loads, and of the user's functions, classes and modules that it reaches through them.  Libraries
+are taken as they are.  Arrays count by shape and dtype: their contents are read at each call.
+"""
+
+from __future__ import annotations
+
+import dis
+import enum
+import functools
+import sys
+import types
+import weakref
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from ..trace import Tracer
+from ..trace.user_code import in_library
+from .statics import identity
+
+_VALUES = (bool, int, float, complex, str, bytes, type(None), type(Ellipsis), slice, range, np.generic, np.dtype, enum.Enum)
+_ABSENT = object()
+_LIMIT = 20_000  # items of containers that are looked at: a million numbers in a list are data, and data belong in an array
+
+
+@functools.lru_cache(maxsize=4096)
+def _names(code: types.CodeType) -> tuple[frozenset[str], frozenset[str]]:
+    """The globals and the attributes that some code loads, with the functions defined in it."""
+    spaces, attributes = set(), set()
+    for instruction in dis.get_instructions(code):
+        if instruction.opname in ("LOAD_GLOBAL", "LOAD_NAME"):
+            spaces.add(instruction.argval)
+        elif instruction.opname in ("LOAD_ATTR", "LOAD_METHOD", "LOAD_SUPER_ATTR"):
+            attributes.add(instruction.argval)
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            inner = _names(constant)
+            spaces |= inner[0]
+            attributes |= inner[1]
+    return frozenset(spaces), frozenset(attributes)
+
+
+class Fingerprint:
+    """A hashable record of an environment: ((path, description), ...). It keeps alive what it describes by identity."""
+
+    __slots__ = ("items", "_hash", "_kept")
+
+    def __init__(self, items: tuple, kept: list):
+        self.items, self._kept, self._hash = items, kept, hash(items)
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Fingerprint) and self._hash == other._hash and self.items == other.items
+
+    def changed(self, other: Fingerprint) -> frozenset[str]:
+        """The paths that are not the same in both."""
+        mine, others = dict(self.items), dict(other.items)
+        return frozenset(path for path in (*mine, *others) if mine.get(path) != others.get(path))
+
+    def differences(self, other: Fingerprint) -> Iterator[str]:
+        """How `other`, an earlier environment, differed."""
+        before = dict(other.items)
+        now = dict(self.items)
+        for path in dict.fromkeys((*now, *before)):
+            if now.get(path) != before.get(path):
+                yield f"`{path}` {_said(now.get(path))} was {_said(before.get(path))}"
+
+
+def _said(description: tuple | None) -> str:
+    if description is None:
+        return "(not read)"
+    kind, *what = description
+    if kind == "value":
+        return str(what[0][1])
+    if kind == "array":
+        return f"({np.dtype(what[2])}{list(what[1])})"
+    return f"({kind})"
+
+
+class Environment:
+    """A look at what `f` reads, now, and through its static arguments ((place, value), ...); paths in `ignored` are left out.
+    `arrays` are the arrays among it, each once, in an order that equal fingerprints share."""
+
+    __slots__ = ("arrays", "fingerprint", "watches")
+
+    def __init__(self, f: Any, statics: tuple = (), ignored: frozenset[str] = frozenset()):
+        names: frozenset[str] = frozenset()
+        while True:
+            look = _Look(names, ignored)
+            look.at(f, getattr(f, "__name__", type(f).__name__))
+            for place, value in statics:
+                if not isinstance(value, _VALUES):  # an object may change, and is the same static argument then
+                    look.at(value, f"argument {place}")
+            if look.found <= names:  # attribute names of functions that were reached late apply to objects that were reached early
+                break
+            names |= look.found
+        self.arrays: list[np.ndarray] = look.arrays
+        self.fingerprint = Fingerprint(tuple(look.items), look.kept)
+        self.watches: list[tuple] = look.watches
+
+    def unchanged(self) -> bool:
+        """Whether nothing has been rebound. A change to something equal counts as one."""
+        for read, container, key, value in self.watches:
+            if read(container, key) is not value:
+                return False
+        return True
+
+
+def _in_dict(container: dict, key: Any) -> Any:
+    return container.get(key, _ABSENT)
+
+
+def _in_cell(cell: types.CellType, key: None) -> Any:
+    try:
+        return cell.cell_contents
+    except ValueError:  # not bound yet
+        return _ABSENT
+
+
+def _in_slot(instance: Any, name: str) -> Any:
+    return getattr(instance, name, _ABSENT)
+
+
+def _in_list(container: list, place: int) -> Any:
+    return container[place] if place < len(container) else _ABSENT
+
+
+def _length(container: Any, key: None) -> Any:
+    return len(container)  # small integers are one object each; a false alarm costs another look
+
+
+class _Look:
+    """One walk over what a function reads. `names` are the attributes that are looked at in objects, `found` those that the code reached loads."""
+
+    def __init__(self, names: frozenset[str], ignored: frozenset[str]):
+        self.names, self.ignored, self.found = names, ignored, set()
+        self.items: list[tuple[str, tuple]] = []
+        self.arrays: list[np.ndarray] = []
+        self.watches: list[tuple] = []
+        self.kept: list[Any] = []
+        self._seen: dict[int, int] = {}
+        self._alive: list[Any] = []
+        self._own: dict[str, Any] | None = None  # the globals of the first function: their names need no module in front
+
+    def watch(self, read, container: Any, key: Any, path: str) -> None:
+        if path in self.ignored:
+            return
+        value = read(container, key)
+        if type(value) is types.ModuleType and in_library(getattr(value, "__file__", None) or ""):
+            return  # `np` is not bound to something else
+        self.watches.append((read, container, key, value))
+        if value is not _ABSENT:
+            self.at(value, path)
+
+    def note(self, path: str, *description: Any) -> None:
+        self.items.append((path, description))
+
+    def note_identity(self, path: str, kind: str, x: Any) -> None:
+        """Describe `x` by which object it is. The fingerprint keeps it alive, so that no other gets its identity."""
+        self.note(path, kind, id(x))
+        self.kept.append(x)
+
+    def at(self, x: Any, path: str) -> None:
+        """Note `x`, and all that is read through it."""
+        from .compilation import Jit  # the two modules need each other
+
+        if isinstance(x, _VALUES):
+            self.note(path, "value", identity(x))
+            return
+        number = self._seen.get(id(x))
+        if number is not None:
+            self.note(path, "again", number)
+            return
+        self._seen[id(x)] = len(self._seen)
+        self._alive.append(x)  # so that identities stay apart while the walk lasts
+        if isinstance(x, np.ndarray):
+            self.note(path, "array", x.shape, x.dtype.str, type(x), len(self.arrays))
+            self.arrays.append(x)
+        elif type(x) is Tracer:
+            self.note_identity(path, "traced", x)
+        elif isinstance(x, types.FunctionType):
+            self._function(x, path)
+        elif type(x) is Jit:
+            self.note(path, "jit", x.statics)
+            self.at(x.f, path)
+        elif isinstance(x, types.MethodType):
+            self.at(x.__func__, f"{path}.__func__")
+            self.at(x.__self__, f"{path}.__self__")
+        elif isinstance(x, functools.partial):
+            for name in ("func", "args", "keywords"):
+                self.at(getattr(x, name), f"{path}.{name}")
+        elif type(x) is weakref.ref:
+            self.at(x(), path)
+        elif isinstance(x, property):
+            self.at(x.fget, path)
+        elif isinstance(x, (staticmethod, classmethod)):
+            self.at(x.__func__, path)
+        elif isinstance(x, functools.cached_property):
+            self.at(x.func, path)
+        elif isinstance(x, (list, tuple, dict, set, frozenset)) and len(x) <= _LIMIT:
+            self._container(x, path)
+        else:
+            self._object(x, path)
+
+    def _function(self, f: types.FunctionType, path: str) -> None:
+        code = f.__code__
+        self.note(path, "function", code)
+        if not in_library(code.co_filename):  # a library's own globals stay what they are
+            spaces, attributes = _names(code)
+            self.found |= attributes
+            if self._own is None:
+                self._own = f.__globals__
+            prefix = "" if f.__globals__ is self._own else f"{f.__module__}."
+            for name in sorted(spaces):
+                if name in f.__globals__:
+                    self.watch(_in_dict, f.__globals__, name, prefix + name)
+            for which in ("__defaults__", "__kwdefaults__"):
+                if getattr(f, which):
+                    self.watch(_in_slot, f, which, f"{path}.{which}")
+        for name, cell in zip(code.co_freevars, f.__closure__ or ()):
+            self.watch(_in_cell, cell, None, name if name != "__class__" else f"{path}.__class__")
+
+    def _container(self, x: Any, path: str) -> None:
+        self.note(path, "container", type(x), len(x))
+        if isinstance(x, dict):
+            self.watches.append((_length, x, None, len(x)))
+            for key in list(x):
+                self.at(key, f"{path}<key>")
+                self.watch(_in_dict, x, key, f"{path}[{key!r}]")
+        elif isinstance(x, list):
+            self.watches.append((_length, x, None, len(x)))
+            for place in range(len(x)):
+                self.watch(_in_list, x, place, f"{path}[{place}]")
+        elif isinstance(x, tuple):
+            for place, item in enumerate(x):
+                self.at(item, f"{path}[{place}]")
+        else:
+            self.watches.append((_length, x, None, len(x)))
+            for item in x:
+                self.kept.append(item)
+            self.note(path, "set", frozenset(map(id, x)))
+
+    def _object(self, x: Any, path: str) -> None:
+        """Attributes of an object, a class or a user's module, and the methods of the user's classes."""
+        if isinstance(x, types.ModuleType):
+            self.note(path, "module", x.__name__)
+            if in_library(getattr(x, "__file__", None) or "<frozen>"):
+                return
+        elif isinstance(x, type):
+            self.note_identity(path, "class", x)
+            self._methods(x)
+            return
+        else:
+            self._methods(type(x))
+            for base in type(x).__mro__:
+                slots = vars(base).get("__slots__", ())
+                for name in (slots,) if isinstance(slots, str) else slots:
+                    if name in self.names:
+                        self.watch(_in_slot, x, name, f"{path}.{name}")
+            if type(getattr(x, "__dict__", None)) is not dict or _of_library(type(x)):  # which attributes a library's methods read is not known
+                self.note_identity(path, "object", x)
+                return
+            self.note_identity(path, "object of", type(x))
+        for name in sorted(self.names):
+            if name in x.__dict__:
+                self.watch(_in_dict, x.__dict__, name, f"{path}.{name}")
+
+    def _methods(self, kind: type) -> None:
+        for base in kind.__mro__:
+            if not _of_library(base):
+                for name, value in sorted(vars(base).items()):
+                    if name in self.names or (name.startswith("__") and isinstance(value, types.FunctionType)):
+                        self.at(value, f"{base.__name__}.{name}")
+
+
+def _of_library(kind: type) -> bool:
+    module = sys.modules.get(kind.__module__)
+    if module is None or kind.__module__ == "__main__":
+        return False
+    return in_library(getattr(module, "__file__", None) or "<frozen>")

@@ -1,0 +1,218 @@
+"""`Variant`: a function traced and compiled for one signature, one environment and one set of answers to what it asked."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .. import tree
+from ..ir import Graph
+from ..trace import Tracer
+from ..trace.guards import Guard
+from .environment import Environment
+from .recording import Recording, as_value
+from .write_back import check_targets, write_back
+
+MISS = object()
+"""What an entry returns for arguments that it does not take, or that its guards do not hold for. Nothing has happened then."""
+
+_COMPARED = 4096  # bytes of an array that the traced function may have read with plain Python
+
+
+def _content(x: np.ndarray) -> Any:
+    """What tells whether an array is as it was: its bytes where they are few, else only which array it is."""
+    return x.tobytes() if x.nbytes <= _COMPARED else weakref.ref(x)
+
+
+def never(*args: Any) -> Any:
+    """The entry that takes nothing."""
+    return MISS
+
+
+class Static(NamedTuple):
+    """A static argument in the list that an entry is made for."""
+
+    value: Any
+
+
+class Variant:
+    """The function for one signature: its graph, and once it is needed its program and native entry."""
+
+    def __init__(self, made: Recording, name: str, environment: Environment):
+        self.graph, self.structure, self.name, self.guards = made.graph, made.structure, name, made.guards
+        self.made_here, self.cells = made.made_here, made.cells
+        inputs = {v: i for i, v in enumerate(made.graph.inputs)}
+        # Numbers of the arguments that the function writes into. Their new contents, and then those of cells, are the last outputs.
+        self.written = made.written
+        leaves = enumerate(made.graph.outputs[: made.structure.num_leaves])
+        self.passed = [None if i in made.made_here else inputs.get(a) for i, a in leaves]
+        self.calls = 0
+        self._program = None
+        self._checks = 0
+        # Arrays that the function closes over are inputs: another array of the same type may take the place of each, and none is kept alive.
+        place = {id(x): i for i, x in enumerate(environment.arrays)}
+        self._places = [place.get(id(x)) for x in made.outside]
+        self._outside = [x if i is None else None for x, i in zip(made.outside, self._places)]
+        passed = {i for i in self._places if i is not None}
+        # One that is no input was read with plain Python, if at all: what was read must still be in it.
+        self._read = [(i, _content(x)) for i, x in enumerate(environment.arrays) if i not in passed and not x.dtype.hasobject]
+
+    @property
+    def program(self):
+        """The compiled program of the graph. Where there are guards, its last output tells whether they hold."""
+        if self._program is None:
+            from ..lowering.program import Program
+
+            graph = self.graph if self.guards is None else self.guards.checked
+            self._program = Program(graph, self.made_here | {len(self.graph.outputs)})
+        return self._program
+
+    # -- whether it is the right one
+    def reads_the_same(self, environment: Environment) -> bool:
+        """Whether arrays that were read while tracing are as they were. The fingerprint of the environment is that of the trace."""
+        arrays = environment.arrays
+        return all([_content(arrays[i]) == content for i, content in self._read])
+
+    def broken(self, flat: Sequence[Any], outside: Sequence[Any]) -> Guard | None:
+        """The first guard that does not hold for these arguments."""
+        if self.guards is None:
+            return None
+        values = [as_value(x) for x in (*flat, *outside)]
+        traced = any(type(x) is Tracer for x in values)
+        self._checks += 1
+        if not traced and self._checks > 2:  # a few checks are quicker interpreted than compiled
+            from ..lowering.program import execute
+
+            try:
+                if execute(self.guards.check, values)[0]:
+                    return None
+            except (IndexError, ValueError, ArithmeticError):
+                pass  # a later question has no answer where an earlier guard fails
+        return self.guards.broken(values)
+
+    def outside(self, environment: Environment) -> list[Any]:
+        """What the function closes over, as it is now."""
+        return self.cells.outside([x if i is None else environment.arrays[i] for x, i in zip(self._outside, self._places)])
+
+    # -- running
+    def run(self, flat: Sequence[Any], outside: Sequence[Any]) -> Any:
+        """The result for arguments that the guards hold for."""
+        check_targets(flat, self.written)
+        values = [as_value(x) for x in flat]
+        results = self.program.run([*values, *outside])
+        return self.rebuild(results if self.guards is None else results[:-1], flat, outside)
+
+    def rebuild(self, results: Sequence[Any], flat: Sequence[Any], outside: Sequence[Any]) -> Any:
+        """The tree of results; an argument or closed-over array that is returned is the very object. Arguments get what was written into them."""
+        given = [*flat, *outside]
+        self._write(flat, results[len(self.passed) :])
+        return self.structure.unflatten([r if i is None else given[i] for r, i in zip(results, self.passed)])
+
+    def _write(self, flat: Sequence[Any], contents: Sequence[Any]) -> None:
+        count = len(self.written)
+        write_back(flat, self.written, contents[:count])
+        self.cells.write(contents[count : count + len(self.cells.written)])
+
+    # -- native entries
+    def entry(self, positional: Sequence[Any], environment: Environment, alone: bool) -> Callable:
+        """The native entry for these arguments (statics in `Static`), or `never` where there is none.
+
+        It misses when the environment has changed. Where this is the only variant for the signature (`alone`), its results are computed on trust,
+        and thrown away if the guards turn out not to hold; else a small program looks first.
+        """
+        from .entry_specs import argument_specs, result_spec
+
+        program, outside = self.program, self.outside(environment)
+        if program.address is None or not all(x.flags.c_contiguous and x.flags.aligned and x.dtype.isnative for x in outside):
+            return never
+        specs = argument_specs(positional)
+        if specs is None:
+            return never
+        count = len(program.partition.inputs) - len(outside)
+        contents = len(self.written) + len(self.cells.written)
+        result = result_spec(self.structure, self.graph, program, count, contents + (self.guards is not None))
+        if result is None:
+            return never
+        entry = self._native(specs, result, program, outside)
+        statics = [n for n, x in enumerate(positional) if type(x) is Static]
+        if contents:
+            entry = self._writing(entry, statics)
+        elif self.guards is not None:
+            entry = _trusting(entry)
+        if self.guards is not None and not (alone and _harmless(self.graph)):
+            from ..lowering.cpu.specs import Array
+            from ..lowering.program import program as compiled
+
+            check = compiled(self.guards.check)
+            if check.address is None:
+                return never
+            entry = _looking(self._native(specs, Array((), np.dtype(bool)), check, outside), entry)
+        if self.cells.places:
+            entry = _at_home(self.cells, outside, entry)
+        return _watching(environment, entry, self, bool(self._read))
+
+    def _native(self, specs, result, program, outside: Sequence[np.ndarray]) -> Callable:
+        from ..lowering.cpu.entry import compile_entry
+
+        captured = [x.ctypes.data for x in outside] + [program.arena_address]
+        return compile_entry(self.name, specs, result, program.address, captured, MISS, keep=(program, outside)).call
+
+    def _writing(self, entry: Callable, statics: Sequence[int]) -> Callable:
+        """A native entry that gives the tree of results and new contents of arguments and cells, followed by the writes."""
+        written, guarded = self.written, self.guards is not None
+
+        def write(*args):
+            found = entry(*args)
+            if found is MISS or guarded and not found[-1]:
+                return MISS
+            flat = args if all([type(x) is np.ndarray for x in args]) else tree.leaves([x for n, x in enumerate(args) if n not in statics])
+            check_targets(flat, written)
+            self._write(flat, found[1:])
+            return found[0]
+
+        return write
+
+
+def _trusting(entry: Callable) -> Callable:
+    def trust(*args):
+        found = entry(*args)
+        return found[0] if found is not MISS and found[1] else MISS
+
+    return trust
+
+
+def _at_home(cells: Any, outside: Sequence[np.ndarray], entry: Callable) -> Callable:
+    """Inside of another trace a cell is not the memory that the entry reads."""
+
+    def home(*args):
+        return entry(*args) if all([cell.array is outside[i] for cell, i in cells.places.items()]) else MISS
+
+    return home
+
+
+def _looking(check: Callable, entry: Callable) -> Callable:
+    def look(*args):
+        holds = check(*args)
+        return entry(*args) if holds is not MISS and holds else MISS
+
+    return look
+
+
+def _watching(environment: Environment, entry: Callable, variant: Variant, reads: bool) -> Callable:
+    unchanged = environment.unchanged
+    if reads:
+        return lambda *args: entry(*args) if unchanged() and variant.reads_the_same(environment) else MISS
+    if environment.watches:
+        return lambda *args: entry(*args) if unchanged() else MISS
+    return entry
+
+
+def _harmless(graph: Graph) -> bool:
+    """Whether the graph may run on arguments that it was not traced for: it ends, and has no effects."""
+    return not any(node.op.effect or node.op.name.startswith("while") for node in graph.nodes) and all(_harmless(g) for _, g in graph.subgraphs())
+
+
+__all__ = ["MISS", "Static", "Variant", "never"]
