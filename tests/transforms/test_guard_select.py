@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 import tracejit as tj
-from tracejit.ops.elementwise import mask_gradient
+from tracejit.interpret import replay
+from tracejit.ir import spec
 from tracejit.transforms.guard_select import guard_select
 
 # name, function, where its derivative is infinite or undefined, a point inside its domain
@@ -161,26 +162,113 @@ def test_functions_as_people_write_them(f, x, want):
 
 
 def masks(f, *args) -> int:
-    return sum(n.op is mask_gradient for n in guard_select(tj.trace(f)(*args)).nodes)
+    return sum(map(len, guard_select(tj.trace(f)(*args))[1].values()))
 
 
-def test_nothing_is_masked_where_nothing_is_singular():
-    graph = tj.trace(lambda x: np.where(x > 0, x * 2, np.sin(x)))(1.0)
-    assert guard_select(graph) is graph
+def test_nothing_is_masked_where_nothing_can_be_nan():
     graph = tj.trace(lambda x: np.log(x) / x)(1.0)
-    assert guard_select(graph) is graph
+    assert guard_select(graph)[0] is graph
+    assert masks(lambda x: np.log(x) / x, 1.0) == 0
+    assert masks(lambda x: np.where(x > 0, x * 2, -x / 3 + 1), 1.0) == 0
+    assert masks(lambda x: np.where(x > 0, np.maximum(x, 1.0), np.sum(x.reshape(2, 2).T)), np.ones(4)) == 0
     assert masks(lambda x: np.where(x > 0, np.log(x), 0.0), 1.0) == 1
-    assert masks(lambda x: np.where(x > 0, np.log(x) + x, 0.0), 1.0) == 1  # one mask for all readers
+    assert masks(lambda x: np.where(x > 0, np.log(x) + x, 0.0), 1.0) == 1  # the sum brings no NaN to x
+    assert masks(lambda x: np.where(x > 0, np.log(np.exp(x / 2)) / 2, 0.0), 1.0) == 1  # where the branch is entered
     assert masks(lambda x: (lambda y: (np.where(x > 0, y, 0.0), y))(np.log(x)), 1.0) == 0  # y is a result of its own
 
 
-def test_a_guarded_graph_has_the_same_values():
-    from tracejit.interpret import replay
-    from tracejit.ir import spec
+def test_the_same_masks_each_time():
+    f = lambda x, y: np.where(x > y, np.log(x) * np.where(y > 0, np.sqrt(y) / x, y), np.where(x[::-1] > 2, x / y, np.sum(x / y)))
+    printed = {str(tj.trace(tj.grad(lambda x, y: np.sum(f(x, y))))(np.ones(3), np.ones(3))) for _ in range(5)}
+    assert len(printed) == 1
 
+
+def test_a_guarded_graph_has_the_same_values():
+    """Calls that are part of a branch are inlined."""
     f = lambda x, y: np.where(x > y, np.log(x) * np.where(y > 0, np.sqrt(y) / x, y), tj.jit(lambda v: v / (v - 1))(x)) * y
     graph = tj.trace(f)(np.ones(3), np.ones(3))
-    guarded = guard_select(graph)
+    guarded, _ = guard_select(graph)
+    assert guarded is not graph
     spec.check(guarded)
     args = [np.array([0.5, 2.0, 3.0]), np.array([1.0, 0.5, -1.0])]
     np.testing.assert_array_equal(replay(guarded, args)[0], replay(graph, args)[0])
+
+
+# -- what is not element by element
+def both(f, x):
+    """The gradient, bare and compiled, which are the same."""
+    bare, compiled = tj.grad(f)(x), tj.jit(tj.grad(f))(x)
+    np.testing.assert_array_equal(bare, compiled)
+    return bare
+
+
+def test_the_condition_is_made_of_the_branch():
+    """r is computed before the condition that guards it."""
+    f = lambda s: (lambda r: np.sum(np.where(r > 0, s / r, 0)))(np.sqrt(np.sum(s * s)))
+    np.testing.assert_array_equal(both(f, np.zeros(3)), np.zeros(3))
+    np.testing.assert_allclose(both(f, np.array([3.0, 4.0])), [16 / 125 - 12 / 125, 9 / 125 - 12 / 125])
+    g = lambda x: (lambda y: np.sum(np.where(np.isfinite(y), y, x)))(1 / x)
+    np.testing.assert_array_equal(both(g, np.array([0.0, 2.0])), [1.0, -0.25])
+
+
+def test_numbers_that_are_spread_inside_the_branch():
+    v = np.ones(3)
+    for root in (lambda s: np.sqrt(s[0]), lambda s: np.sqrt(s[:1]), lambda s: np.sqrt(s)[:1], lambda s: np.broadcast_to(np.sqrt(s[0]), 3)):
+        f = lambda s: np.sum(np.where(v > 2, v / root(s), 0.0))  # holds for no element
+        assert both(f, np.zeros(3))[0] == 0.0
+        g = lambda s: np.sum(np.where(np.array([True, False, True]), v / root(s), 0.0))
+        np.testing.assert_allclose(both(g, np.array([4.0, 1.0, 1.0]))[0], -2 * 0.5 / 8)
+    singular_values = lambda a: (lambda s: np.sum(np.where(s[:, None] > 5, np.ones(3) / np.sqrt(s[:, None]), 0.0)))(np.linalg.svdvals(a))
+    np.testing.assert_array_equal(both(singular_values, np.zeros((2, 2))), np.zeros((2, 2)))
+    np.testing.assert_allclose(both(singular_values, np.diag([9.0, 0.0])), np.diag([-1.5 / 27, 0.0]))
+
+
+def test_branches_that_are_reduced_moved_and_turned():
+    x = np.array([0.0, 4.0, 9.0, 0.0])
+    want = np.array([0.0, 0.25, 1 / 6, 0.0])
+    for f in (
+        lambda x: np.sum(np.where((x > 0)[::-1], np.sqrt(x)[::-1], 0.0)),
+        lambda x: np.sum(np.where((x > 0).reshape(2, 2), np.sqrt(x).reshape(2, 2), 0.0)),
+        lambda x: np.sum(np.where((x > 0).reshape(2, 2).T, np.sqrt(x.reshape(2, 2)).T, 0.0)),
+        lambda x: np.sum(np.where(x > 0, np.max(np.sqrt(x).reshape(4, 1), axis=1), 0.0)),
+        lambda x: np.sum(np.where(x > 0, np.sum(np.sqrt(x)[:, None] * np.ones((4, 3)), axis=1) / 3, 0.0)),
+    ):
+        np.testing.assert_allclose(both(f, x), want)
+
+
+def test_whole_computations_under_one_condition():
+    """A condition that is one number holds for everything that only the branch needs, whatever the operations."""
+    for f in (
+        lambda x: np.where(np.sum(x) > 0, np.linalg.norm(np.cumsum(np.log(x))), 1.0),
+        lambda x: np.where(np.sum(x) > 0, np.log(np.linalg.det(np.outer(x, x) + 0 * np.eye(2))), 1.0),
+        lambda x: np.where(np.any(x != 0), np.sum(np.linalg.solve(np.diag(x), np.ones(2))), 0.0) if np.all(x) else np.sum(x * 0),
+        lambda x: np.where(np.sum(x) > 0, np.sum(np.sort(np.log(x))[::-1] @ np.ones((2, 2))), 0.0),
+    ):
+        np.testing.assert_array_equal(tj.grad(f)(np.zeros(2)), np.zeros(2))
+    scanned = lambda x: np.where(x > 0, tj.scan(lambda c, a: (c / x + a, np.log(x)), 0.0, np.ones(3))[0], 2 * x)
+    assert both(scanned, 0.0) == 2.0
+
+
+def test_missing_data():
+    """NaN in the data, or what only overflows, reaches no parameter either."""
+    data = np.array([1.0, np.nan, 3.0])
+    f = lambda mu: np.sum(np.where(np.isnan(data), 0.0, (data - mu) ** 2))
+    assert both(f, 1.5) == -2.0
+    g = lambda w: np.sum(np.where(np.isnan(data), 0.0, np.tanh(data * w[:3]) + data[:, None] @ w[3:]))
+    assert np.all(np.isfinite(both(g, np.ones(4))[:1]))
+    h = lambda x: np.sum(np.where(np.isnan(x), 0.0, x**2))
+    np.testing.assert_array_equal(both(h, data), [2.0, 0.0, 6.0])
+
+
+def test_deep_nests():
+    """Many conditions, and many branches of one value, take time in proportion."""
+    def nested(x):
+        y = x
+        for k in range(60):
+            y = np.where(x > -k, y * np.sqrt(x + k), np.log(x + k))
+        return y
+
+    want = tj.grad(lambda x: np.prod(np.sqrt(x + np.arange(60.0))) * x / 1)(0.25)
+    np.testing.assert_allclose(both(nested, 0.25), want, rtol=1e-10)
+    many = lambda x: sum(np.where(x > k, np.log(x - k), 0.0) for k in range(60))
+    np.testing.assert_allclose(both(many, 3.0), 1 / 3 + 1 / 2 + 1)

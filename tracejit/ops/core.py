@@ -7,6 +7,7 @@
     batch      (args, batched, **params) -> array        batched arguments carry the new axis in front, and so does the result
     lower      (k, xs, index, **params) -> expression    the element at `index` as an expression of elements of `xs`; None: another kind of step
     expand     (*args, **params) -> array or None        in compiled programs: the other ops that it is made of, or None to stay itself
+    inline     (*types, **params) -> graph or None       ops that stand for a graph: what compiled programs have in their place
 
 Reverse mode has no rules of its own: it is `jvp`, split by `linearize` and turned round by `transpose`.
 """
@@ -46,7 +47,7 @@ class Op:
     """An operation. Calling it applies it: at once on arrays, into the innermost trace on proxies."""
 
     __slots__ = (
-        "name", "infer", "run", "jvp", "transpose", "batch", "lower", "expand", "kind", "simplify", "show",
+        "name", "infer", "run", "jvp", "transpose", "batch", "lower", "expand", "inline", "kind", "simplify", "show",
         "multiple", "effect", "dear", "singular", "elementwise", "view",
     )  # fmt: skip
 
@@ -61,27 +62,30 @@ class Op:
         batch: Callable | None = None,
         lower: Callable | None = None,
         expand: Callable | None = None,
+        inline: Callable | None = None,
         kind: str | None = None,
         simplify: Callable | None = None,
         show: Callable | str | None = None,
         multiple: bool = False,
         effect: bool = False,
         dear: bool = False,
-        singular: bool = False,
+        singular: bool | None = None,
         elementwise: bool = False,
     ):
         self.name = name
         # (base, value, *other inputs, **params) -> base with value written into the part that this op reads; None: the result is a new array
         self.view: Callable | object | None = None
         self.infer, self.run, self.jvp, self.transpose, self.batch, self.lower = infer, run, jvp, transpose, batch, lower
-        self.expand = expand
+        self.expand, self.inline = expand, inline
         self.kind = kind or ("host" if lower is None else "pointwise")  # pointwise, reduce, or the name of a library step; host: `run` is called
         self.simplify = simplify  # (builder, *atoms, **params) -> an equal atom, or None: a local identity
         self.show = show  # the name of a NumPy function, or (*texts, **params) -> NumPy source: see ir/printer.py
         self.multiple = multiple  # infer, run and jvp give tuples
         self.effect = effect  # ordered, never shared or dropped
         self.dear = dear  # dearer to compute again than to load
-        self.singular = singular  # its derivative can be infinite or NaN where its value is not used (see transforms/guard_select.py)
+        # Its derivative is made of its values, so it can be infinite or NaN where they are not used (see transforms/guard_select.py).
+        # Unless said otherwise that of a linear op is not: it copies and adds.
+        self.singular = (transpose is None or multiple) if singular is None else singular
         self.elementwise = elementwise  # an element of the result depends on the elements in the same place alone, after broadcasting
 
     def __call__(self, *args, **params):

@@ -121,5 +121,6 @@ def _show(x, y, contract, batch):
     return f"np.einsum({subscripts(nx, ny, contract, batch)!r}, {x}, {y}, optimize=True)"
 
 
-dot_general = define("dot_general", infer=_infer, run=_run, jvp=_jvp, transpose=_transpose, batch=_batch, kind="dot", dear=True, show=_show)
+dot_general = define("dot_general", infer=_infer, run=_run, jvp=_jvp, transpose=_transpose, batch=_batch, kind="dot", dear=True, singular=True,
+                     show=_show)
 __all__ = ["as_matrices", "broadcast_to", "dot_general", "subscripts"]

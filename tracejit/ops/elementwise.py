@@ -139,16 +139,16 @@ def elementwise_op(name, fn, kinds, result, jvp, transpose, lower, simplify, dea
     return op
 
 
-def unary(name, fn, kinds=INEXACT, result=None, jvp=None, transpose=None, lower=None, simplify=None, dear=False, singular=False, show=None) -> Op:
+def unary(name, fn, kinds=INEXACT, result=None, jvp=None, transpose=None, lower=None, simplify=None, dear=False, singular=None, show=None) -> Op:
     """`jvp` is (t, x, y) -> tangent; None: the op has no derivative (it is piecewise constant), so its tangent is zero."""
 
     def rule(primals, out, tangents):
         return None if jvp is None or not is_inexact(type_of(primals[0]).dtype) else jvp(tangents[0], primals[0], out)
 
-    return elementwise_op(name, fn, kinds, result, rule, transpose, lower, simplify, dear, singular, show)
+    return elementwise_op(name, fn, kinds, result, rule, transpose, lower, simplify, dear, singular if jvp else False, show)
 
 
-def binary(name, fn, kinds=NUMBERS, result=None, jvp=None, transpose=None, lower=None, simplify=None, dear=False, singular=False, show=None) -> Op:
+def binary(name, fn, kinds=NUMBERS, result=None, jvp=None, transpose=None, lower=None, simplify=None, dear=False, singular=None, show=None) -> Op:
     """`jvp` is a pair of (t, x, y, z) -> tangent, one for each input, where z is the result."""
 
     def rule(primals, out, tangents):
@@ -156,7 +156,7 @@ def binary(name, fn, kinds=NUMBERS, result=None, jvp=None, transpose=None, lower
             return None
         return add_tangents(*[None if t is None else part(t, *primals, out) for t, part in zip(tangents, jvp)])
 
-    return elementwise_op(name, fn, kinds, result, rule, transpose, lower, simplify, dear, singular, show)
+    return elementwise_op(name, fn, kinds, result, rule, transpose, lower, simplify, dear, singular if jvp else False, show)
 
 
 def is_literal(atom, value) -> bool:
@@ -205,7 +205,13 @@ subtract = binary(
     simplify=_simplify_subtract,
 )
 multiply = binary(
-    "multiply", np.multiply, ALL, jvp=(lambda t, x, y, z: t * y, lambda t, x, y, z: x * t), transpose=_transpose_multiply, simplify=_simplify_multiply
+    "multiply",
+    np.multiply,
+    ALL,
+    jvp=(lambda t, x, y, z: t * y, lambda t, x, y, z: x * t),
+    transpose=_transpose_multiply,
+    simplify=_simplify_multiply,
+    singular=True,
 )
 divide = binary(
     "divide",
@@ -218,8 +224,8 @@ divide = binary(
     singular=True,
 )
 floor_divide = binary("floor_divide", np.floor_divide, "iuf", dear=True)
-remainder = binary("remainder", np.remainder, "iuf", jvp=(lambda t, x, y, z: t, lambda t, x, y, z: -t * floor_divide(x, y)), dear=True, singular=True)
-fmod = binary("fmod", np.fmod, "iuf", jvp=(lambda t, x, y, z: t, lambda t, x, y, z: -t * trunc(x / y)), dear=True, singular=True)
+remainder = binary("remainder", np.remainder, "iuf", jvp=(lambda t, x, y, z: t, lambda t, x, y, z: -t * floor_divide(x, y)), dear=True)
+fmod = binary("fmod", np.fmod, "iuf", jvp=(lambda t, x, y, z: t, lambda t, x, y, z: -t * trunc(x / y)), dear=True)
 
 
 def _power_x(t, x, y, z):
@@ -269,7 +275,7 @@ def _simplify_square(builder, x):
 
 
 square = unary("square", np.square, NUMBERS, jvp=lambda t, x, y: 2 * x * t, simplify=_simplify_square)
-sqrt = unary("sqrt", np.sqrt, jvp=lambda t, x, y: t * (0.5 / y), dear=True, singular=True)
+sqrt = unary("sqrt", np.sqrt, jvp=lambda t, x, y: t * (0.5 / y), dear=True)
 def _lower_power(k, xs, index):
     """A complex number to a constant whole power is a product, as in NumPy; the general power is less accurate."""
     x, y = (a.broadcast(index) for a in xs)
@@ -291,9 +297,9 @@ def _small_whole(y) -> int | None:
     return int(value.real) if value.imag == 0 and abs(value.real) < 100 and value.real.is_integer() else None
 
 
-power = binary("power", np.power, jvp=(_power_x, _power_y), lower=_lower_power, simplify=_simplify_power, dear=True, singular=True)
-cbrt = unary("cbrt", np.cbrt, FLOATS, jvp=lambda t, x, y: t / (3 * square(y)), dear=True, singular=True)
-hypot = binary("hypot", np.hypot, FLOATS, jvp=(lambda t, x, y, z: t * over(x, z), lambda t, x, y, z: t * over(y, z)), dear=True, singular=True)
+power = binary("power", np.power, jvp=(_power_x, _power_y), lower=_lower_power, simplify=_simplify_power, dear=True)
+cbrt = unary("cbrt", np.cbrt, FLOATS, jvp=lambda t, x, y: t / (3 * square(y)), dear=True)
+hypot = binary("hypot", np.hypot, FLOATS, jvp=(lambda t, x, y, z: t * over(x, z), lambda t, x, y, z: t * over(y, z)), dear=True)
 
 
 # -- norms: `over` is x / r, and 0 where r is 0; `root` is sqrt with the slope 0 at 0.
@@ -320,19 +326,19 @@ over = binary(
     show=lambda x, r: f"np.where({r} == 0, 0, {x} / {r})",
 )
 root = unary(
-    "root", np.sqrt, jvp=lambda t, x, y: over(0.5 * t, y), lower=lambda k, xs, index: k.apply("sqrt", xs[0][index]), dear=True, singular=True
+    "root", np.sqrt, jvp=lambda t, x, y: over(0.5 * t, y), lower=lambda k, xs, index: k.apply("sqrt", xs[0][index]), dear=True
 )
 
 
 # -- exponentials and logarithms
 _LN2, _LN10 = math.log(2.0), math.log(10.0)
-exp = unary("exp", np.exp, jvp=lambda t, x, y: t * y, dear=True, singular=True)
-exp2 = unary("exp2", np.exp2, jvp=lambda t, x, y: t * (y * _LN2), dear=True, singular=True)
-expm1 = unary("expm1", np.expm1, jvp=lambda t, x, y: t * (y + 1), dear=True, singular=True)
-log = unary("log", np.log, jvp=lambda t, x, y: t / x, dear=True, singular=True)
-log2 = unary("log2", np.log2, jvp=lambda t, x, y: t / (x * _LN2), dear=True, singular=True)
-log10 = unary("log10", np.log10, jvp=lambda t, x, y: t / (x * _LN10), dear=True, singular=True)
-log1p = unary("log1p", np.log1p, jvp=lambda t, x, y: t / (1 + x), dear=True, singular=True)
+exp = unary("exp", np.exp, jvp=lambda t, x, y: t * y, dear=True)
+exp2 = unary("exp2", np.exp2, jvp=lambda t, x, y: t * (y * _LN2), dear=True)
+expm1 = unary("expm1", np.expm1, jvp=lambda t, x, y: t * (y + 1), dear=True)
+log = unary("log", np.log, jvp=lambda t, x, y: t / x, dear=True)
+log2 = unary("log2", np.log2, jvp=lambda t, x, y: t / (x * _LN2), dear=True)
+log10 = unary("log10", np.log10, jvp=lambda t, x, y: t / (x * _LN10), dear=True)
+log1p = unary("log1p", np.log1p, jvp=lambda t, x, y: t / (1 + x), dear=True)
 
 
 def _logaddexp_slope(t, x, y):
@@ -349,15 +355,15 @@ logaddexp = binary(
 sin = unary("sin", np.sin, jvp=lambda t, x, y: t * cos(x), dear=True)
 cos = unary("cos", np.cos, jvp=lambda t, x, y: -t * sin(x), dear=True)
 tan = unary("tan", np.tan, jvp=lambda t, x, y: t * (1 + square(y)), dear=True)
-arcsin = unary("arcsin", np.arcsin, jvp=lambda t, x, y: t / sqrt(1 - square(x)), dear=True, singular=True)
-arccos = unary("arccos", np.arccos, jvp=lambda t, x, y: -t / sqrt(1 - square(x)), dear=True, singular=True)
+arcsin = unary("arcsin", np.arcsin, jvp=lambda t, x, y: t / sqrt(1 - square(x)), dear=True)
+arccos = unary("arccos", np.arccos, jvp=lambda t, x, y: -t / sqrt(1 - square(x)), dear=True)
 arctan = unary("arctan", np.arctan, jvp=lambda t, x, y: t / (1 + square(x)), dear=True)
-sinh = unary("sinh", np.sinh, jvp=lambda t, x, y: t * cosh(x), dear=True, singular=True)
-cosh = unary("cosh", np.cosh, jvp=lambda t, x, y: t * sinh(x), dear=True, singular=True)
+sinh = unary("sinh", np.sinh, jvp=lambda t, x, y: t * cosh(x), dear=True)
+cosh = unary("cosh", np.cosh, jvp=lambda t, x, y: t * sinh(x), dear=True)
 tanh = unary("tanh", np.tanh, jvp=lambda t, x, y: t * (1 - square(y)), dear=True)
 arcsinh = unary("arcsinh", np.arcsinh, jvp=lambda t, x, y: t / sqrt(square(x) + 1), dear=True)
-arccosh = unary("arccosh", np.arccosh, jvp=lambda t, x, y: t / (sqrt(x - 1) * sqrt(x + 1)), dear=True, singular=True)
-arctanh = unary("arctanh", np.arctanh, jvp=lambda t, x, y: t / (1 - square(x)), dear=True, singular=True)
+arccosh = unary("arccosh", np.arccosh, jvp=lambda t, x, y: t / (sqrt(x - 1) * sqrt(x + 1)), dear=True)
+arctanh = unary("arctanh", np.arctanh, jvp=lambda t, x, y: t / (1 - square(x)), dear=True)
 
 
 def _arctan2_part(t, other, x, y):
@@ -457,6 +463,7 @@ def _extremum(name, fn, wins):
         batch=batch_elementwise(cell),
         lower=lambda k, xs, index, tie: k.apply(name, *[x.broadcast(index) for x in xs]),
         show=f"np.{name}",
+        singular=False,
         elementwise=True,
     )
     cell.append(op)
@@ -613,7 +620,9 @@ stop_gradient = define(
     jvp=lambda primals, out, tangents: None,
     batch=lambda args, batched: stop_gradient(args[0]),
     lower=lambda k, xs, index: xs[0].broadcast(index),
+    expand=lambda x: x,  # values in compiled programs have no derivatives: equal ones are shared
     show=lambda x: x,
+    singular=False,
     elementwise=True,
 )
 # The value x, whose derivative flows only where c holds: see transforms/guard_select.py.
@@ -625,6 +634,7 @@ mask_gradient = define(
     batch=batch_elementwise(_stop_cell),
     lower=lambda k, xs, index: xs[1].broadcast(index),
     show=lambda c, x: f"np.broadcast_to({x}, {np.broadcast_shapes(c.type.shape, x.type.shape)})",
+    singular=False,
     elementwise=True,
 )
 _stop_cell.append(mask_gradient)

@@ -7,16 +7,16 @@ set of residuals.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..ir import Graph, Var, is_inexact
+from ..ir import Graph, Node, Var, is_inexact
 from ..ops.core import zeros
 from ..ops.movement import broadcast_to
 from ..trace import Trace, bind, type_of
-from .guard_select import guard_select
+from .guard_select import Masking, guard_select
 
 
 def push_forward(graph: Graph, values: dict[Var, Any], tangents: Sequence[Any]) -> tuple[list[Any], list[Any]]:
@@ -25,18 +25,21 @@ def push_forward(graph: Graph, values: dict[Var, Any], tangents: Sequence[Any]) 
     `values` holds the primal of every input, and of any other variable that is known already; it is completed as needed.  A tangent is None where it
     is zero.
     """
-    graph = guard_select(graph)
+    graph, masks = guard_select(graph)
+    masking = Masking(_on_demand(graph, values)) if masks else None
     tangent = {v: t for v, t in zip(graph.inputs, tangents) if t is not None}
     with np.errstate(all="ignore"):
         for node in graph.nodes:
             op, outputs, params = node.op, node.outputs, node.params
-            primals = [values[a] if type(a) is Var else a.value for a in node.inputs]
             if any([v not in values for v in outputs]):
-                results = bind(op, primals, params)
-                values.update(zip(outputs, results if op.multiple else (results,)))
+                _compute(node, values)
             given = [tangent.get(a) if type(a) is Var else None for a in node.inputs]
             if not any([t is not None for t in given]):
                 continue
+            for position, mask in masks.get(node, ()):
+                if given[position] is not None:
+                    given[position] = masking.masked(given[position], mask)
+            primals = [values[a] if type(a) is Var else a.value for a in node.inputs]
             if op.jvp is None:
                 raise TypeError(f"{node.source}: {op.name} has no derivative")
             if op.multiple:
@@ -48,6 +51,33 @@ def push_forward(graph: Graph, values: dict[Var, Any], tangents: Sequence[Any]) 
                     # A rule for one of several operands may give a tangent of that operand's shape.
                     tangent[var] = t if type_of(t).shape == var.type.shape else broadcast_to(t, shape=var.type.shape)
     return ([values[a] if type(a) is Var else a.value for a in graph.outputs], [tangent.get(a) if type(a) is Var else None for a in graph.outputs])
+
+
+def _compute(node: Node, values: dict[Var, Any]) -> None:
+    """Complete `values` by the results of a node whose inputs are known."""
+    results = bind(node.op, [values[a] if type(a) is Var else a.value for a in node.inputs], node.params)
+    values.update(zip(node.outputs, results if node.op.multiple else (results,)))
+
+
+def _on_demand(graph: Graph, values: dict[Var, Any]) -> Callable[[Var], Any]:
+    """Gives the value of a variable, also ahead of its turn: the condition of a branch may be computed after what the branch is made of."""
+    producer = {v: n for n in graph.nodes for v in n.outputs}
+
+    def value(wanted: Var) -> Any:
+        stack = [wanted]
+        while stack:
+            if stack[-1] in values:
+                stack.pop()
+                continue
+            node = producer[stack[-1]]
+            missing = [a for a in node.inputs if type(a) is Var and a not in values]
+            if missing:
+                stack += missing
+            else:
+                _compute(node, values)
+        return values[wanted]
+
+    return value
 
 
 class Linearized(NamedTuple):

@@ -141,7 +141,7 @@ def _jvp_slope(primals, out, tangents):
 
 cofactor_slope = define("cofactor_slope", infer=_infer_slope, run=_on_lists(_regular_slope, _slope_at), jvp=_jvp_slope,
                         transpose=lambda ct, a, t: (None, cofactor_slope(a, ct)),
-                        batch=lambda args, batched: cofactor_slope(*all_batched(args, batched)), dear=True)
+                        batch=lambda args, batched: cofactor_slope(*all_batched(args, batched)), dear=True, singular=True)
 
 
 # -- slogdet

@@ -58,4 +58,4 @@ def _jvp_slope(primals, out, tangents):
 
 
 expm_slope = define("expm_slope", infer=_infer_slope, run=_run_slope, jvp=_jvp_slope, transpose=lambda ct, a, t: (None, expm_slope(a.mT, ct)),
-                    batch=lambda args, batched: expm_slope(*all_batched(args, batched)), dear=True)
+                    batch=lambda args, batched: expm_slope(*all_batched(args, batched)), dear=True, singular=True)

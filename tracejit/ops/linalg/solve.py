@@ -37,7 +37,8 @@ def _batch_solve(args, batched):
 
 
 solve = define("solve", infer=_infer_solve, run=lambda xp, a, b: xp.linalg.solve(a, b), jvp=_jvp_solve,
-               transpose=lambda ct, a, b: (None, solve(a.mT, ct)), batch=_batch_solve, kind="lapack", dear=True, show="np.linalg.solve")
+               transpose=lambda ct, a, b: (None, solve(a.mT, ct)), batch=_batch_solve, kind="lapack", dear=True, singular=True,
+               show="np.linalg.solve")
 
 
 # -- factor(a): LU factors of a^T as LAPACK stores them, by columns, and its pivots, counted from 1. They serve `factored_solve` alone, which does
@@ -97,7 +98,7 @@ def _batch_factored(args, batched, transposed):
 
 
 factored_solve = define("factored_solve", infer=_infer_factored, run=_run_factored, jvp=_jvp_factored, transpose=_transpose_factored,
-                        batch=_batch_factored, kind="lapack", dear=True)
+                        batch=_batch_factored, kind="lapack", dear=True, singular=True)
 
 
 def linear_solve(a, b):

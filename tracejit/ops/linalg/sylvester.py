@@ -31,7 +31,7 @@ def _jvp_sylvester(primals, out, tangents):
 
 sylvester = define("sylvester", infer=_infer_sylvester, run=_run_sylvester, jvp=_jvp_sylvester,
                    transpose=lambda ct, a, b, q: (None, None, sylvester(a.mT, b.mT, ct)),
-                   batch=lambda args, batched: sylvester(*all_batched(args, batched)), dear=True)
+                   batch=lambda args, batched: sylvester(*all_batched(args, batched)), dear=True, singular=True)
 
 
 # -- sqrtm(a): complex, since a real matrix may have a complex root

@@ -86,4 +86,5 @@ def _batch(args, batched, **params):
     return triangular_solve(*all_batched(args, batched), **params)
 
 
-triangular_solve = define("triangular_solve", infer=_infer, run=_run, jvp=_jvp, transpose=_transpose, batch=_batch, kind="lapack", dear=True)
+triangular_solve = define("triangular_solve", infer=_infer, run=_run, jvp=_jvp, transpose=_transpose, batch=_batch, kind="lapack", dear=True,
+                          singular=True)
