@@ -3,8 +3,10 @@
 from .cache import clear_caches
 from .compilation import jit
 from .control import associative_scan, cond, fori_loop, map, scan, switch, while_loop
-from .custom import SymbolicZero, custom, custom_jvp, custom_vjp, linear_call
+from .custom import SymbolicZero, custom
+from .custom_jvp_vjp import custom_jvp, custom_vjp
 from .differentiation import grad, hessian, hvp, jacfwd, jacrev, jvp, linear_transpose, linearize, stop_gradient, value_and_grad, vjp
+from .linear_call import linear_call
 from .recording import ShapeDtype, eval_shape, trace
 from .vectorization import vmap
 

@@ -137,6 +137,9 @@ class _Body:
         operands = [Operand.of(self.atom(a), a.type) for a in node.inputs]
         if show is not None:
             return show(*operands, **{k: self._named(v, op.name) for k, v in node.params.items()})
+        inner = op.inline and op.inline(*[a.type for a in node.inputs], **node.params)
+        if inner is not None:
+            return f"{self.functions.name_of(inner, op.name)}({', '.join(operands)})"
         given = ["np", *operands, *(f"{k}={parameter(v)}" for k, v in node.params.items())]
         return f"tracejit.ops.core.by_name[{op.name!r}].run({', '.join(given)})"
 

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..ir import Atom, Builder, Graph, Literal, Node, Var, checked
-from ..ops.call import call
 from ..ops.dot import as_matrices, dot_general
 from ..ops.movement import reshape, transpose
 from ..ops.scan import scan
@@ -53,8 +52,9 @@ def _inline(trace: Trace, graph: Graph, args: Sequence[Atom]) -> list[Atom]:
     env: dict[Var, Any] = dict(zip(graph.inputs, args))
     for node in graph.nodes:
         inputs = tuple([env[a] if type(a) is Var else a for a in node.inputs])
-        if node.op is call:
-            outputs = _inline(trace, node.params["graph"], inputs)
+        inner = node.op.inline and node.op.inline(*[a.type for a in node.inputs], **node.params)
+        if inner is not None:
+            outputs = _inline(trace, inner, inputs)
         elif node.op is dot_general:
             outputs = (_as_matrix_product(builder, node, *inputs),)
         else:

@@ -106,6 +106,7 @@ call = define(
     jvp=_jvp,
     transpose=_transpose,
     batch=_batch,
+    inline=lambda *types, graph: graph,
     kind="call",
     multiple=True,
     show=lambda *args, graph: f"{graph}({', '.join(args)})",
