@@ -115,7 +115,7 @@ def test_gradient_is_native():
 @pytest.mark.parametrize("f, bad", [
     (np.linalg.inv, np.ones((3, 3))), (np.linalg.cholesky, -np.eye(2)), (lambda a: np.linalg.solve(a, np.ones(2)), np.zeros((2, 2))),
     (np.linalg.cholesky, np.stack([np.eye(2), -np.eye(2), np.eye(2)])),
-], ids=str)
+], ids=["inv", "cholesky", "solve", "cholesky of a stack"])
 def test_failures_raise(f, bad):
     compiled = tj.jit(f)
     for _ in range(2):
