@@ -19,7 +19,7 @@ from ..trace.constants import is_constant, released
 from ..trace.creation import tracing
 from ..trace.guards import Guards
 from ..trace.user_code import innermost
-from .states import Cells, require_returned, written_cells
+from .states import Cells, require_returned
 
 
 class Recording(NamedTuple):
@@ -162,13 +162,13 @@ def record(
         made_here |= frozenset(range(len(leaves), len(leaves) + len(written)))
         if not keep_writes:
             require_returned(trace, tracers, begin, [*leaves, *tree.leaves(given_aside)])
-        held = written_cells(trace, keep_cells)
+        held = trace.written_cells() if keep_cells else {}
         made_here |= frozenset(range(len(leaves) + len(written), len(leaves) + len(written) + len(held)))
         contents = [Tracer(t.owner, t.atom) for t in tracers]
         for i in written:
             tracers[i].owner, tracers[i].atom, tracers[i].view = trace, begin[i], None
         results, holds, guards = [*leaves, *[contents[i] for i in written], *held.values()], trace.holding(), None
-        graph, outside = trace.finish(results if holds is None else [*results, holds])
+        graph, outside = trace.finish(results if holds is None else [*results, holds], keep_cells)
         if holds is not None:
             guards = trace.guards(graph)
             graph = Graph(graph.inputs, live_nodes(graph.nodes, graph.outputs[:-1]), graph.outputs[:-1])

@@ -40,19 +40,6 @@ class Cells(NamedTuple):
             cell.write(new)
 
 
-def written_cells(trace: Trace, allowed: bool) -> dict[Cell, Tracer]:
-    """The cells that the traced function has written into, with their new contents. Raises `TypeError` where nobody would take these."""
-    found = {cell: Tracer(proxy.owner, proxy.atom) for cell, (proxy, begin) in trace.cells.items() if proxy.atom is not begin}
-    if found and not allowed:
-        raise TypeError(
-            at_user_line(
-                f"a random generator, or another state that is held by reference, changes inside the {trace.what}, which cannot hand that over: "
-                "the same numbers would come again. Draw outside and pass the numbers, or pass keys (`tracejit.random.key`, `split`)."
-            )
-        )
-    return found
-
-
 def require_returned(trace: Trace, inputs: Sequence[Tracer], begin: Sequence[Atom], results: Sequence[Any]) -> None:
     """Raise `TypeError` where a generator that is an argument has advanced, but is not among the results: its next state would be lost."""
     returned = {id(x.atom) for x in results if type(x) is Tracer}

@@ -218,8 +218,22 @@ class Trace:
         return Guards(Graph(graph.inputs, live_nodes(graph.nodes, atoms), atoms), tuple(self._asked.values()), graph)
 
     # -- the end
-    def finish(self, outputs) -> tuple[Graph, list]:
-        """The graph, and the outside values for the inputs that follow its own."""
+    def written_cells(self) -> dict[Any, Tracer]:
+        """The cells that were written into, with their new contents."""
+        return {cell: Tracer(proxy.owner, proxy.atom) for cell, (proxy, begin) in self.cells.items() if proxy.atom is not begin}
+
+    def finish(self, outputs, keep_cells: bool = False) -> tuple[Graph, list]:
+        """The graph, and the outside values for the inputs that follow its own.
+
+        Raises `TypeError` where a cell was written into, unless the caller hands its new contents over (`keep_cells`).
+        """
+        if not keep_cells and self.written_cells():
+            raise TypeError(
+                at_user_line(
+                    f"a random generator, or another state that is held by reference, changes inside the {self.what}, which cannot hand that over: "
+                    "the same numbers would come again. Draw outside and pass the numbers, or pass keys (`tracejit.random.key`, `split`)."
+                )
+            )
         atoms = tuple([self.atom(o) for o in outputs])
         self.alive = False
         kept = [*self._settled, *self._captures.values()]
