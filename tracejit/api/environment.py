@@ -129,6 +129,10 @@ def _in_slot(instance: Any, name: str) -> Any:
     return getattr(instance, name, _ABSENT)
 
 
+def _in_class(kind: type, name: str) -> Any:
+    return kind.__dict__.get(name, _ABSENT)
+
+
 def _in_list(container: list, place: int) -> Any:
     return container[place] if place < len(container) else _ABSENT
 
@@ -265,20 +269,26 @@ class _Look:
                 for name in (slots,) if isinstance(slots, str) else slots:
                     if name in self.names:
                         self.watch(_in_slot, x, name, f"{path}.{name}")
-            if type(getattr(x, "__dict__", None)) is not dict or _of_library(type(x)):  # which attributes a library's methods read is not known
+            if _of_library(type(x)):  # which attributes its methods read is not known, but those that the user's code reads are
                 self.note_identity(path, "object", x)
+            else:
+                self.note_identity(path, "object of", type(x))
+            if type(getattr(x, "__dict__", None)) is not dict:
                 return
-            self.note_identity(path, "object of", type(x))
         for name in sorted(self.names):
-            if name in x.__dict__:
+            if name in x.__dict__ or hasattr(type(x), name):  # an attribute of the class may be hidden by one of the object
                 self.watch(_in_dict, x.__dict__, name, f"{path}.{name}")
 
     def _methods(self, kind: type) -> None:
         for base in kind.__mro__:
             if not _of_library(base):
-                for name, value in sorted(vars(base).items()):
+                for name, value in sorted(vars(base).items(), key=_first):
                     if name in self.names or (name.startswith("__") and isinstance(value, types.FunctionType)):
-                        self.at(value, f"{base.__name__}.{name}")
+                        self.watch(_in_class, base, name, f"{base.__name__}.{name}")
+
+
+def _first(pair: tuple) -> Any:
+    return pair[0]
 
 
 def _of_library(kind: type) -> bool:

@@ -74,7 +74,7 @@ class Variant:
     def reads_the_same(self, environment: Environment) -> bool:
         """Whether arrays that were read while tracing are as they were. The fingerprint of the environment is that of the trace."""
         arrays = environment.arrays
-        return all([_content(arrays[i]) == content for i, content in self._read])
+        return all([content() is arrays[i] if type(content) is weakref.ref else arrays[i].tobytes() == content for i, content in self._read])
 
     def broken(self, flat: Sequence[Any], outside: Sequence[Any]) -> Guard | None:
         """The first guard that does not hold for these arguments."""
