@@ -75,9 +75,14 @@ def scipy_function() -> tuple[str, str] | None:
     if outermost is None:
         return None
     # SciPy wraps a function `f` in a `wrapper` that runs it over stacks of matrices.
-    inner = outermost.f_locals.get("f") if outermost.f_code.co_name == "wrapper" else None
-    module = getattr(inner, "__module__", outermost.f_globals["__name__"])
-    return ".".join(module.split(".")[:2]), getattr(inner, "__name__", outermost.f_code.co_name)
+    code, variables = outermost.f_code, outermost.f_locals
+    inner = variables.get("f", variables.get("fun")) if code.co_name == "wrapper" else None
+    module = ".".join(getattr(inner, "__module__", outermost.f_globals["__name__"]).split(".")[:2])
+    if inner is not None or "." not in code.co_qualname or "<locals>" in code.co_qualname:
+        return module, getattr(inner, "__name__", code.co_name)
+    owner = variables.get("self")  # of a method: a distribution is known by its name
+    name = getattr(owner, "name", None) or type(owner).__name__.removesuffix("_gen")
+    return module, name if code.co_name == "__init__" else f"{name}.{code.co_name}"
 
 
 def at_user_line(message: str, source: Source | None = None) -> str:

@@ -62,13 +62,16 @@ def call_function(func: Callable, args: tuple, kwargs: dict[str, Any]):
 
 
 def rewrite(module: str, name: str) -> str | None:
-    """The traced version of a library's function that offers no protocol ("tracejit.scipy.linalg.expm"), if there is one."""
+    """The traced version of a library's function or method that offers no protocol ("tracejit.scipy.linalg.expm"), if there is one."""
     ours = f"tracejit.{module}"
+    name, _, method = name.partition(".")
     try:
-        found = hasattr(importlib.import_module(ours), name)
+        found = getattr(importlib.import_module(ours), name, None)
     except ModuleNotFoundError:
         return None
-    return f"{ours}.{name}" if found else None
+    if found is None or (method and not hasattr(type(found), method)):
+        return None
+    return ".".join(filter(None, (ours, name, method)))
 
 
 def namespace():

@@ -377,6 +377,8 @@ class Tracer:
         ours = called and dispatch.rewrite(*called)
         if ours:
             return f"`{'.'.join(called)}` converts its arguments: call `{ours}`, which takes traced values."
+        if called:
+            return f"`{'.'.join(called)}` converts its arguments and has no traced form: write it with functions of numpy and scipy.special."
         return (
             "Use it as it is: np functions, operators and methods work on it. "
             "To build an array from traced numbers use `np.stack([...])`; to index a plain array with one make that array an argument; "
