@@ -60,11 +60,53 @@ def run_scan(body: Callable, consts: Sequence[Any], carry: Sequence[Any], xs: Se
     return (*carry, *(np.stack(column) for column in zip(*rows)))
 
 
-def run_while(cond: Callable, body: Callable, cond_consts: Sequence[Any], body_consts: Sequence[Any], carry: Sequence[Any]) -> tuple:
-    """The op `while_loop` as a Python loop."""
+def run_while(
+    cond: Callable,
+    body: Callable,
+    cond_consts: Sequence[Any],
+    body_consts: Sequence[Any],
+    carry: Sequence[Any],
+    limit: tuple[int, str] | None = None,
+) -> tuple:
+    """The op `while_loop` as a Python loop. `limit` is a number of turns and the line that set it: raises `RuntimeError` where more are needed."""
+    turns = 0
     while cond(*cond_consts, *carry):
+        if limit is not None and turns == limit[0]:
+            raise RuntimeError(
+                f"{limit[1]}: while_loop: the condition still holds after max_steps={limit[0]} turns. "
+                "Pass a larger `max_steps`, or none: reverse mode does not need it."
+            )
         carry = _tuple(body(*body_consts, *carry))
+        turns += 1
     return tuple(carry)
+
+
+def run_sweeps(
+    cond: Callable,
+    bodies: Sequence[Callable],
+    cond_consts: Sequence[Any],
+    groups: Sequence[tuple[Sequence[Any], Sequence[Any]]],
+    reads: Sequence[Sequence[tuple[int, int]]],
+    limit: tuple[int, str] | None = None,
+) -> tuple:
+    """The op `sweeps` as Python loops: `groups` are the constants and the first state of each sweep, `reads` the rows that it reads."""
+    tapes: list[list[tuple]] = []  # of each sweep: the rows of each turn
+
+    def first(*args):
+        out = _tuple(bodies[0](*args))
+        tapes[0].append(out[len(groups[0][1]) :])
+        return out[: len(groups[0][1])]
+
+    tapes.append([])
+    states = list(run_while(cond, first, cond_consts, *groups[0], limit))
+    turns = range(len(tapes[0]))
+    for number, (body, (consts, carry), read) in enumerate(zip(bodies[1:], groups[1:], reads[1:]), 1):
+        tapes.append([()] * len(turns))
+        for turn in reversed(turns) if number % 2 else turns:
+            out = _tuple(body(*consts, *carry, *(tapes[j][turn][r] for j, r in read)))
+            carry, tapes[number][turn] = out[: len(carry)], out[len(carry) :]
+        states += carry
+    return tuple(states)
 
 
 def _tuple(out: Any) -> tuple:

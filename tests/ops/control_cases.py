@@ -1,4 +1,4 @@
-"""Rows of the operations that have graphs as bodies: scan, while_loop, switch."""
+"""Rows of the operations that have graphs as bodies: scan, while_loop, sweeps, switch."""
 from __future__ import annotations
 
 import numpy as np
@@ -6,6 +6,7 @@ import numpy as np
 from tracejit.ir import ArrayType
 from tracejit.ops.bodies import build
 from tracejit.ops.scan import scan
+from tracejit.ops.sweeps import Sweep, sweeps
 from tracejit.ops.switch import switch
 from tracejit.ops.while_loop import while_loop
 
@@ -41,7 +42,14 @@ rows["scan"] = [
     Case(scan, _floats((), (3,), (4, 3)), dict(body=_recurrence, consts=1, carry=1, length=4, reverse=True), note="backwards"),
     Case(scan, _floats((), (5,)), dict(body=_totals, consts=0, carry=1, length=5, reverse=False), note="numbers"),
 ]
-rows["while_loop"] = [Case(while_loop, _floats((), (), (), (3,)), dict(cond=_cond, body=_step, cond_consts=1, body_consts=1), smooth=False)]
+rows["while_loop"] = [Case(while_loop, _floats((), (), (), (3,)), dict(cond=_cond, body=_step, cond_consts=1, body_consts=1, limit=None))]
+# Three sweeps: the state and a product on the way there, a sum of what was left on the way back, and both once more.
+_there = _body([NUMBER, NUMBER, VECTOR], lambda c, s, x: [s + c * c + 0.1, x * np.cos(c), x * s])
+_back = _body([NUMBER, VECTOR, VECTOR], lambda c, z, r: [np.sin(z) + c * r, z * r])
+_again = _body([VECTOR, VECTOR, VECTOR], lambda y, r, q: [y * 0.9 + r * q])
+_layout = Sweep(1, 2), Sweep(1, 1, ((0, 0),)), Sweep(0, 1, ((0, 0), (1, 0)))
+_sweeps = dict(cond=_cond, bodies=(_there, _back, _again), cond_consts=1, layout=_layout, limit=None)
+rows["sweeps"] = [Case(sweeps, _floats((), (), (), (3,), (), (3,), (3,)), _sweeps)]
 rows["switch"] = [
     Case(switch, lambda rng, dtype, i=i: (np.int64(i), *_floats((), (3,))(rng, dtype)), dict(branches=_branches), note=f"branch {i}")
     for i in range(-1, 4)

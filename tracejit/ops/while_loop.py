@@ -1,8 +1,12 @@
-"""`while_loop(*cond_consts, *body_consts, *carry)` runs `body(body_consts, carry) -> carry` as long as `cond(cond_consts, carry)` holds."""
+"""`while_loop(*cond_consts, *body_consts, *carry)` runs `body(body_consts, carry) -> carry` as long as `cond(cond_consts, carry)` holds.
+
+In forward mode the tangents go round with the state.  That loop is linear in the tangents, and its transpose is `sweeps`: forwards with the values
+that the way back needs on a tape, and back.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..errors import at_user_line
 from ..interpret import replay, run_while
@@ -14,9 +18,17 @@ from .core import define, zeros
 from .elementwise import select
 from .movement import broadcast_to, reshape
 from .reduction import reduce_any
+from .sweeps import Sweep, transpose_sweeps
 
 
-def _infer_while(*types, cond, body, cond_consts, body_consts):
+class Limit(NamedTuple):
+    """How many turns a loop may take, and the user's line that said so."""
+
+    steps: int
+    where: str
+
+
+def _infer_while(*types, cond, body, cond_consts, body_consts, limit):
     out = tuple(t.strong for t in body.out_types)
     if out != tuple(t.strong for t in types[cond_consts + body_consts :]):
         raise TypeError(
@@ -25,16 +37,16 @@ def _infer_while(*types, cond, body, cond_consts, body_consts):
     return out
 
 
-def _run_while(xp, *args, cond, body, cond_consts, body_consts):
-    return run_while(lambda *a: replay(cond, a)[0], lambda *a: replay(body, a), *parts(args, cond_consts, body_consts))
+def _run_while(xp, *args, cond, body, cond_consts, body_consts, limit):
+    return run_while(lambda *a: replay(cond, a)[0], lambda *a: replay(body, a), *parts(args, cond_consts, body_consts), limit)
 
 
-def _show_while(*args, cond, body, cond_consts, body_consts):
+def _show_while(*args, cond, body, cond_consts, body_consts, limit):
     groups = (f"({', '.join(p)}{',' * (len(p) == 1)})" for p in parts(args, cond_consts, body_consts))
-    return f"tracejit.interpret.run_while({cond}, {body}, {', '.join(groups)})"
+    return f"tracejit.interpret.run_while({cond}, {body}, {', '.join(groups)}, {limit and tuple(limit)})"
 
 
-def _jvp_while(primals, outs, tangents, cond, body, cond_consts, body_consts):
+def _jvp_while(primals, outs, tangents, cond, body, cond_consts, body_consts, limit):
     """Forward mode: the tangents go round with the state."""
     for_cond, for_body, state = parts(primals, cond_consts, body_consts)
     _, t_body, t_state = parts(tangents, cond_consts, body_consts)
@@ -75,6 +87,7 @@ def _jvp_while(primals, outs, tangents, cond, body, cond_consts, body_consts):
         body=captures_first(new_body, body_consts + nc, len(outside)),
         cond_consts=cond_consts + len(cond_outside),
         body_consts=body_consts + nc + len(outside),
+        limit=limit,
     )
     result: list[Any] = [None] * n
     for i, t in zip(positions(f_state), results[n:]):
@@ -82,11 +95,12 @@ def _jvp_while(primals, outs, tangents, cond, body, cond_consts, body_consts):
     return tuple(result)
 
 
-def _transpose_while(cts, *inputs, **params):
-    raise TypeError(at_user_line("reverse mode through while_loop needs to know how often it may turn: pass `max_steps=`, or use fori_loop or scan"))
+def _transpose_while(cts, *inputs, cond, body, cond_consts, body_consts, limit):
+    layout = (Sweep(body_consts, len(body.outputs)),)
+    return transpose_sweeps(cts, *inputs, cond=cond, bodies=(body,), cond_consts=cond_consts, layout=layout, limit=limit)
 
 
-def _batch_while(args, batched, cond, body, cond_consts, body_consts):
+def _batch_while(args, batched, cond, body, cond_consts, body_consts, limit):
     """Every example turns until all are done; those that are done keep their state."""
     n = next(type_of(a).shape[0] for a, b in zip(args, batched) if b)
     for_cond, for_body, state = parts(args, cond_consts, body_consts)
@@ -130,6 +144,7 @@ def _batch_while(args, batched, cond, body, cond_consts, body_consts):
         body=captures_first(new_body, before, len(body_outside)),
         cond_consts=cond_consts + len(cond_outside),
         body_consts=before + len(body_outside),
+        limit=limit,
     )
     return tuple(r if f else broadcast_to(r, shape=(n, *type_of(r).shape)) for r, f in zip(results, b_state))
 
