@@ -67,7 +67,7 @@ def test_rows_are_one_kernel(name, f, args):
     outer = [item for item in program.items[0].body if isinstance(item, Loop)]
     assert len(outer) == 1  # one loop over rows, in which everything happens
     memory = sum(how.kept != () and how.private for s in program.storages.values() for how in s.values())
-    assert program.arena_bytes <= 64 * max(memory, 1)  # a row at most, not a matrix
+    assert program.plan.arena_bytes <= 64 * max(memory, 1)  # a row at most, not a matrix
     np.testing.assert_allclose(program.run(args)[0], f(*args), rtol=1e-12, atol=1e-14)
 
 
@@ -80,7 +80,7 @@ def test_values_that_every_turn_needs_are_registers():
     program = built(lambda x: np.sum(np.exp(x) ** 2 + np.exp(x)), x)
     (nest,) = program.items
     assert all(how.register or not how.kept or not how.private for how in program.storages[nest].values())
-    assert program.arena_bytes == 0
+    assert program.plan.arena_bytes == 0
 
 
 def test_siblings_share_their_loop():

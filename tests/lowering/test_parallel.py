@@ -115,7 +115,7 @@ def test_a_value_is_computed_in_the_memory_of_the_one_it_replaces():
     w = rng.standard_normal((32, 32)) / 6
     f = tj.jit(lambda w: np.exp(np.tanh(w @ w) @ w) @ w)
     np.testing.assert_allclose(f(w), np.exp(np.tanh(w @ w) @ w) @ w, rtol=1e-12)
-    assert Program(f.graph(w)).arena_bytes == 2 * w.nbytes
+    assert Program(f.graph(w)).plan.arena_bytes == 2 * w.nbytes
 
 
 class TestNativeLoops:

@@ -13,6 +13,7 @@ from ..errors import at_user_line, user_source
 from ..ir import ArrayType
 from ..ops.bodies import same_captures
 from ..ops.elementwise import convert
+from ..ops.scan import counted
 from ..ops.scan import scan as scan_op
 from ..ops.switch import switch as switch_op
 from ..ops.while_loop import Limit
@@ -149,7 +150,7 @@ def scan(f: Callable, init: Any, xs: Any = None, length: int | None = None, reve
     require_callable(f, "scan")
     flat_xs, xs_structure = tree.flatten(xs)
     check_leaves(flat_xs, xs, f, "scan")
-    rows = [as_value(x) for x in flat_xs]
+    rows = [counted(as_value(x)) for x in flat_xs]
     for i, x in enumerate(rows):
         shape = type_of(x).shape
         if not shape or length is not None and shape[0] != length:

@@ -15,9 +15,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from . import index as ix
-from .index import Counter
+from .index import Counter, Index
 from .kernel import Buffer, Expression, constant, load, loads, size, substitute
-from .partition import Host, Library, Partition, Routine, Stage, identity
+from .partition import Host, Library, Partition, Routine, Stage, View, identity
 
 # A loop body stops taking in stages at this many operations: beyond it registers spill and LLVM slows down.
 MAX_BODY = 400
@@ -65,10 +65,7 @@ def fuse(partition: Partition) -> list[Item]:
             if all(c.extent for c in step.counters):
                 fuser.add(step)
         else:
-            made = [step.result] if isinstance(step, Library) else step.results
-            fuser.items.append(step)
-            for buffer in made:
-                fuser.place[buffer] = len(fuser.items) - 1
+            fuser.append(step)
     return fuser.items
 
 
@@ -77,10 +74,20 @@ class _Fuser:
         self.items: list[Item] = []
         self.place: dict[Buffer, int] = {}  # of each stored value, the item that makes it
         self.reads: dict[Nest, set[Buffer]] = {}
+        self.last_read: dict[Buffer, int] = {}  # the last item that reads a value, behind which it may be changed
+
+    def append(self, step: Library | Routine | Host) -> None:
+        self.items.append(step)
+        last = len(self.items) - 1
+        operands = [o.buffer if isinstance(o, View) else o for o in step.operands]
+        self.last_read.update((o, last) for o in operands if isinstance(o, Buffer))
+        self.place.update((b, last) for b in ([step.result] if isinstance(step, Library) else step.results))
 
     def add(self, stage: Stage) -> None:
         read = {e.data[0] for e in reads(stage)}
         earliest = max((self.place[b] for b in read if b in self.place), default=-1)
+        if stage.into:
+            earliest = max(earliest, self.last_read.get(stage.buffer, -1))
         cost = size(stage.expression)
         tried = 0
         for position in range(len(self.items) - 1, max(earliest, 0) - 1, -1):
@@ -90,8 +97,8 @@ class _Fuser:
             tried += 1
             if tried > LOOK_BACK and position != earliest:
                 continue
-            depends = position == earliest
-            if not depends and not (self.reads[nest] & read):
+            near = position == earliest or not stage.counters and position == len(self.items) - 1
+            if not near and not (self.reads[nest] & read):
                 continue  # nothing in common: sharing a loop would gain nothing
             if self._enter(nest, stage):
                 break
@@ -102,7 +109,8 @@ class _Fuser:
             _append(nest.body, _resolved(stage, {}), 0)
         nest.size += cost
         self.reads[nest] |= read
-        self.place[stage.buffer] = position
+        self.place[stage.buffer] = max(position, self.place.get(stage.buffer, -1))
+        self.last_read.update((b, max(position, self.last_read.get(b, -1))) for b in read)
 
     def _enter(self, nest: Nest, stage: Stage) -> bool:
         """Put the stage into the nest, sharing its outermost loop; a stage without loops goes to the end."""
@@ -126,7 +134,7 @@ def _merge(body: list, stage: Stage, names: dict[Counter, Counter], depth: int, 
                 body.insert(position, None)  # the identity goes in front of the shared loop
                 body[position : position + 1] = _identity_items(stage, renamed, depth)
             return _merge(item.body, stage, renamed, depth + 1)
-        if _feeds(item, stage):
+        if _comes_before(item, stage):
             break
     if top:
         return False
@@ -185,25 +193,35 @@ def _resolved(stage: Stage, names: dict[Counter, Counter]) -> Stage:
     )
 
 
-def _feeds(item: Loop | Stage, stage: Stage) -> bool:
-    """Whether the stage reads what the item makes."""
-    made = {s.buffer for s in ([item] if isinstance(item, Stage) else _stages(item.body))}
-    return any(e.data[0] in made for e in reads(stage))
+def _comes_before(item: Loop | Stage, stage: Stage) -> bool:
+    """Whether the stage reads what the item makes, or changes what it reads."""
+    stages = [item] if isinstance(item, Stage) else list(_stages(item.body))
+    made = {s.buffer for s in stages}
+    return any(e.data[0] in made for e in reads(stage)) or stage.into and any(e.data[0] is stage.buffer for s in stages for e in reads(s))
 
 
 def _allowed(loop: Loop, stage: Stage, names: dict[Counter, Counter], counter: Counter) -> bool:
     """May the stage run inside this loop?  Only if what it reads from the stages there is complete in the same turn, and was made at the same
-    counter."""
+    counter; and if what it changes was read there in the same turn, at the same counter."""
+    own = ix.of(counter)
+
+    def meet(made: tuple[Index, ...], read: tuple[Index, ...]) -> bool:
+        axes = [d for d, i in enumerate(made) if i == own]
+        return bool(axes) and all(read[d] == own for d in axes)
+
+    def renamed(index: tuple[Index, ...]) -> tuple[Index, ...]:
+        return tuple(i.substitute(names, lambda x: substitute(x, names)) for i in index)
+
     writers: dict[Buffer, list[Stage]] = {}
     for s in _stages(loop.body):
         writers.setdefault(s.buffer, []).append(s)
-    own = ix.of(counter)
     for e in reads(stage):
         for writer in writers.get(e.data[0], ()):
-            read = tuple(i.substitute(names, lambda x: substitute(x, names)) for i in e.data[1])
-            axes = [d for d, i in enumerate(writer.target) if i == own]
-            if not axes or any(read[d] != own for d in axes):
+            if not meet(writer.target, renamed(e.data[1])):
                 return False
+    if stage.into:
+        target = renamed(stage.target)
+        return all(meet(target, e.data[1]) for s in _stages(loop.body) for e in reads(s) if e.data[0] is stage.buffer)
     return True
 
 

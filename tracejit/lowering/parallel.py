@@ -125,7 +125,7 @@ def _chunked(loop: Loop) -> list[Nest] | None:
     if chunks.extent < 2:
         return None
     stages = list(_stages(loop.body))
-    if any(s.into and not any(i == ix.of(counter) for i in s.target) for s in stages):
+    if any(s.into and not any(len(i.terms) == 1 and i.terms[0][0] is counter for i in s.target) for s in stages):
         return None  # chunks would write into one another's places
     partial: dict[Buffer, Buffer] = {}
     start: list[Loop | Stage] = []

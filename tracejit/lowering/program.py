@@ -6,25 +6,20 @@ The native code runs with Python's lock held, so one arena a program is enough.
 from __future__ import annotations
 
 import ctypes
-import math
 from collections.abc import Container, Sequence
 from typing import Any
 
 import numpy as np
 
-from ..config import config
 from ..interpret import replay
 from ..ir import Graph, Literal, Node
-from .contract import contract
 from .cpu import routines, scalar
-from .cpu.program_code import Kernel, Place, Segments, compile_segments, multiplies
-from .fuse import Item, Nest, fuse, reads
+from .cpu.program_code import Kernel, Segments, compile_segments, multiplies
+from .fuse import Item, Nest
 from .kernel import Buffer
-from .memory import ALIGNMENT, Interval, plan
-from .parallel import parallelize
-from .partition import ROUTINES, Host, Library, Partition, Routine, partition
-from .prepare import prepare
-from .reuse import in_place
+from .memory import ALIGNMENT
+from .partition import ROUTINES, Host, Library, Partition, Routine
+from .plan import Plan, Target
 
 _ELEMENTWISE = frozenset({*scalar.FLOAT, *scalar.INTEGER, *scalar.BOOL, *scalar.COMPLEX, *scalar.FUNCTIONS})
 
@@ -38,12 +33,13 @@ def native(node: Node) -> bool:
         # An empty product is a sum of nothing, and BLAS multiplies floats and complex numbers only.
         return multiplies(types[0].dtype) and all(t.size for t in types)
     if node.op.kind in ROUTINES:
-        return routines.LIBRARIES[node.op.kind].has_routine(node)
+        return routines.has_routine(node)
     if node.op.kind == "pointwise" and node.op.name in _ELEMENTWISE:
         return scalar.is_native(node.op.name, types[-2].dtype if node.op.name == "select" else types[0].dtype)
     return True
 
 
+TARGET = Target(native, routines.overwrites, routines.work)
 _NATIVE = ctypes.PYFUNCTYPE(ctypes.c_int64, ctypes.c_void_p)  # keeps Python's lock
 
 
@@ -51,24 +47,14 @@ class Program:
     """A compiled graph. `run(args)` computes its outputs; `address` is its native function where it has no host steps.
 
     `own` numbers the outputs that must be arrays of their own; others may be an argument or the array of another output where these are equal.
-    With `constants`, outputs that are constants are stored like the others: for bodies of loops.
     """
 
-    def __init__(self, graph: Graph, own: Container[int] = (), constants: bool = False):
+    def __init__(self, graph: Graph, own: Container[int] = ()):
         self.graph = graph
-        self.prepared = prepare(graph)
-        self.partition: Partition = partition(self.prepared, native, own, constants)
-        self.items: list[Item] = parallelize(fuse(self.partition), config.threads)
-        for item in self.items:
-            if isinstance(item, Routine):
-                item.results += [Buffer(type, "temporary") for type in routines.LIBRARIES[item.node.op.kind].work(item.node)]
-        self._lay_out()
-        self.segments: Segments = compile_segments([s for s in self.schedule if not isinstance(s, Host)], self.storages, self._places)
-        addresses = iter(self.segments.addresses)
-        self._calls = [s if isinstance(s, Host) else _NATIVE(next(addresses)) for s in self.schedule]
-
-    # -- layout
-    def _lay_out(self) -> None:
+        self.plan = Plan(graph, TARGET, own)
+        self.partition: Partition = self.plan.partition
+        self.items: list[Item] = self.plan.items
+        self.storages, self.outputs, self.arena_slot = self.plan.storages, self.plan.outputs, self.plan.arena_slot
         self.schedule: list[list[Nest | Library | Routine] | Host] = []
         for item in self.items:
             if isinstance(item, Host):
@@ -77,56 +63,11 @@ class Program:
                 self.schedule[-1].append(item)
             else:
                 self.schedule.append([item])
-        inputs = self.partition.inputs
-        self.outputs: list[Buffer] = list(dict.fromkeys(b for b in self.partition.outputs if isinstance(b, Buffer) and b.role == "output"))
-        self.arena_slot = len(inputs)
-        self._places: dict[tuple[Nest | None, Buffer], Place] = {(None, b): Place(i, 0) for i, b in enumerate(inputs)}
-        self._places |= {(None, b): Place(self.arena_slot + 1 + i, 0) for i, b in enumerate(self.outputs)}
-        self._place_temporaries()
-
-    def _place_temporaries(self) -> None:
-        alive: dict[Buffer, list[int]] = {}
-        for time, item in enumerate(self.items):
-            for buffer in _touched(item):
-                if buffer.role == "temporary":
-                    alive.setdefault(buffer, [time, time])[1] = time
-        across = {b for b, (first, last) in alive.items() if first != last}
-        self.storages = {}
-        same_memory = self._share(alive, across)
-        wanted: list[tuple[Nest | None, Buffer, Interval]] = [
-            (None, b, Interval(*alive[b], b.type.nbytes)) for b in alive if b in across and b not in same_memory
-        ]
-        needed = {*across, *self.partition.inputs, *self.outputs}
-        for time, item in enumerate(self.items):
-            if isinstance(item, Nest):
-                storage = self.storages[item] = contract(item, needed)
-                for buffer, how in storage.items():
-                    if how.private and how.kept:
-                        copies = item.chunks.counter.extent if item.chunks else 1
-                        wanted.append((item, buffer, Interval(time, time, copies * math.prod(how.shape(buffer)) * buffer.type.dtype.itemsize)))
-            else:  # made or read here alone: what a stage over no elements would have made is still read
-                local = [b for b in _touched(item) if b.role == "temporary" and b not in across]
-                wanted += [(None, b, Interval(time, time, b.type.nbytes)) for b in local]
-        offsets, self.arena_bytes = plan(interval for _, _, interval in wanted)
-        self._places |= {(nest, buffer): Place(self.arena_slot, offset) for (nest, buffer, _), offset in zip(wanted, offsets)}
-        for new, old in same_memory.items():
-            while old in same_memory:
-                old = same_memory[old]
-            self._places[None, new] = self._places[None, old]
-        self._arena = _aligned(self.arena_bytes)
+        self._arena = _aligned(self.plan.arena_bytes)
         self.arena_address = self._arena.ctypes.data
-
-    def _share(self, alive: dict[Buffer, list[int]], across: set[Buffer]) -> dict[Buffer, Buffer]:
-        """Temporaries that are computed in the memory of an older one, which then lives as long as they do: new -> old."""
-        shared: dict[Buffer, Buffer] = {}
-        for time, item in enumerate(self.items):
-            if isinstance(item, Nest):
-                dying = {b for b in across if alive[b][1] == time}
-                born = {b for b in across if alive[b][0] == time}
-                shared |= dict(in_place(item, dying, born))
-        for new, old in reversed(shared.items()):  # the youngest first, so that a chain of them adds up
-            alive[old][1] = max(alive[old][1], alive[new][1])
-        return shared
+        self.segments: Segments = compile_segments([s for s in self.schedule if not isinstance(s, Host)], self.plan)
+        addresses = iter(self.segments.addresses)
+        self._calls = [s if isinstance(s, Host) else _NATIVE(next(addresses)) for s in self.schedule]
 
     # -- what was built
     @property
@@ -149,7 +90,7 @@ class Program:
         held = [np.ascontiguousarray(a, b.type.dtype) for a, b in zip(args, self.partition.inputs, strict=True)]
         made = [np.empty(b.shape, b.type.dtype) for b in self.outputs]
         # Between host steps another thread may run the same program, so those have an arena for each call.
-        arena = self._arena if self.address is not None else _aligned(self.arena_bytes)
+        arena = self._arena if self.address is not None else _aligned(self.plan.arena_bytes)
         slots = (ctypes.c_void_p * (self.arena_slot + 1 + len(made)))(
             *[a.ctypes.data for a in held], arena.ctypes.data, *[a.ctypes.data for a in made]
         )
@@ -167,7 +108,7 @@ class Program:
 
     def _call_host(self, step: Host, slots) -> None:
         def array(buffer: Buffer) -> np.ndarray:
-            place = self._places[None, buffer]
+            place = self.plan.places[None, buffer]
             memory = (ctypes.c_char * buffer.type.nbytes).from_address((slots[place.slot] or 0) + place.offset) if buffer.type.nbytes else b""
             return np.frombuffer(memory, buffer.type.dtype).reshape(buffer.shape)
 
@@ -182,14 +123,6 @@ class Program:
 def _aligned(size: int) -> np.ndarray:
     memory = np.empty(size + ALIGNMENT, np.uint8)
     return memory[-memory.ctypes.data % ALIGNMENT :][:size]
-
-
-def _touched(item: Item) -> list[Buffer]:
-    if isinstance(item, Nest):
-        return list(dict.fromkeys(b for s in item.stages() for b in (s.buffer, *(e.data[0] for e in reads(s)))))
-    if isinstance(item, Library):
-        return [*(v.buffer for v in item.operands), item.result]
-    return [*(o for o in item.operands if isinstance(o, Buffer)), *item.results]
 
 
 def program(graph: Graph) -> Program:

@@ -4,6 +4,7 @@ come from."""
 from __future__ import annotations
 
 import string
+from typing import Any
 
 import numpy as np
 
@@ -11,7 +12,7 @@ from .contract import Storage, whole
 from .fuse import Loop, Nest
 from .index import Computed, Counter, Index, Quotient, strides
 from .kernel import Buffer, Expression
-from .partition import ROUTINES, Host, Library, Routine, Stage, View
+from .partition import ROUTINES, Host, Library, Progression, Routine, Stage, View
 
 _INFIX = {
     "add": "+",
@@ -76,11 +77,16 @@ class _Printer:
         return f"{self._name(view.buffer)}<shape {view.shape}, strides {view.strides}, offset {view.offset}>"
 
     def _whole(self, item: Routine | Host) -> str:
-        operands = [self._name(o) if isinstance(o, Buffer) else repr(o) for o in item.operands]
+        operands = [self._operand(o) for o in item.operands]
         results = ", ".join(map(self._name, item.results[: len(item.node.outputs)]))
         native = isinstance(item, Routine)
         how = f"# library: {ROUTINES[item.node.op.kind]}{_at(item)}" if native else f"# host call{_at(item)}: this op has no native form"
         return f"{how}\n{results} = {item.node.op.name}({', '.join(operands)})"
+
+    def _operand(self, operand: Buffer | Progression | Any) -> str:
+        if isinstance(operand, Progression):
+            return f"range({operand.start}, ...)"
+        return self._name(operand) if isinstance(operand, Buffer) else repr(operand)
 
     # -- nests
     def _nest(self, nest: Nest) -> list[str]:

@@ -7,14 +7,31 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from ..errors import at_user_line
 from ..interpret import replay, run_scan
 from ..ir import ArrayType, Graph, Literal
+from ..ir.types import INT
 from ..trace import type_of
+from ..trace.constants import active_traces, known, plain
 from ..transforms.backward import transpose as transpose_graph
 from .bodies import batched_body, build, captures_first, cut, grow, materialize, parts, positions, split
 from .core import Linear, add_tangents, define, move_axis, zeros
-from .movement import broadcast_to
+from .movement import broadcast_to, iota
+
+
+def counted(x: Any) -> Any:
+    """Whole numbers start, start + 1, ... that a loop in a trace scans over, as an operation: compiled code then counts, where it would read an
+    array. Anything else as it is."""
+    traces = active_traces()
+    if not traces or not known(x) or type_of(x).dtype != INT or len(type_of(x).shape) != 1:
+        return x
+    numbers = plain(x)
+    if not numbers.size or (np.diff(numbers) != 1).any():
+        return x
+    count = traces[-1].emit(iota, (), {"shape": numbers.shape, "axis": 0, "dtype": INT})
+    return count + int(numbers[0]) if numbers[0] else count
 
 
 def _infer_scan(*types, body, consts, carry, length, reverse, base=None):

@@ -15,7 +15,7 @@ from ...ir.types import INT
 from ..contract import Storage
 from ..fuse import Loop, Nest
 from ..index import Computed, Counter, Index, Quotient
-from ..kernel import Buffer, Expression, children
+from ..kernel import Buffer, Expression, children, loads
 from ..partition import Stage, identity
 from . import scalar
 from .access import Cell, access, memory_kind
@@ -68,6 +68,7 @@ class KernelCode:
                     self.pointers[b] = self._own_part(b, s)
         self.pointers |= {b: self.function.alloca(memory_kind(b.type.dtype), 1) for b in self.cells}
         self.scopes: list[dict] = [{}]
+        self.sources: dict[Expression, frozenset[Buffer]] = {}
         self.flag = self.function.alloca("i8", 1)
         self.scalar.store(self.scalar.const("i8", 0), self.flag, 1)
         if self.chunks:
@@ -109,6 +110,7 @@ class KernelCode:
             if stage.combine:
                 old = self._register(stage.buffer)
                 value = scalar.apply(_of(c, old, value, self.scalar), stage.combine, stage.buffer.type.dtype, old, value)
+            self._forget(stage)
             self.scopes[-1][stage.buffer] = value
             return
         position = storage.position(stage.buffer, stage.target)
@@ -116,6 +118,21 @@ class KernelCode:
             old = self._read(stage.buffer, position, c)
             value = scalar.apply(_of(c, old, value, self.scalar), stage.combine, stage.buffer.type.dtype, old, value)
         self._write(stage.buffer, position, value, c)
+        self._forget(stage)
+
+    def _forget(self, stage: Stage) -> None:
+        """What was computed from an array that the stage has changed is computed anew."""
+        if stage.into:
+            for scope in self.scopes:
+                stale = [key for key in scope if type(key) is tuple and self._is_from(key[0], stage.buffer)]
+                for key in stale:
+                    del scope[key]
+
+    def _is_from(self, x: Expression, buffer: Buffer) -> bool:
+        known = self.sources.get(x)
+        if known is None:
+            known = self.sources[x] = frozenset(e.data[0] for e in loads(x))
+        return buffer in known
 
     # -- loops
     def _scalar_loop(self, loop: Loop, bounds: tuple[Value, Value] | None = None) -> None:

@@ -40,11 +40,12 @@ class Library:
     1
     """
 
-    def __init__(self, tracker, jit, object_code: bytes, text: str | None):
+    def __init__(self, tracker, jit, object_code: bytes, text: str | None, thorough: bool = False):
         self._jit = jit  # a tracker must die before its JIT
         self._tracker = tracker
         self.object_code = object_code
         self.text = text
+        self._thorough = thorough
 
     def address(self, name: str) -> int:
         """The address of an exported function or global; KeyError for a name that was not exported."""
@@ -56,39 +57,41 @@ class Library:
         if self.text is None:
             raise ValueError("this library was loaded from object code: it has no LLVM text to disassemble")
         with _lock:
-            return _machine().emit_assembly(_optimised(self.text))
+            return _machine().emit_assembly(_optimised(self.text, self._thorough))
 
 
-def compile_module(text: str, symbols: dict[str, int], exports: list[str]) -> Library:
+def compile_module(text: str, symbols: dict[str, int], exports: list[str], thorough: bool = False) -> Library:
     """Compile and load one module; identical requests share one library while it lives.
 
     Arguments: `text`, LLVM IR; `symbols`, the address of each imported symbol that is not one of the process's own (libm's are); `exports`, the names
-    that `Library.address` will be asked for.
+    that `Library.address` will be asked for; `thorough`, to run LLVM's whole pipeline, which loops over scalar code need.
     Raises LoweringError for text that does not parse, verify or link.
 
     >>> compile_module("define double @half() { ret double 0.5 }", {}, ["half"]).address("half") > 0
     True
     """
-    key = (text, tuple(sorted(symbols.items())), tuple(sorted(exports)))
+    key = (text, tuple(sorted(symbols.items())), tuple(sorted(exports)), thorough)
     with _lock:
         library = _libraries.get(key)
         if library is None:
-            library = load_object(compile_object(text), symbols, exports, text=text)
+            library = load_object(compile_object(text, thorough), symbols, exports, text, thorough)
             _libraries[key] = library
         return library
 
 
-def compile_object(text: str) -> bytes:
-    """Object code for the host from LLVM IR text.  Raises LoweringError where the text does not parse or verify.
+def compile_object(text: str, thorough: bool = False) -> bytes:
+    """Object code for the host from LLVM IR text; `thorough` as in `compile_module`.  Raises LoweringError where the text does not parse or verify.
 
     >>> len(compile_object("define void @nothing() { ret void }")) > 0
     True
     """
     with _lock:
-        return _machine().emit_object(_optimised(text))
+        return _machine().emit_object(_optimised(text, thorough))
 
 
-def load_object(object_code: bytes, symbols: dict[str, int], exports: list[str], text: str | None = None) -> Library:
+def load_object(
+    object_code: bytes, symbols: dict[str, int], exports: list[str], text: str | None = None, thorough: bool = False
+) -> Library:
     """Link object code made by `compile_object`, here or in an earlier process with an equal `target_key()`.
 
     Raises LoweringError for an undefined symbol or bytes that are no object file.
@@ -111,7 +114,7 @@ def load_object(object_code: bytes, symbols: dict[str, int], exports: list[str],
         except RuntimeError as error:
             declared = [line for line in (text or "").splitlines() if line.startswith("declare") and "@llvm." not in line]
             raise LoweringError("\n".join([f"linking failed, is one of its imports undefined? {error}", *declared])) from error
-        return Library(tracker, jit, object_code, text)
+        return Library(tracker, jit, object_code, text, thorough)
 
 
 def lanes(itemsize: int) -> int:
@@ -177,8 +180,11 @@ def _layout() -> str:
     return str(_machine().target_data)
 
 
-def _optimised(text: str):
-    """Parse, verify and simplify.  Each module has a context of its own, so that its types and constants are freed with it."""
+def _optimised(text: str, thorough: bool):
+    """Parse, verify and simplify; `thorough` with inlining, promotion to registers across calls, and vectors for scalar loops.
+
+    Each module has a context of its own, so that its types and constants are freed with it.
+    """
     import llvmlite.binding as llvm
 
     machine = _machine()
@@ -189,6 +195,12 @@ def _optimised(text: str):
         raise LoweringError(f"LLVM rejected a module: {error}\n{_numbered(text)}") from error
     module.triple = machine.triple
     module.data_layout = _layout()
+    if thorough:
+        options = llvm.create_pipeline_tuning_options(speed_level=3)
+        options.loop_vectorization = True
+        builder = llvm.create_pass_builder(machine, options)
+        builder.getModulePassManager().run(module, builder)
+        return module
     passes = llvm.create_new_module_pass_manager()
     passes.add_sroa_pass()
     passes.add_instruction_combine_pass()

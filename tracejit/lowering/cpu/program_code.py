@@ -1,8 +1,8 @@
-"""The LLVM module of a program: its kernels, and one function for each run of steps that needs no Python."""
+"""The LLVM module of a program: its kernels, its loops, and one function for each run of steps that needs no Python."""
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -10,20 +10,14 @@ import numpy as np
 from ..contract import Storage
 from ..fuse import Nest
 from ..kernel import Buffer
-from ..partition import Library, Routine
+from ..partition import Library, Progression, Routine
+from ..plan import Plan
 from ..structure import structure
 from . import blas, routines, special_library, threads
 from .emit import Emitter, Function, Module, Value
 from .kernel_code import KernelCode, in_memory
 from .llvm import Library as Code
 from .llvm import compile_module
-
-
-class Place(NamedTuple):
-    """Where a buffer is: a slot of the argument table, and bytes from there."""
-
-    slot: int
-    offset: int
 
 
 class Kernel(NamedTuple):
@@ -42,72 +36,112 @@ class Segments(NamedTuple):
     text: str
 
 
-def compile_segments(
-    segments: Sequence[Sequence[Nest | Library | Routine]],
-    storages: dict[Nest, dict[Buffer, Storage]],
-    places: dict[tuple[Nest | None, Buffer], Place],
-) -> Segments:
-    """Compile runs of native steps. `places` says where each buffer is; a nest's own temporaries are found under the nest."""
-    module = Module()
-    kernels: dict[Hashable, Function] = {}  # equal nests are one function
-    names: dict[Nest, tuple[str, list[Buffer]]] = {}
-    chunked = False
-    for segment in segments:
-        for nest in segment:
-            if isinstance(nest, Nest):
-                key = structure(nest, storages[nest])
-                buffers = in_memory(storages[nest])
-                if key not in kernels:
-                    kernels[key] = KernelCode(module, f"kernel{len(kernels)}", nest, storages[nest]).function
-                    if nest.chunks:
-                        chunked = True
-                        _chunk_function(module, kernels[key].name, len(buffers))
-                names[nest] = kernels[key].name, buffers
+def compile_segments(segments: Sequence[Sequence[Nest | Library | Routine]], plan: Plan) -> Segments:
+    """Compile runs of native steps of a plan."""
+    code = ModuleCode()
     functions = []
     for number, segment in enumerate(segments):
-        function = Function(module, f"segment{number}", [("ptr", "slots")], "i64")
-        _write_segment(function, segment, names, places)
-        functions.append(function)
-    text = module.text()
-    kinds = {type(step) for segment in segments for step in segment}
-    symbols = blas.find().symbols if Library in kinds else {}
-    for kind in {step.node.op.kind for segment in segments for step in segment if isinstance(step, Routine)}:
-        symbols = {**symbols, **routines.LIBRARIES[kind].symbols()}
-    if chunked:
-        symbols = {**symbols, "parallel_for": threads.parallel_for()}
-    used = {name: address for name, address in symbols.items() if f"@{name}(" in text or f"@{name} = external" in text}
+        f = Function(code.module, f"segment{number}", [("ptr", "slots")], "i64")
+        f.ret(code.steps(f, segment, plan, _slots(f)))
+        functions.append(f)
+    text = code.module.text()
+    used = {name: address for name, address in code.symbols().items() if f"@{name}(" in text or f"@{name} = external" in text}
     used |= special_library.symbols(text)
-    code = compile_module(text, used, [f.name for f in functions])
-    return Segments(code, [code.address(f.name) for f in functions], [Kernel(f.name, f.text()) for f in kernels.values()], text)
+    library = compile_module(text, used, [f.name for f in functions], thorough=bool(code.loops))
+    return Segments(library, [library.address(f.name) for f in functions], [Kernel(f.name, f.text()) for f in code.kernels.values()], text)
 
 
-def _write_segment(f: Function, segment, names, places) -> None:
-    e = Emitter(f, 1)
-    slots: dict[int, Value] = {}
+def _slots(f: Function) -> Callable[[int], Value]:
+    """The pointers in the argument table, each read once."""
+    e, known = Emitter(f, 1), {}
 
-    def pointer(nest: Nest | None, buffer: Buffer) -> Value:
-        place = places.get((None, buffer)) or places[nest, buffer]
-        if place.slot not in slots:
-            slots[place.slot] = e.load(e.gep(f.parameter("slots"), "ptr", e.const("i64", place.slot)), "ptr", 8)
-        return e.gep(slots[place.slot], "i8", e.const("i64", place.offset)) if place.offset else slots[place.slot]
+    def slot(number: int) -> Value:
+        if number not in known:
+            known[number] = e.load(e.gep(f.parameter("slots"), "ptr", e.const("i64", number)), "ptr", 8)
+        return known[number]
 
-    status = e.const("i64", 0)
-    for step in segment:
-        if isinstance(step, Nest):
-            name, buffers = names[step]
-            at = [pointer(step, b) for b in buffers]
-            result = (
-                _run_chunks(f, name, at, step.chunks.counter.extent)
-                if step.chunks
-                else f.effect("i64", 1, f"call i64 @{name}({', '.join(p.typed for p in at)})")
-            )
-            status = e.or_(status, result)
-        elif isinstance(step, Routine):
-            at = [pointer(None, b) for b in (*step.operands, *step.results)]
-            status = e.or_(status, routines.LIBRARIES[step.node.op.kind].write(f, step.node, at[: len(step.operands)], at[len(step.operands) :]))
-        else:
-            _write_product(f, step, pointer)
-    f.ret(status)
+    return slot
+
+
+class ModuleCode:
+    """A module in the making: its kernels and loops, each written once, and the steps that call them."""
+
+    def __init__(self) -> None:
+        self.module = Module()
+        self.kernels: dict[Hashable, Function] = {}  # equal nests are one function
+        self.loops: dict[Hashable, Function] = {}  # and equal loops
+        self.kinds: set[str] = set()  # of the steps
+        self._names: dict[Nest, tuple[str, list[Buffer]]] = {}
+
+    def symbols(self) -> dict[str, int]:
+        """The addresses that the code needs, and some more."""
+        found = blas.find().symbols if "dot" in self.kinds else {}
+        for kind in sorted(self.kinds & routines.ALL.keys()):
+            found = {**found, **routines.ALL[kind].symbols()}
+        return {**found, "parallel_for": threads.parallel_for()} if "chunks" in self.kinds else found
+
+    def kernel(self, nest: Nest, storage: dict[Buffer, Storage]) -> tuple[str, list[Buffer]]:
+        """The function of a nest, and the buffers that it takes pointers to."""
+        if nest not in self._names:
+            key, buffers = structure(nest, storage), in_memory(storage)
+            if key not in self.kernels:
+                self.kernels[key] = KernelCode(self.module, f"kernel{len(self.kernels)}", nest, storage).function
+                if nest.chunks:
+                    self.kinds.add("chunks")
+                    _chunk_function(self.module, self.kernels[key].name, len(buffers))
+            self._names[nest] = self.kernels[key].name, buffers
+        return self._names[nest]
+
+    def steps(self, f: Function, items: Iterable[Nest | Library | Routine], plan: Plan, slot: Callable[[int], Value]) -> Value:
+        """Write steps of a plan, whose slots are the pointers `slot(number)`; the status that comes back, 0 if all went well."""
+        e = Emitter(f, 1)
+        stack: dict[tuple[Nest | None, Buffer], Value] = {}
+
+        def pointer(nest: Nest | None, buffer: Buffer) -> Value:
+            buffer = plan.same_memory.get(buffer, buffer)
+            key = (None, buffer) if (None, buffer) in plan.places else (nest, buffer)
+            place = plan.places[key]
+            if place.slot is None:
+                if key not in stack:
+                    stack[key] = f.alloca("i8", place.offset)
+                return stack[key]
+            at = slot(place.slot)
+            return e.gep(at, "i8", e.const("i64", place.offset)) if place.offset else at
+
+        status = e.const("i64", 0)
+        for step in items:
+            if isinstance(step, Nest):
+                name, buffers = self.kernel(step, plan.storages[step])
+                at = [pointer(step, b) for b in buffers]
+                if step.chunks:
+                    result = _run_chunks(f, name, at, step.chunks.counter.extent)
+                else:
+                    result = f.effect("i64", 1, f"call i64 @{name}({', '.join(p.typed for p in at)})")
+                status = e.or_(status, result)
+            elif isinstance(step, Routine):
+                self.kinds.add(step.node.op.kind)
+                at = [o if isinstance(o, Progression) else pointer(None, o) for o in step.operands], [pointer(None, r) for r in step.results]
+                write = self._call_loop if step.node.op.kind in routines.LOOPS else routines.LIBRARIES[step.node.op.kind].write
+                status = e.or_(status, write(f, step if step.node.op.kind in routines.LOOPS else step.node, *at))
+            else:
+                self.kinds.add("dot")
+                _write_product(f, step, pointer)
+        return status
+
+    def _call_loop(self, f: Function, step: Routine, operands: list[Value | Progression], results: list[Value]) -> Value:
+        """Call the function of a loop, which takes each array that it reads or makes as a pointer of its own."""
+        shared = tuple(step.operands.index(r) if r in step.operands else None for r in step.results)
+        ranges = tuple(o for o in operands if isinstance(o, Progression))
+        key = (step.node.op.name, tuple(step.node.params.items()), tuple(a.type.strong for a in step.node.inputs), shared, ranges)
+        given = {f"x{i}": o for i, o in enumerate(operands) if isinstance(o, Value)}
+        given |= {f"y{k}": r for k, (r, operand) in enumerate(zip(results, shared)) if operand is None}
+        if key not in self.loops:
+            loop = Function(self.module, f"loop{len(self.loops)}", [("ptr noalias", label) for label in given], "i64", linkage="internal")
+            self.loops[key] = loop
+            own = [o if isinstance(o, Progression) else loop.parameter(f"x{i}") for i, o in enumerate(operands)]
+            made = [loop.parameter(f"y{k}") if operand is None else own[operand] for k, operand in enumerate(shared)]
+            loop.ret(routines.LOOPS[step.node.op.kind].write(self, loop, step, own, made))
+        return f.effect("i64", 1, f"call i64 @{self.loops[key].name}({', '.join(p.typed for p in given.values())})")
 
 
 def _run_chunks(f: Function, name: str, pointers: list[Value], chunks: int) -> Value:
@@ -132,7 +166,7 @@ def _chunk_function(module: Module, name: str, count: int) -> Function:
     return f
 
 
-def _write_product(f: Function, step: Library, pointer) -> None:
+def _write_product(f: Function, step: Library, pointer: Callable[[None, Buffer], Value]) -> None:
     """A product of matrices, or one for each of a stack."""
     x, y = step.operands
     *batch, m, k = x.shape
