@@ -41,6 +41,7 @@ from .api import (
 )
 from .config import config
 from .errors import GraphError, GuardLimitError, LeakedTracerError, TracejitError, TracerBoolError, TracerConversionError
+from .lift import LiftWarning, lift
 from .tools import check_grads
 
 __version__ = "0.1.0"
@@ -48,6 +49,7 @@ __all__ = [
     "GraphError",
     "GuardLimitError",
     "LeakedTracerError",
+    "LiftWarning",
     "ShapeDtype",
     "SymbolicZero",
     "TracejitError",
@@ -70,6 +72,7 @@ __all__ = [
     "jacrev",
     "jit",
     "jvp",
+    "lift",
     "linear_call",
     "linear_transpose",
     "linearize",
@@ -77,6 +80,7 @@ __all__ = [
     "nn",
     "numpy",
     "optim",
+    "random",
     "scan",
     "stop_gradient",
     "switch",
@@ -87,3 +91,12 @@ __all__ = [
     "vmap",
     "while_loop",
 ]
+
+
+def __getattr__(name: str):
+    """`tracejit.random`, which is imported when it is first used."""
+    if name == "random":
+        import importlib
+
+        return importlib.import_module(".random", __name__)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
