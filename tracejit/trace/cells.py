@@ -55,6 +55,8 @@ class Cell:
     def _in(self, traces: Sequence[Any]) -> Any:
         home = self._home
         if home is not None and not any(t is home for t in traces):
+            if home.alive:  # its function has just returned the cell
+                return self._array
             raise LeakedTracerError(
                 at_user_line(f"a state that was made inside the {home.what} is used outside of it: return it from the traced function instead")
             )
