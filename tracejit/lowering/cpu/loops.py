@@ -309,7 +309,7 @@ class While(_Loop):
 
     @staticmethod
     def write(code, f: Function, step: Routine, operands: Sequence[Value], results: Sequence[Value]) -> Value:
-        limit = step.node.params.get("limit")
+        limit = step.node.params["limit"]
         p, test, plan = step.node.params, plan_of(step.node.params["cond"], {}), While._plan(step.node)
         types, source = [t.strong for t in p["body"].out_types], While._source(step.node)
         for_cond, for_body, state = parts(operands, p["cond_consts"], p["body_consts"])

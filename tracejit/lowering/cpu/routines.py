@@ -13,10 +13,10 @@ Loops and branches have those but `write`; `overwrites(node)`, the pairs (operan
 from __future__ import annotations
 
 from ...ir import ArrayType, Node
-from . import lapack, loops, pocketfft
+from . import lapack, loops, pocketfft, tape
 
 LIBRARIES = {"lapack": lapack, "fft": pocketfft}
-LOOPS = {"scan": loops.Scan, "while": loops.While, "switch": loops.Switch}
+LOOPS = {"scan": loops.Scan, "while": loops.While, "sweeps": tape.Sweeps, "switch": loops.Switch}
 ALL = LIBRARIES | LOOPS
 
 
