@@ -6,6 +6,7 @@ from .control import associative_scan, cond, fori_loop, map, scan, switch, while
 from .custom import SymbolicZero, custom
 from .custom_jvp_vjp import custom_jvp, custom_vjp
 from .differentiation import grad, hessian, hvp, jacfwd, jacrev, jvp, linear_transpose, linearize, stop_gradient, value_and_grad, vjp
+from .implicit import custom_linear_solve, custom_root, fixed_point
 from .linear_call import linear_call
 from .recording import ShapeDtype, eval_shape, trace
 from .vectorization import vmap
@@ -14,6 +15,7 @@ __all__ = [
     "associative_scan",
     "clear_caches",
     "cond",
+    "fixed_point",
     "fori_loop",
     "map",
     "scan",
@@ -23,6 +25,8 @@ __all__ = [
     "SymbolicZero",
     "custom",
     "custom_jvp",
+    "custom_linear_solve",
+    "custom_root",
     "custom_vjp",
     "eval_shape",
     "grad",

@@ -163,8 +163,8 @@ class custom:
     >>> @tj.custom(vjp=(lambda x: (np.log1p(np.exp(x)), x), lambda x, ct: (ct / (1 + np.exp(-x)),)))
     ... def softplus(x):
     ...     return np.log1p(np.exp(x))
-    >>> tj.grad(softplus)(1000.0), tj.jvp(softplus, (0.0,), (1.0,))[1]
-    (np.float64(1.0), np.float64(0.5))
+    >>> tj.grad(softplus)(0.0), tj.jvp(softplus, (0.0,), (1.0,))[1]
+    (np.float64(0.5), np.float64(0.5))
     """
 
     # State lives in slots: functions that wrap this one take over what is in its `__dict__`.

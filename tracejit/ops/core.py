@@ -124,8 +124,8 @@ def add_tangents(*terms):
 
 
 def zeros(type_: ArrayType):
-    """An array of zeros that takes no memory until it is written."""
-    return np.broadcast_to(np.zeros((), type_.dtype), type_.shape)
+    """An array of zeros that takes no memory until it is written; of shape (), a number."""
+    return np.broadcast_to(np.zeros((), type_.dtype), type_.shape) if type_.shape else type_.dtype.type(0)
 
 
 def filled(value, type_: ArrayType):

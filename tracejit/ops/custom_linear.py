@@ -65,15 +65,20 @@ def derived(backward: Direction, x_types: tuple[ArrayType, ...], ct_types: tuple
         graph, outside = backward.graph([*map(type_of, residuals), *ct_types], len(residuals), x_types)
         values = dict(zip(graph.inputs, [*residuals, *(zeros(t) for t in ct_types), *outside]))
         places = range(len(residuals), len(residuals) + len(ct_types))
-        _require_linear(graph, places, backward.what)
+        require_linear(graph, places, backward.what, "in the cotangents", _INSTEAD)
         _, linear = linearize(graph, values, places, backward.what)
         return transpose_graph(linear.graph, len(ct_types), linear.residuals, [xs[i] for i in linear.reached])
 
     return Direction(forward, f"forward mode of {backward.what}")
 
 
-def _require_linear(graph: Graph, places: Sequence[int], what: str) -> None:
-    """Raise `TypeError` where the derivative of a graph with respect to some inputs depends on them."""
+_INSTEAD = (
+    ", so that the derivative in forward mode cannot be derived from it: give a `jvp` rule too, or use reverse mode alone (`grad`, `vjp`, `jacrev`)"
+)
+
+
+def require_linear(graph: Graph, places: Sequence[int], what: str, where: str, instead: str = "") -> None:
+    """Raise `TypeError` where the derivative of a graph with respect to the inputs in these places depends on them."""
 
     def find():
         def function(*args):
@@ -85,16 +90,11 @@ def _require_linear(graph: Graph, places: Sequence[int], what: str) -> None:
         for node in read.nodes:
             if any(a in moving for a in node.inputs):
                 return f"it goes through {node.op.name} at {node.source}"
-        return "its derivative depends on the cotangent" if any(a in moving for a in read.outputs) else ""
+        return "its derivative depends on where it is taken" if any(a in moving for a in read.outputs) else ""
 
     reason = graph.derived(("linear in", tuple(places)), find)
     if reason:
-        raise TypeError(
-            at_user_line(
-                f"{what} is not linear in the cotangents ({reason}), so that the derivative in forward mode cannot be derived from it: "
-                "give a `jvp` rule too, or use reverse mode alone (`grad`, `vjp`, `jacrev`)"
-            )
-        )
+        raise TypeError(at_user_line(f"{what} is not linear {where} ({reason}){instead}"))
 
 
 def _run(xp, *args, residuals, forward, backward, out_types):
