@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 
 import numpy as np
 import pytest
@@ -297,3 +298,18 @@ def test_signalling_values_pass_through_movement():
     (got,) = compiled(lambda x: np.concatenate([x[::-1], np.pad(x, 1)]), x)
     want = np.concatenate([x[::-1], np.pad(x, 1)])
     assert got.tobytes() == want.tobytes()
+
+
+def test_a_function_that_is_used_often_is_written_once():
+    """Unrolled loops call one copy of an elementary function, in place of a copy for each step."""
+
+    def recurrence(x):
+        for i in range(40):
+            x = np.sin(x) + np.exp(-0.1 * i * x)
+        return x
+
+    x = np.array([0.3, -2.0, 5.0])
+    np.testing.assert_allclose(tj.jit(recurrence)(x), recurrence(x), rtol=1e-13)
+    text = Program(record_types(recurrence, "test", (x,), {}).graph).segments.text
+    assert len(re.findall("define internal .* @elementary_sin", text)) == 1
+    assert text.count("@elementary_sin") > 20

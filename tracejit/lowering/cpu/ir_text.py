@@ -9,6 +9,7 @@ An instruction without side effects is written once per dominating path: asking 
 
 import re
 import struct
+from collections import Counter
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
@@ -94,6 +95,8 @@ class Module:
         self._declarations: dict[str, str] = {}
         self._constants: dict[str, str] = {}  # contents -> name
         self.functions: list[Function] = []
+        self.uses: Counter[str] = Counter()  # of elementary functions, by name and type
+        self.shared: dict[str, Function] = {}  # the functions that hold the code of those that are used often
 
     def declare(self, name: str, result: str, arguments: Sequence[str], attributes: str = "") -> None:
         """Declare an external function or an intrinsic; again with the same name does nothing."""
