@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+
+import tracejit as tj
 from numpy import s_
 
 import tracejit.numpy  # noqa: F401

@@ -472,7 +472,7 @@ def _close(got, expected):
 def test_what_the_number_of_elements_decides_is_refused():
     for use in (len, list, np.sort, np.asarray, lambda y: y[0], lambda y: y.shape, lambda y: y + np.ones(2), lambda y: np.concatenate([y, y])):
         with pytest.raises(TypeError, match=r"np\.where"):
-            tj.jit(lambda x: use(x[x > 0]))(np.ones(3))
+            tj.jit(tj.vmap(lambda x: use(x[x > 0])))(np.ones((2, 3)))
 
 
 # ------------------------------------------------------------------------------------------------------------------ arguments of jit

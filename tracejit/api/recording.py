@@ -14,7 +14,7 @@ from ..errors import TracerConversionError, at_user_line
 from ..ir import ArrayType, Graph
 from ..ir.graph import live_nodes
 from ..ir.types import refusal
-from ..trace import Trace, Tracer, type_of
+from ..trace import Trace, Tracer, dispatch, type_of
 from ..trace.constants import is_constant, released
 from ..trace.creation import tracing
 from ..trace.guards import Guards
@@ -144,8 +144,8 @@ def record(
             tracers = [trace.input(t) for t in flat]
         begin = [t.atom for t in tracers]
         try:
-            with tracing(trace, f):
-                out = f(*structure.unflatten(tracers))
+            with tracing(trace, f) as traced:
+                out = traced(*structure.unflatten(tracers))
         except ValueError as error:
             # `array[i] = x` hides the refusal of a traced x behind "setting an array element with a sequence".
             if isinstance(error.__cause__, TracerConversionError):
@@ -156,6 +156,7 @@ def record(
             out, given_aside = _split_aux(out, f, what)
             aux = tree.map(lambda leaf: outside_value(trace, leaf), given_aside)
         leaves, out_structure = tree.flatten(out)
+        leaves = [dispatch.operators["settled"](x) for x in leaves]
         check_result(leaves, out, f, what)
         made_here = _made_here(trace, tracers, leaves)
         written = tuple(i for i, t in enumerate(tracers) if t.atom is not begin[i]) if keep_writes else ()

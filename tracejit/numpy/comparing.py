@@ -18,10 +18,8 @@ _none = np._NoValue
 
 @implements(np.where)
 def where(condition, x=None, y=None, /):
-    """As `numpy.where`; with the condition alone its values must be known, since they decide the shape."""
+    """As `numpy.where`; with the condition alone as `nonzero`."""
     if x is None and y is None:
-        if not condition.owner.knows(condition.atom):
-            raise TypeError(at_user_line("np.where(condition) of a traced condition has no known size: use np.where(condition, x, y)"))
         return nonzero(condition)
     if x is None or y is None:
         raise ValueError(at_user_line("either both or neither of x and y should be given"))

@@ -1,6 +1,7 @@
 """Boolean masks whose values are not known while tracing: `x[mask] = v`.
 
-How many elements a mask holds decides no shape here: every element of x is looked at, and takes its new value where the mask holds.
+How many elements a mask holds decides no shape in a write: every element of x is looked at, and takes its new value where the mask holds.  What needs
+the number (`np.nonzero`, the length of `x[mask]`) asks for it, as Python's `int` does: under `jit` a guard remembers the answer.
 """
 
 from __future__ import annotations
@@ -9,11 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import at_user_line
+from ..errors import TracerBoolError, TracerConversionError, at_user_line
 from ..ir import is_inexact
 from ..ir.types import BOOL, INT
 from ..ops import cumulative, movement
 from ..ops import elementwise as ops
+from ..ops.indexing import positions_along, scatter_add
 from ..ops.core import zeros
 from ..trace import Tracer
 from .promotion import cast
@@ -80,25 +82,43 @@ def _axes(items: tuple) -> int:
     return sum(item is None or isinstance(item, slice) for item in items)
 
 
-def choose(whole, mask, value, front: int):
-    """`whole` with `value` where the mask holds. Raises `TypeError` where the rows of the value cannot be matched with the elements of the mask."""
+def choose(whole, mask, value, front: int, first: bool = False):
+    """`whole` with `value` where the mask holds; of the rows of the value all must be used, or only the `first` ones. Raises `TypeError` where the rows of the value cannot be matched with the elements of the mask."""
     back = whole.ndim - mask.ndim - front
     if value.ndim > back and value.shape[value.ndim - back - 1] != 1:
-        value = _in_order(value, mask, front, back)
+        value = _in_order(value, mask, front, back, first)
     elif value.ndim > back:
         value = movement.reshape(value, shape=value.shape[: value.ndim - back - 1] + (1,) * mask.ndim + value.shape[value.ndim - back :])
     column = movement.reshape(mask, shape=(*mask.shape, *(1,) * back))
     return ops.select(*(movement.broadcast_to(v, shape=whole.shape) for v in (column, cast(value, whole.dtype), whole)))
 
 
-def _in_order(value, mask, front: int, back: int):
+def _in_order(value, mask, front: int, back: int, first: bool):
     """The rows of `value`, one for each element that the mask holds, each at the place of its element."""
     if front or value.ndim != back + 1:
         raise TypeError(at_user_line("x[..., mask] = rows has no traced form for a traced mask that is not in front: use np.where on whole arrays"))
     from .indexing import getitem
 
-    rows = getitem(value, (places_of(mask),))
+    n = value.shape[0]
+    if not first:
+        count = _count(mask)
+        if count is not None and count != n:
+            said = f"NumPy boolean array indexing assignment cannot assign {n} input values to the {count} output values where the mask is true"
+            raise ValueError(at_user_line(said))
+    if not n:
+        return movement.broadcast_to(value.dtype.type(0), shape=(*mask.shape, *value.shape[1:]))
+    places = places_of(mask)
+    taken = movement.reshape(mask, shape=(mask.size,))
+    rows = getitem(value, (ops.select(taken, places, movement.broadcast_to(np.int64(0), shape=places.shape)),))
     return movement.reshape(rows, shape=(*mask.shape, *rows.shape[1:]))
+
+
+def _count(mask) -> int | None:
+    """How many elements a mask holds; None where that has no answer while it is traced."""
+    try:
+        return int(np.sum(mask))
+    except (TracerBoolError, TracerConversionError):
+        return None
 
 
 def places_of(mask):
@@ -107,3 +127,24 @@ def places_of(mask):
     if not mask.size:
         return flat
     return ops.subtract(cumulative.cumsum(flat, axis=0, reverse=False), flat)
+
+
+def held(mask, what: str):
+    """The positions in C order of the elements that a traced mask holds: int64[n], where n is asked of the mask. Raises `TypeError` where it has no
+    answer; `what` names the result there."""
+    flat = movement.reshape(mask, shape=(mask.size,))
+    n = _count(flat)
+    if n is None:
+        raise TypeError(
+            at_user_line(
+                f"{what} depends on how many elements a traced mask holds, which is not known while it is traced: "
+                f"use np.where(mask, x, other) on whole arrays, or `size=` of the functions in `tracejit.numpy`"
+            )
+        )
+    if not n:
+        return np.zeros(0, INT)
+    # Each held element writes its position into its place; the others write behind the end.
+    places = ops.select(flat, places_of(mask), movement.broadcast_to(np.int64(mask.size), shape=(mask.size,)))
+    line = movement.broadcast_to(np.int64(0), shape=(mask.size + 1,))
+    written = scatter_add(line, positions_along(flat, (mask.size,), 0), places, axes=(0,), mode="raise")
+    return written[:n]

@@ -4,7 +4,9 @@
     total = x[x > 0].sum()
 
 A `Selection` keeps the whole array and the mask.  Elementwise functions work on the whole, sums and extrema leave out what the mask does not hold,
-and an assignment through the same mask takes each element to its place.  What needs the number of elements is refused: see `np.where`.
+and an assignment through the same mask takes each element to its place: however many elements there are, one compiled program does it.  What needs
+their number (`len`, an index, a function that is not elementwise) asks for it, which is a guard under `jit`; from then on the selection is an array of
+that many elements.
 """
 from __future__ import annotations
 
@@ -13,20 +15,32 @@ from typing import Any
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
+from .. import tree
 from ..errors import at_user_line
 from ..trace import Tracer
-from .masks import choose, places_of
+from .masks import choose, held, places_of
+from .register import operator
 
 
 class Selection(NDArrayOperatorsMixin):
     """The elements of `whole` where `mask`, which lies over its axes from `front` on, holds."""
 
-    __slots__ = ("whole", "mask", "front")
+    __slots__ = ("whole", "mask", "front", "_array")
     __array_priority__ = 2000.0
     __hash__ = None
 
     def __init__(self, whole: Any, mask: Any, front: int):
         self.whole, self.mask, self.front = whole, mask, front
+        self._array = None
+
+    def array(self, what: str = "the shape of x[mask]"):
+        """The elements as an array of their number. Raises `TypeError` where that is not known."""
+        if self._array is None:
+            whole, mask = self.whole, self.mask
+            behind = whole.shape[self.front + mask.ndim :]
+            lines = np.reshape(whole, (*whole.shape[: self.front], mask.size, *behind))
+            self._array = np.take(lines, held(mask, what), axis=self.front)
+        return self._array
 
     @property
     def dtype(self) -> np.dtype:
@@ -56,47 +70,55 @@ class Selection(NDArrayOperatorsMixin):
 
     # -- elementwise
     def __array_ufunc__(self, ufunc, method, *inputs, **kwargs):
-        if method != "__call__":
-            return self._refuse(f"np.{ufunc.__name__}.{method}")
         out = kwargs.pop("out", (None,))[0]
-        whole = ufunc(*map(self._whole_of, inputs), **kwargs)
+        if method != "__call__" or not all(map(self._fits, inputs)):
+            result = getattr(ufunc, method)(*map(_array_of, inputs), **kwargs)
+        else:
+            result = Selection(ufunc(*[x.whole if type(x) is Selection else x for x in inputs], **kwargs), self.mask, self.front)
         if out is None:
-            return Selection(whole, self.mask, self.front)
-        if type(out) is not Selection or not np.can_cast(whole.dtype, out.dtype, "same_kind"):
-            said = f"Cannot cast ufunc {ufunc.__name__!r} output from {whole.dtype!r} to {out.dtype!r} with casting rule 'same_kind'"
+            return result
+        if type(out) is not Selection or not np.can_cast(result.dtype, out.dtype, "same_kind"):
+            said = f"Cannot cast ufunc {ufunc.__name__!r} output from {result.dtype!r} to {out.dtype!r} with casting rule 'same_kind'"
             raise TypeError(at_user_line(said))
-        out.whole = whole.astype(out.dtype)
+        result = result.astype(out.dtype)
+        if type(result) is Selection:
+            out.whole, out._array = result.whole, None
+        else:
+            out[...] = result
         return out
 
-    def _whole_of(self, operand: Any):
+    def _fits(self, operand: Any) -> bool:
+        """Whether an operation with the operand can be done on the whole array."""
         if type(operand) is Selection:
-            if not self.same_places(operand.mask) or operand.front != self.front or operand.whole.ndim != self.whole.ndim:
-                self._refuse("an operation on the elements of two masks")
-            return operand.whole
-        if np.ndim(operand) > self.whole.ndim - self.front - self.mask.ndim:
-            self._refuse("an operation with an array that has as many rows as the mask has elements")
-        return operand
+            same = self.same_places(operand.mask) and operand.front == self.front and operand.whole.ndim == self.whole.ndim
+            return same and operand._array is None
+        return np.ndim(operand) <= self.whole.ndim - self.front - self.mask.ndim
 
     def astype(self, dtype, *args, **kwargs):
         """As `numpy.ndarray.astype`."""
+        if self._array is not None:
+            return self._array.astype(dtype, *args, **kwargs)
         return Selection(self.whole.astype(dtype, *args, **kwargs), self.mask, self.front)
 
     def copy(self, order="C"):
         """As `numpy.ndarray.copy`."""
-        return Selection(self.whole.copy(), self.mask, self.front)
+        return Selection(self.whole.copy(), self.mask, self.front) if self._array is None else self._array.copy()
 
     # -- over all elements
     def __array_function__(self, func, types, args, kwargs):
         method = _METHODS.get(func)
         extra = {name: value for name, value in kwargs.items() if value is not None and value is not np._NoValue}
-        return self._refuse(f"np.{func.__name__}") if method is None else method(*args, **extra)
+        whole = self._array is None and args[0] is self and self._over(extra.get("axis")) is not None and not extra.keys() - {"axis"}
+        if method is not None and whole:
+            return method(*args, **extra)
+        return func(*tree.map(_array_of, args, is_leaf=_is_selection), **tree.map(_array_of, kwargs, is_leaf=_is_selection))
 
-    def _over(self, axis) -> tuple[int, ...]:
-        """The axes of the whole array to go over: all, or those that the mask lies over."""
+    def _over(self, axis) -> tuple[int, ...] | None:
+        """The axes of the whole array to go over: all, or those that the mask lies over; None where it is others."""
         if axis is None:
             return tuple(range(self.whole.ndim))
         if axis != self.front and axis != self.front - self.ndim:
-            self._refuse("a reduction over axes other than that of the elements")
+            return None
         return tuple(range(self.front, self.front + self.mask.ndim))
 
     def _kept(self, otherwise):
@@ -143,43 +165,48 @@ class Selection(NDArrayOperatorsMixin):
         """The smallest; the dtype's largest of no elements, where NumPy would raise."""
         return np.min(self._kept(_end(self.dtype, 1)), axis=self._over(axis))
 
-    # -- what needs their number
-    @property
-    def shape(self):
-        return self._refuse("the shape of x[mask]")
-
-    def __len__(self) -> int:
-        return self._refuse("len(x[mask])")
-
-    def __getitem__(self, index):
-        return self._refuse("an index of x[mask]")
-
-    def __setitem__(self, index, value):
-        self._refuse("an assignment into x[mask]")
-
-    def __iter__(self):
-        return self._refuse("iteration over x[mask]")
-
-    def __array__(self, dtype=None, copy=None):
-        return self._refuse("an array of x[mask]")
-
-    def _refuse(self, what: str):
-        raise TypeError(
-            at_user_line(
-                f"{what} depends on how many elements a traced mask holds, which is not known while it is traced: "
-                f"use np.where(mask, x, other) on whole arrays"
-            )
-        )
-
     def rows(self):
         """The elements in order, then those that the mask does not hold: as many as there are places."""
-        if self.front:
-            self._refuse("a move from one mask to another")
         count = self.mask.size
         lines = np.reshape(self.whole, (count, *self.whole.shape[self.mask.ndim :]))
-        held = np.reshape(self.mask, (count,))
-        places = np.where(held, places_of(self.mask), np.sum(held) + places_of(~self.mask))
+        taken = np.reshape(self.mask, (count,))
+        places = np.where(taken, places_of(self.mask), np.sum(taken) + places_of(~self.mask))
         return lines[np.argsort(places)]
+
+    # -- what needs their number
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.array().shape
+
+    def __len__(self) -> int:
+        return len(self.array("len(x[mask])"))
+
+    def __getitem__(self, index):
+        return self.array("an index of x[mask]")[index]
+
+    def __setitem__(self, index, value):
+        self.array("an assignment into x[mask]")[index] = _array_of(value)
+
+    def __iter__(self):
+        return iter(self.array("iteration over x[mask]"))
+
+    def __array__(self, dtype=None, copy=None):
+        return self.array("an array of x[mask]").__array__(dtype, copy)
+
+    def __getattr__(self, name: str):
+        if name.startswith("_"):
+            raise AttributeError(f"elements of a traced array have no attribute {name!r}")
+        return getattr(self.array(f"x[mask].{name}"), name)
+
+
+def _is_selection(x: Any) -> bool:
+    return type(x) is Selection
+
+
+@operator("settled")
+def _array_of(x: Any) -> Any:
+    """Anything as it leaves a trace or goes into a function that needs its shape."""
+    return x.array() if type(x) is Selection else x
 
 
 def _end(dtype: np.dtype, sign: int):
@@ -197,6 +224,8 @@ _METHODS = {
 
 def write_selected(whole, mask, selection: Selection, front: int):
     """`whole` with the selected elements where the mask holds."""
-    if selection.same_places(mask) and selection.front == front and selection.whole.shape == whole.shape:
+    if selection._array is None and selection.same_places(mask) and selection.front == front and selection.whole.shape == whole.shape:
         return np.where(selection.spread(), selection.whole.astype(whole.dtype), whole)
-    return choose(whole, mask, selection.rows(), front)
+    if selection._array is not None or selection.front:
+        return choose(whole, mask, selection.array(), front)
+    return choose(whole, mask, selection.rows(), front, first=True)

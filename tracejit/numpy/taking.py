@@ -6,16 +6,17 @@ import operator as python_operator
 import numpy as np
 
 from ..errors import at_user_line
-from ..ir.types import INT
+from ..ir.types import BOOL, INT
 from ..ops import elementwise as ops
 from ..ops import movement
 from ..ops.indexing import gather
 from ..trace import Tracer
 from .axes import axis_index
 from .constants import positions
-from .joining import concatenate
+from .joining import concatenate, stack
+from .masks import held
 from .promotion import as_array, cast, promote
-from .register import implements, refuse, static
+from .register import implements, known, refuse, static
 from .shaping import broadcast_to, lined, moveaxis, part, ravel
 
 
@@ -94,41 +95,54 @@ def choose(a, choices, out=None, mode="raise"):
     return gather(stacked, *at, axes=tuple(range(len(shape) + 1)), mode="raise")
 
 
-def _known_positions(condition, function: str) -> tuple[np.ndarray, ...]:
-    return np.nonzero(np.asarray(static(condition, function, "condition")))
+def _positions(condition, function: str) -> tuple:
+    """Where the elements are not zero, one array of positions for each axis. The number of those of a traced array is asked of it."""
+    values = known(condition)
+    if values is not None:
+        return np.nonzero(np.asarray(values))
+    if not condition.ndim:
+        raise ValueError(at_user_line("Calling nonzero on 0d arrays is not allowed. Use np.atleast_1d(scalar).nonzero() instead."))
+    mask = condition if condition.dtype == BOOL else ops.not_equal(condition, condition.dtype.type(0))
+    line = held(mask, function)
+    places = []
+    for n in reversed(condition.shape[1:]):
+        places.append(ops.remainder(line, np.int64(n)))
+        line = ops.floor_divide(line, np.int64(n))
+    return (line, *reversed(places))
 
 
 @implements(np.compress)
 def compress(condition, a, axis=None, out=None):
-    """As `numpy.compress`; the condition must be known while tracing."""
+    """As `numpy.compress`; of a traced condition the number of elements that hold is asked."""
     refuse("np.compress", out=out)
     if np.ndim(condition) != 1:
         raise ValueError(at_user_line("condition must be a 1-d array"))
-    return take(a, _known_positions(condition, "np.compress")[0], axis)
+    return take(a, _positions(condition, "np.compress")[0], axis)
 
 
 @implements(np.extract)
 def extract(condition, arr):
-    """As `numpy.extract`; the condition must be known while tracing."""
-    return take(arr, np.flatnonzero(np.asarray(static(condition, "np.extract", "condition"))))
+    """As `numpy.extract`; of a traced condition the number of elements that hold is asked."""
+    return take(ravel(arr), _positions(ravel(condition), "np.extract")[0])
 
 
 @implements(np.nonzero)
 def nonzero(a):
-    """As `numpy.nonzero`, for values that are known while tracing: the size of the result depends on them."""
-    return _known_positions(a, "np.nonzero")
+    """As `numpy.nonzero`; of a traced array the number of elements that are not zero is asked: it decides the shape of the result."""
+    return _positions(a, "np.nonzero")
 
 
 @implements(np.flatnonzero)
 def flatnonzero(a):
-    """As `numpy.flatnonzero`, for values that are known while tracing."""
-    return _known_positions(ravel(a), "np.flatnonzero")[0]
+    """As `numpy.flatnonzero`; see `nonzero`."""
+    return _positions(ravel(a), "np.flatnonzero")[0]
 
 
 @implements(np.argwhere)
 def argwhere(a):
-    """As `numpy.argwhere`, for values that are known while tracing."""
-    return np.argwhere(np.asarray(static(a, "np.argwhere", "a")))
+    """As `numpy.argwhere`; see `nonzero`."""
+    places = _positions(a, "np.argwhere")
+    return stack(places, axis=1) if places else np.argwhere(known(a))
 
 
 # -- moving round

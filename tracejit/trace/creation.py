@@ -19,7 +19,8 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from types import FunctionType
+from functools import partial
+from types import CellType, FunctionType
 from typing import Any
 
 import numpy as np
@@ -44,6 +45,8 @@ _OF_LISTS = (
     "linalg.norm", "linalg.det", "linalg.inv", "linalg.solve",
 )  # fmt: skip
 _OF_LISTS_OF_ARRAYS = ("concatenate", "stack", "vstack", "hstack", "dstack", "column_stack")
+_BY_INDEXING = ("r_", "c_", "mgrid", "ogrid")  # objects: `np.r_[x, 0]`
+_ELSEWHERE = ("fft.fftfreq", "fft.rfftfreq")
 _ONE_NUMBER = {"zeros": 0, "ones": 1, "empty": 0, "zeros_like": 0, "ones_like": 1, "empty_like": 0}
 _SAME_OBJECT = ("asarray", "asanyarray", "ascontiguousarray", "asfortranarray")  # of a proxy they return the proxy itself
 
@@ -72,11 +75,35 @@ def _created(name: str, original: Callable, args: tuple, kwargs: dict[str, Any])
         return _same_object(args, kwargs)
     if name in _SAME_OBJECT:
         return dispatch.operators["array"](args[0], args[1] if len(args) > 1 else kwargs.get("dtype"))
+    if name == "arange":
+        # Its length is decided by its bounds: whole numbers can be asked for, as `range` asks.
+        return _created(name, original, tuple(map(_asked, args)), {key: _asked(x) for key, x in kwargs.items()})
     if name in ("array", "full"):
         return as_new(dispatch.operators[name](*args, **kwargs), *args)
     if name in _OF_LISTS_OF_ARRAYS:
         return original(list(map(_of_list, args[0])), *args[1:], **kwargs)
     return original(*map(_of_list, args), **kwargs)
+
+
+def _asked(x: Any) -> Any:
+    return int(x) if type(x) is Tracer and x.dtype.kind in "iu" else x.__array__() if type(x) is Tracer else x
+
+
+class _Indexed:
+    """What `np.r_`, `np.c_`, `np.mgrid` and `np.ogrid` are while functions are traced."""
+
+    def __init__(self, name: str, original: Any):
+        self._name, self._original = name, original
+
+    def __getattr__(self, attribute: str) -> Any:
+        return getattr(self._original, attribute)
+
+    def __getitem__(self, key: Any) -> Any:
+        if not active_traces() or not config.trace_creation or in_library(sys._getframe(1).f_code.co_filename):
+            return self._original[key]
+        if known(key):
+            return _proxies(self._name, self._original[plain(key)])
+        return dispatch.operators[self._name][key]
 
 
 def _of_list(x: Any) -> Any:
@@ -108,11 +135,16 @@ _wrappers: dict[int, tuple[Callable, Callable]] = {}  # by identity of NumPy's f
 _namesakes: dict[str, list[str]] = {}  # by SciPy's module: the names of its functions that have wrappers
 _in_numpy: list[tuple[dict[str, Any], str, Callable, Callable]] = []
 _swapped: list[tuple[dict[str, Any], str, Callable, Callable]] = []
+_swapped_cells: list[tuple[CellType, Callable, Callable]] = []
 _holders: dict[int, tuple[int, list[str]]] = {}  # by identity of a module's globals: their number, and which of them are creation functions
 
 
 def _make_wrappers() -> None:
-    for name in (*NAMES, *_OF_LISTS, *_OF_LISTS_OF_ARRAYS):
+    for name in _BY_INDEXING:
+        original = getattr(np, name)
+        _wrappers[id(original)] = original, _Indexed(name, original)
+        _in_numpy.append((np.__dict__, name, *_wrappers[id(original)]))
+    for name in (*NAMES, *_ELSEWHERE, *_OF_LISTS, *_OF_LISTS_OF_ARRAYS):
         space, _, attribute = name.rpartition(".")
         module = getattr(np, space) if space else np
         original = getattr(module, attribute)
@@ -178,17 +210,49 @@ def _swap_globals(space: dict[str, Any], names) -> None:
             _swapped.append((space, name, *found))
 
 
+def _swap_cells(f: Any) -> None:
+    """The variables around a function that hold creation functions: `from numpy import zeros` in the function outside, and the function that is
+    traced itself, as in `grad(scipy.special.logsumexp)`, which the wrappers of this package hold."""
+    while type(f) is FunctionType:
+        for cell in f.__closure__ or ():
+            try:
+                held = cell.cell_contents
+            except ValueError:  # a variable that has no value yet
+                continue
+            stand_in = _stand_in(held)
+            if stand_in is not held:
+                cell.cell_contents = stand_in
+                _swapped_cells.append((cell, held, stand_in))
+        f = getattr(f, "__wrapped__", None)
+
+
+def _stand_in(f: Any) -> Any:
+    """The wrapper of a creation function or of a function of SciPy, also in a partial application; anything else as it is."""
+    if type(f) is partial:
+        function = _stand_in(f.func)
+        return f if function is f.func else partial(function, *f.args, **f.keywords)
+    found = _wrappers.get(id(f))
+    return methods.stand_in(f) if found is None else found[1]
+
+
 def _swap_out() -> None:
     for space, name, original, wrapper in _swapped:
         if space.get(name) is wrapper:
             space[name] = original
+    for cell, original, wrapper in _swapped_cells:
+        if cell.cell_contents is wrapper:
+            cell.cell_contents = original
     _swapped.clear()
+    _swapped_cells.clear()
     methods.swap_out()
 
 
 @contextmanager
-def tracing(trace, f: Any) -> Iterator[None]:
-    """While it runs, `trace` is the innermost active trace of this thread, and NumPy's creation functions make constant proxies."""
+def tracing(trace, f: Any) -> Iterator[Any]:
+    """While it runs, `trace` is the innermost active trace of this thread, and NumPy's creation functions make constant proxies.
+
+    Gives the function to call: `f`, or what stands for it where it is such a function itself.
+    """
     global _running
     traces = active_traces()
     function = innermost(f)
@@ -202,12 +266,14 @@ def tracing(trace, f: Any) -> Iterator[None]:
                 adopt(function)
             for space in globals_behind(f):
                 _swap_globals(space, [name for name, value in list(space.items()) if id(value) in _wrappers])
+            _swap_cells(f)
+            f = _stand_in(f)
     outer = [t.inner for t in traces]
     for t in traces:
         t.inner = trace
     traces.append(trace)
     try:
-        yield
+        yield f
     finally:
         traces.pop()
         for t, inner in zip(traces, outer):
