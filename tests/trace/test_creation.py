@@ -303,3 +303,27 @@ def test_code_without_a_module_that_is_called_from_elsewhere(reach):
     assert tj.grad(reach(space))(2.0) == 3.0
     assert tj.jit(reach(space))(2.0) == 6.0
     assert space["zeros"] is np.zeros
+
+
+def test_arrays_made_by_indexing():
+    def f(x):
+        grid = np.mgrid[0:3, 0:2] * 1.0
+        grid[0, 0, 0] = x[0]
+        line = np.ogrid[0:3] * 1.0
+        line[0] = x[1]
+        frequencies = np.fft.fftfreq(4)
+        frequencies[1] = x[2]
+        known = np.r_[1:4, 2]
+        known[0] = 5
+        joined = np.r_[x, 0, 1.5, 0:3], np.c_[np.ones(3), x], np.r_["1,2,0", x, x], np.c_[x, x, x], np.c_[x[None], 1.0]
+        stacked = [np.r_[f"0,3,{k}", x[:, None], np.ones((3, 1))] for k in (-2, -1, 0, 1)]
+        return grid, line, frequencies, known, *joined, *stacked
+
+    x = np.array([1.0, 2.0, 3.0])
+    for found, expected in zip(tj.jit(f)(x), f(x), strict=True):
+        assert found.dtype == expected.dtype
+        np.testing.assert_array_equal(found, expected)
+    gradient = tj.grad(lambda x: sum([part.sum() for part in f(x)]))(x)
+    np.testing.assert_array_equal(gradient, 13.0)
+    with pytest.raises(ValueError, match="directive 'r'"):
+        tj.grad(lambda x: np.r_["r", x].sum())(x)

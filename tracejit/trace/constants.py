@@ -18,7 +18,7 @@ import numpy as np
 from ..errors import TracerConversionError, at_user_line
 from ..ir import ArrayType, supported
 from .tracer import Tracer
-from .views import link
+from .views import link, root, stay_inside
 
 
 class Constant:
@@ -128,6 +128,8 @@ def known(x: Any) -> bool:
         return x.owner is CONSTANTS
     if kind is dict:
         return all(map(known, x.values()))
+    if kind is slice:
+        return known(x.start) and known(x.stop) and known(x.step)
     return all(map(known, x)) if kind is tuple or kind is list else True
 
 
@@ -164,6 +166,7 @@ _ALONE = _references(_proxy(np.empty(1)))
 def writable_value(x: Tracer) -> np.ndarray:
     """The value of a constant proxy to write into: its own array where nobody else refers to that, so that a loop that fills a buffer copies it once
     and not in each step; else a copy."""
+    stay_inside(root(x), x)
     value = x.atom.value
     mine = value.flags.writeable and value.base is None
     del value
