@@ -2,9 +2,11 @@
 
 import subprocess
 import sys
+from functools import partial
 
 import numpy as np
 import pytest
+import scipy.special as sp
 import scipy.stats as st
 
 import tracejit as tj
@@ -217,10 +219,37 @@ def test_what_has_no_traced_form_says_so():
             tj.jit(call)(np.ones(3))
 
 
+def test_methods_that_are_traced_themselves():
+    x = np.array([0.3, 1.2])
+    same(tj.jit(st.norm.cdf)(x), st.norm.cdf(x))
+    same(tj.vmap(partial(st.norm.cdf, scale=2.0))(x), st.norm.cdf(x, scale=2.0))
+    assert tj.grad(st.norm.logpdf)(1.5) == -1.5
+    same(tj.jit(sp.softmax)(x), sp.softmax(x))
+    same(tj.grad(partial(sp.logsumexp, axis=0))(x), sp.softmax(x))
+
+
+def test_functions_that_the_function_outside_holds():
+    from numpy import zeros
+    from scipy.special import logsumexp
+
+    cdf = st.norm.cdf
+
+    def f(x):
+        out = zeros(2)
+        out[0], out[1] = logsumexp(x), cdf(x[0])
+        return out
+
+    x = np.array([0.3, 1.2])
+    same(tj.jit(f)(x), f(x))
+    tj.check_grads(f, (x,), order=1)
+    assert zeros is np.zeros and logsumexp is sp.logsumexp and cdf == st.norm.cdf
+
+
 def test_methods_that_were_put_aside_name_their_twins():
-    for method, twin in ((st.norm.cdf, "norm.cdf"), (st.multivariate_normal.logpdf, "multivariate_normal.logpdf")):
+    aside = [st.norm.cdf, st.multivariate_normal.logpdf]
+    for i, twin in enumerate(("norm.cdf", "multivariate_normal.logpdf")):
         with pytest.raises(TracerConversionError, match=rf"call `tracejit\.scipy\.stats\.{twin}`"):
-            tj.jit(method)(np.ones(2))
+            tj.jit(lambda x, i=i: aside[i](x))(np.ones(2))
 
 
 def test_tracing_does_not_import_scipy_stats():

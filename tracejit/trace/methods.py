@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import Callable, Mapping
+from types import MethodType
 from typing import Any
 
 NAMESAKES = {"scipy.stats": "tracejit.scipy.stats"}
@@ -30,6 +31,15 @@ def swap_in() -> None:
             if attributes.get(name) is original:
                 setattr(kind, name, wrapper)
                 _swapped.append(entry)
+
+
+def stand_in(f: Any) -> Any:
+    """The wrapper of a method that was bound before its class got it; anything else as it is."""
+    if type(f) is MethodType:
+        for _, _, _, original, wrapper in _swapped:
+            if f.__func__ is original:
+                return MethodType(wrapper, f.__self__)
+    return f
 
 
 def swap_out() -> None:
