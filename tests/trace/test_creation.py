@@ -327,3 +327,13 @@ def test_arrays_made_by_indexing():
     np.testing.assert_array_equal(gradient, 13.0)
     with pytest.raises(ValueError, match="directive 'r'"):
         tj.grad(lambda x: np.r_["r", x].sum())(x)
+
+
+def test_an_element_of_one_array_into_an_array_of_known_numbers():
+    def f(x):
+        out = np.zeros(2)
+        out[1] = x[0]
+        return out
+
+    np.testing.assert_array_equal(tj.jit(f)(np.array([3.0, 4.0])), [0, 3])
+    np.testing.assert_array_equal(tj.jacfwd(f)(np.array([3.0, 4.0])), [[0, 0], [1, 0]])

@@ -63,6 +63,10 @@ def _is_basic(index: Any) -> bool:
     return all([item is None or item is Ellipsis or isinstance(item, (int, np.integer, slice)) for item in items])
 
 
+def _same_atom(element: Any, value: Tracer) -> bool:
+    return type(element) is Tracer and element.atom is value.atom  # an element of an array of known numbers is a number
+
+
 @operator("setitem")
 def setitem(x, index, value) -> None:
     """`x[index] = value`. The value is cast to x's dtype, as in an assignment of NumPy."""
@@ -78,7 +82,7 @@ def setitem(x, index, value) -> None:
         assign(whole, as_proxy(new))
         return
     value = cast(operand(value), x.dtype)
-    if type(value) is Tracer and value.view is not None and getitem(x, index).atom is value.atom:
+    if type(value) is Tracer and value.view is not None and _same_atom(getitem(x, index), value):
         return  # the end of `x[index] += v`, which has written into this very view
     if at == 0 and is_traced_mask(index):
         new = Place(as_proxy(zeros(x.type.strong)), index).set(value)
