@@ -2,7 +2,7 @@
 
 A line of the tables below is a whole op: its NumPy function is the reference, the type rule follows from its group, and the derivative is written
 next to it in terms of the tangent `t`, the inputs and the result `y`.  What the derivative is at kinks and singular points is tested in
-tests/ops/test_hard_points.py.
+tests/gradients.
 """
 
 from __future__ import annotations
@@ -302,16 +302,16 @@ cbrt = unary("cbrt", np.cbrt, FLOATS, jvp=lambda t, x, y: t / (3 * square(y)), d
 hypot = binary("hypot", np.hypot, FLOATS, jvp=(lambda t, x, y, z: t * over(x, z), lambda t, x, y, z: t * over(y, z)), dear=True)
 
 
-# -- norms: `over` is x / r, and 0 where r is 0; `root` is sqrt with the slope 0 at 0.
+# -- norms: `over` is x / r, and 0 where r is 0 (NaN if x is); `root` is sqrt with the slope 0 at 0.
 # So the slope of a norm at the origin is the one of least norm, and its second derivative there, which has no meaning, is NaN.
 def _run_over(x, r):
-    return np.where(r == 0, np.zeros((), r.dtype), np.divide(x, r))[()]
+    return np.where(r == 0, x * np.zeros((), r.dtype), np.divide(x, r))[()]
 
 
 def _lower_over(k, xs, index):
     x, r = (a.broadcast(index) for a in xs)
     zero = k.constant(0, r.dtype)
-    return k.apply("select", k.apply("equal", r, zero), zero, k.apply("divide", x, r))
+    return k.apply("select", k.apply("equal", r, zero), k.apply("multiply", x, zero), k.apply("divide", x, r))
 
 
 over = binary(
@@ -323,7 +323,7 @@ over = binary(
     lower=_lower_over,
     dear=True,
     singular=True,
-    show=lambda x, r: f"np.where({r} == 0, 0, {x} / {r})",
+    show=lambda x, r: f"np.where({r} == 0, {x} * 0, {x} / {r})",
 )
 root = unary(
     "root", np.sqrt, jvp=lambda t, x, y: over(0.5 * t, y), lower=lambda k, xs, index: k.apply("sqrt", xs[0][index]), dear=True
@@ -331,11 +331,20 @@ root = unary(
 
 
 # -- exponentials and logarithms
+def _simplify_log(builder, x):
+    """log(logistic(v)) is -log(1 + exp(-v)): finite where the logistic function underflows, with the slope 1 there and not NaN."""
+    node = builder.produced_by(x, logistic)
+    if node is None:
+        return None
+    (opposite,) = builder.emit(negative, node.inputs, {})
+    return builder.emit(negative, builder.emit(logaddexp, (Literal(x.type.dtype.type(0)), opposite), {}), {})[0]
+
+
 _LN2, _LN10 = math.log(2.0), math.log(10.0)
 exp = unary("exp", np.exp, jvp=lambda t, x, y: t * y, dear=True)
 exp2 = unary("exp2", np.exp2, jvp=lambda t, x, y: t * (y * _LN2), dear=True)
 expm1 = unary("expm1", np.expm1, jvp=lambda t, x, y: t * (y + 1), dear=True)
-log = unary("log", np.log, jvp=lambda t, x, y: t / x, dear=True)
+log = unary("log", np.log, jvp=lambda t, x, y: t / x, simplify=_simplify_log, dear=True)
 log2 = unary("log2", np.log2, jvp=lambda t, x, y: t / (x * _LN2), dear=True)
 log10 = unary("log10", np.log10, jvp=lambda t, x, y: t / (x * _LN10), dear=True)
 log1p = unary("log1p", np.log1p, jvp=lambda t, x, y: t / (1 + x), dear=True)
