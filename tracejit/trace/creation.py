@@ -135,6 +135,7 @@ _wrappers: dict[int, tuple[Callable, Callable]] = {}  # by identity of NumPy's f
 _namesakes: dict[str, list[str]] = {}  # by SciPy's module: the names of its functions that have wrappers
 _in_numpy: list[tuple[dict[str, Any], str, Callable, Callable]] = []
 _swapped: list[tuple[dict[str, Any], str, Callable, Callable]] = []
+_SEARCHED = 100  # functions that hold each other in their closures
 _swapped_cells: list[tuple[CellType, Callable, Callable]] = []
 _holders: dict[int, tuple[int, list[str]]] = {}  # by identity of a module's globals: their number, and which of them are creation functions
 
@@ -212,18 +213,24 @@ def _swap_globals(space: dict[str, Any], names) -> None:
 
 def _swap_cells(f: Any) -> None:
     """The variables around a function that hold creation functions: `from numpy import zeros` in the function outside, and the function that is
-    traced itself, as in `grad(scipy.special.logsumexp)`, which the wrappers of this package hold."""
-    while type(f) is FunctionType:
+    traced itself, as in `grad(scipy.special.logsumexp)`, which the wrappers of this package hold. Functions held so are gone through, too."""
+    waiting, seen = [f], set()
+    while waiting:
+        f = waiting.pop()
+        if type(f) is not FunctionType or id(f) in seen or len(seen) > _SEARCHED:
+            continue
+        seen.add(id(f))
         for cell in f.__closure__ or ():
             try:
                 held = cell.cell_contents
             except ValueError:  # a variable that has no value yet
                 continue
             stand_in = _stand_in(held)
-            if stand_in is not held:
+            if stand_in is held:
+                waiting.append(held)
+            else:
                 cell.cell_contents = stand_in
                 _swapped_cells.append((cell, held, stand_in))
-        f = getattr(f, "__wrapped__", None)
 
 
 def _stand_in(f: Any) -> Any:
