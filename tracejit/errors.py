@@ -46,7 +46,8 @@ _LIBRARIES = tuple(f"{os.sep}site-packages{os.sep}{name}{os.sep}" for name in ("
 _is_library: dict[str, bool] = {}  # by file name: the test runs once per file, not once per operation
 
 
-def _library(filename: str) -> bool:
+def is_library(filename: str) -> bool:
+    """Whether a file belongs to tracejit or to the array libraries."""
     known = _is_library.get(filename)
     if known is None:
         known = filename.startswith((_PACKAGE, "<__array_function__")) or any(part in filename for part in _LIBRARIES)
@@ -59,7 +60,7 @@ def user_source() -> Source | None:
     frame = sys._getframe(1)
     while frame is not None:
         code = frame.f_code
-        if not _library(code.co_filename):
+        if not is_library(code.co_filename):
             return Source(code.co_filename, frame.f_lineno, code.co_qualname)
         frame = frame.f_back
     return None
@@ -68,7 +69,7 @@ def user_source() -> Source | None:
 def scipy_function() -> tuple[str, str] | None:
     """The function of SciPy that the user's line has called, as its public module and name; None if that line did not call SciPy."""
     frame, outermost = sys._getframe(1), None
-    while frame is not None and _library(frame.f_code.co_filename):
+    while frame is not None and is_library(frame.f_code.co_filename):
         if frame.f_globals.get("__name__", "").startswith("scipy."):
             outermost = frame
         frame = frame.f_back

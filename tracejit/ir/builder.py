@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..config import config
-from ..errors import Source, at_user_line
+from ..errors import Source
 from .graph import Atom, Graph, Literal, Node, Var, live_nodes
 from .types import ArrayType
 
@@ -59,8 +59,9 @@ class Builder:
         node = Node(op, inputs, params, outputs, source)
         self.nodes.append(node)
         if len(self.nodes) > config.max_nodes:
-            raise RuntimeError(at_user_line(f"tracing passed {config.max_nodes} operations: a Python loop is being unrolled. "
-                                            f"Raise `tracejit.config.max_nodes` if that is what you want.", source))
+            from ..unrolled import too_large  # which parses the user's file
+
+            raise too_large(config.max_nodes, source)
         for var in outputs:
             self.producer[var] = node
         return outputs

@@ -28,6 +28,7 @@ class Side:
 
     def __init__(self, what: str):
         self.trace = Trace(what)
+        self.trace.partial = True
         self.trace.claims = _everything
         self.outputs: list[Any] = []
 
@@ -76,7 +77,8 @@ def _merge(state: State, test: Tracer, orelse: Side, then: Side, wants_result: b
             continue
         if a is UNSET or b is UNSET:
             if not slot.place.internal:
-                state.notes[slot.place.name] = f"it is assigned on one side only of the branch at line {state.facts.line}, whose condition is traced"
+                line = state.facts.line
+                state.notes[slot.place.name] = f"only one side of the branch at line {line} assigns it, and its condition is traced: assign it before"
                 finishers.append((0, lambda _, slot=slot: slot.place.set(UNSET)))
                 continue
             given = la or lb

@@ -19,7 +19,7 @@ from ..trace.user_code import in_library
 from .iteration import REPLACED
 from .jumps import HELPER
 from .rewrite import Rewritten, rewrite
-from .runtime import Runtime
+from .runtime import Runtime, explain
 from .source import SourceError
 from .state import Stays
 
@@ -51,8 +51,22 @@ def lift(f: Callable) -> Callable:
         return type(f)(lift(f.__func__))
     if not callable(f):
         raise TypeError(at_user_line(f"lift expects a function, got {type(f).__qualname__}"))
-    made = _lifted(f, os.path.dirname(getattr(getattr(f, "__code__", None), "co_filename", "")), required=True)
-    return made
+    package = os.path.dirname(getattr(getattr(f, "__code__", None), "co_filename", ""))
+    return _explaining(_lifted(f, package, required=True), f)
+
+
+def _explaining(made: Callable, f: Callable) -> Callable:
+    """The lifted function, which says why a variable is not assigned where Python only says that it is not."""
+
+    @functools.wraps(f)
+    def lifted(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return made(*args, **kwargs)
+        except NameError as error:
+            explain(error)
+            raise
+
+    return lifted
 
 
 def called(package: str, f: Any) -> Any:

@@ -52,7 +52,7 @@ def range_(*bounds: Any) -> Any:
         return builtins.range(*bounds)
     start, stop = (as_index(b) if type(b) is Tracer else b for b in (start, stop))
     span = stop - start if step > 0 else start - stop
-    count = (span + (builtins.abs(step) - 1)) // builtins.abs(step)
+    count = span if step in (1, -1) else (span + (builtins.abs(step) - 1)) // builtins.abs(step)
     return Iteration(count, lambda k: start + k * step, lambda: builtins.range(*bounds))
 
 

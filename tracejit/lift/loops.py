@@ -43,6 +43,7 @@ class Turn:
 
     def __init__(self, what: str, surely: bool):
         self.trace = Trace(what)
+        self.trace.partial = True
         if not surely:
             self.trace.claims = _may_fail
 
@@ -294,6 +295,8 @@ def _test(state: State, turns: Turns, flags: Sequence[Slot]):
     from .logic import and_
 
     trace = Trace(turns.what)
+    trace.partial = True
+    trace.claims = _may_fail
     try:
         with state.inside(trace, as_inputs=True) as (inputs, contents):
             counter = trace.input(_COUNTER)

@@ -51,7 +51,8 @@ def rewrite(function: FunctionType) -> Rewritten | None:
         made: list[ast.stmt] = [ast.copy_location(ast.Return(node), node)]
     else:
         node = transformer.function(node, outermost=True)
-        made = [node, ast.copy_location(ast.Return(ast.copy_location(ast.Name(node.name, ast.Load()), node)), node)]
+        made = [] if node.name in code.co_freevars else [ast.copy_location(ast.Global([node.name]), node)]
+        made += [node, ast.copy_location(ast.Return(ast.copy_location(ast.Name(node.name, ast.Load()), node)), node)]
     factory = ast.FunctionDef(_FACTORY, ast.arguments([], [ast.arg(n) for n in outer], None, [], [], None, []), made, [])
     module = ast.Module([ast.fix_missing_locations(ast.copy_location(factory, node))], [])
     whole = compile(ast.fix_missing_locations(module), code.co_filename, "exec", dont_inherit=True)
@@ -64,8 +65,6 @@ def _inner(code: CodeType, name: str) -> CodeType:
 
 def _renamed(made: CodeType, original: CodeType) -> CodeType:
     """The code under the names that tracebacks and messages show: those of the user's function, for the parts that were cut out of it too."""
-    prefix = f"{_FACTORY}.<locals>."
-
     def rename(code: CodeType, parent: CodeType) -> CodeType:
         part = code.co_name.startswith(_PARTS)
         own = parent.co_name if part else code.co_name
@@ -73,7 +72,6 @@ def _renamed(made: CodeType, original: CodeType) -> CodeType:
         code = code.replace(co_name=own, co_qualname=qualified)
         return code.replace(co_consts=tuple(rename(c, code) if isinstance(c, CodeType) else c for c in code.co_consts))
 
-    assert made.co_qualname.startswith(prefix)
     made = made.replace(co_name=original.co_name, co_qualname=original.co_qualname)
     return made.replace(co_consts=tuple(rename(c, made) if isinstance(c, CodeType) else c for c in made.co_consts))
 

@@ -19,6 +19,7 @@ from ..errors import TracejitError, TracerBoolError, TracerConversionError, at_u
 from ..ir import array_type
 from ..trace import Tracer
 from ..trace.constants import active_traces, constant, is_constant
+from ..unrolled import TraceSizeError
 from . import logic
 from .branches import branch
 from .iteration import over, symbolic
@@ -39,9 +40,18 @@ class LiftWarning(UserWarning):
 class _Running(threading.local):
     def __init__(self) -> None:
         self.branches: list[tuple[int, int]] = []
+        self.notes: dict[str, str] = {}  # why a variable is not assigned
 
 
 _running = _Running()
+
+
+def explain(error: NameError) -> None:
+    """Say in an error for a variable that is not assigned which loop or branch has left it so."""
+    for name, reason in _running.notes.items():
+        if f"'{name}'" in str(error):
+            error.args = (f"{error}: {reason}",)
+    _running.notes.clear()
 
 
 class _RecursionInBranch(BaseException):
@@ -61,7 +71,6 @@ class Runtime:
 
     def __init__(self, filename: str, facts: list[Facts], called: Callable[[Any], Any]):
         self.filename, self.facts, self.called = filename, facts, called
-        self.notes: dict[str, str] = {}  # why a variable is not assigned
 
     # -- indexing
     @staticmethod
@@ -94,10 +103,12 @@ class Runtime:
             if found.key != key or key in _running.branches[:-1]:
                 raise
             reason: BaseException = TracejitError("the function calls itself on a side of it")
+        except TraceSizeError:
+            raise
         except Exception as error:
             reason = error
         else:
-            self.notes.update(state.notes)
+            _running.notes.update(state.notes)
             return
         finally:
             _running.branches.pop()
@@ -134,7 +145,7 @@ class Runtime:
         last_alone = known and len(facts.targets) == 1 and not facts.exits
         skip = facts.targets if last_alone else ()
         for attempt in range(3):
-            begin = first
+            begin, done = first, False
             turns = Turns(
                 f"loop at {self.filename}:{facts.line}",
                 count - begin if begin or known else count,
@@ -148,22 +159,27 @@ class Runtime:
             try:
                 state = State(facts, scope, skip)
                 loop(state, turns)
-            except Peel:
-                body(iteration.item(first))
-                first += 1
-                if self._ended(facts, scope):
-                    return
-                continue
+                done = True
+            except Peel as unlike:
+                reason: Exception = unlike
+            except TraceSizeError:
+                raise
             except Exception as error:
-                before.restore()
-                for name, value in variables.items():
-                    scope.variable(name).set(value)
-                self._unrolled_for(iteration, first, body, facts, scope, error)
+                reason = error
+                break
+            if done:
+                _running.notes.update(state.notes)
+                if last_alone and facts.targets[0] in facts.live_after:
+                    scope.variable(facts.targets[0]).set(iteration.item(count - 1))
                 return
-            self.notes.update(state.notes)
-            if last_alone and facts.targets[0] in facts.live_after:
-                scope.variable(facts.targets[0]).set(iteration.item(count - 1))
-            return
+            body(iteration.item(first))
+            first += 1
+            if self._ended(facts, scope):
+                return
+        before.restore()
+        for name, value in variables.items():
+            scope.variable(name).set(value)
+        self._unrolled_for(iteration, first, body, facts, scope, reason)
 
     def _unrolled_for(self, iteration: Any, first: int, body: Callable, facts: Facts, scope: Scope, reason: Exception) -> None:
         known = type(iteration.count) is not Tracer
@@ -171,10 +187,14 @@ class Runtime:
             items = list(iteration)
         except (TracerBoolError, TracerConversionError):
             raise self._explained(facts, reason) from reason
+        try:
+            self._plain_for(items[first:], body, facts, scope)
+        except TraceSizeError as error:
+            error.args = (f"{error} `lift` left the loop at {self.filename}:{facts.line} to Python: {_said(reason)}.",)
+            raise
         if known and len(items) >= WARNED:
             said = f"this loop of {len(items)} turns cannot be compiled as a loop and is unrolled: {_said(reason)}"
             warnings.warn_explicit(said, LiftWarning, self.filename, facts.line)
-        self._plain_for(items[first:], body, facts, scope)
 
     def _explained(self, facts: Facts, reason: Exception) -> Exception:
         if isinstance(reason, TracejitError) and not isinstance(reason, Stays):
@@ -248,6 +268,8 @@ class Runtime:
         try:
             state = State(facts, scope)
             loop(state, Turns(f"loop at {self.filename}:{facts.line}", None, lambda _: body(), test, facts.exits))
+        except TraceSizeError:
+            raise
         except Exception as error:
             before.restore()
             for name, value in variables.items():
@@ -255,7 +277,7 @@ class Runtime:
             if not self._answers():
                 raise self._explained(facts, error) from error
             return False
-        self.notes.update(state.notes)
+        _running.notes.update(state.notes)
         return True
 
     @staticmethod

@@ -66,23 +66,3 @@ def _names_of_parameters(code: CodeType) -> tuple[str, ...]:
 def _compiles_to(node: ast.Lambda, code: CodeType) -> bool:
     """Whether this lambda is the one that stands at the code's columns."""
     return any(start == node.body.lineno and column == node.body.col_offset for start, _, column, _ in code.co_positions())
-
-
-def loops_around(filename: str, line: int, module_globals: dict | None = None) -> list[int]:
-    """The lines of the loops that contain a line of a file, the outermost first: those of the innermost function there."""
-    try:
-        tree = parsed(filename, module_globals)
-    except SourceError:
-        return []
-    found: list[int] = []
-    todo: list[tuple[ast.AST, list[int]]] = [(tree, [])]
-    while todo:
-        node, loops = todo.pop()
-        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)):
-            loops = []
-        for child in ast.iter_child_nodes(node):
-            if getattr(child, "lineno", line) <= line <= getattr(child, "end_lineno", line):
-                inside = [*loops, child.lineno] if isinstance(child, (ast.For, ast.While)) else loops
-                found = inside if len(inside) > len(found) else found
-                todo.append((child, inside))
-    return found

@@ -130,7 +130,7 @@ def assign(x, value) -> None:
         value = op.view(base, value, *others, **params)
         x = base
         written.append((x, value))
-    _stay_inside(x, value)
+    stay_inside(x, value)
     _outdate(_parts(x), value.owner)
     for tracer, value in written:
         if tracer.owner is not value.owner:
@@ -178,9 +178,12 @@ class OutsideWriteError(LeakedTracerError):
         self.target = target
 
 
-def _stay_inside(x, value) -> None:
+def stay_inside(x, value) -> None:
+    """Raise `OutsideWriteError` where x, which owns its memory, is from outside of the trace of `value`, or of a part of a function that is traced."""
+    from .constants import active_traces  # which needs this module
+
     home = x.home or x.owner
-    if value.owner.depth > home.depth:
+    if value.owner.depth > home.depth or any([t.partial and t.depth > home.depth for t in active_traces()]):
         raise OutsideWriteError(
             at_user_line(
                 f"a value that is traced inside the {value.owner.what} is written into an array from outside of it ({x.type}): "
