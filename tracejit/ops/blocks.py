@@ -53,7 +53,9 @@ def _block(shape, starts, sizes) -> tuple[slice, ...]:
 
 
 def _transpose_dynamic_slice(ct, x, *starts, sizes):
-    part = Contribution(lambda: dynamic_update_slice(zeros(x.type), ct, *starts), lambda acc: dynamic_slice_add(acc, ct, *starts))
+    part = Contribution(
+        lambda: dynamic_update_slice(zeros(x.type), ct, *starts), lambda acc: dynamic_slice_add(acc, ct, *starts), scattered=True
+    )
     return part, *(None,) * len(starts)
 
 

@@ -36,11 +36,13 @@ class Linear(NamedTuple):
 class Contribution(NamedTuple):
     """A cotangent that touches a part of its array: `dense()` is the whole array, `into(acc)` adds the part to an accumulator.
 
-    One or two contributions are best made dense, since padding fuses; many are added into one array, or a loop over slices would cost its square.
+    One or two contributions at known places are best made dense, since padding fuses; many are added into one array, or a loop over slices would cost
+    its square.  `scattered` ones, at places that the program computes, always are: a loop then adds them where the sum stands.
     """
 
     dense: Callable[[], Any]
     into: Callable[[Any], Any]
+    scattered: bool = False
 
 
 class Op:

@@ -160,7 +160,7 @@ def _run_gather(xp, x, *indices, axes, mode):
 def _transpose_gather(ct, x, *indices, axes, mode):
     def into(acc):
         return scatter_add(acc, ct, *indices, axes=axes, mode=mode)
-    return Contribution(lambda: into(zeros(x.type)), into), *(None,) * len(indices)
+    return Contribution(lambda: into(zeros(x.type)), into, scattered=True), *(None,) * len(indices)
 
 
 def _batch_gather(args, batched, axes, mode):

@@ -17,7 +17,7 @@ from ..trace import type_of
 from ..trace.constants import active_traces, known, plain
 from ..transforms.backward import transpose as transpose_graph
 from .bodies import batched_body, build, captures_first, cut, grow, materialize, parts, positions, split
-from .core import Linear, add_tangents, define, move_axis, zeros
+from .core import Linear, define, move_axis, zeros
 from .movement import broadcast_to, iota
 
 
@@ -158,11 +158,11 @@ def _transpose_scan(cts, *inputs, body, consts, carry, length, reverse, base=Non
         ct = [*k, *[None] * (len(outs) - carry)]
         for i, c in zip(y_arrived, y):
             ct[i] = c
-        back = transpose_graph(ordered, len(linear_inputs), [*fc, *fx], ct)
+        back = transpose_graph(ordered, len(linear_inputs), [*fc, *fx], ct, start=acc)
         got_consts, got_carry, got_xs = cut(back, n_sums, carry, len(back) - n_sums - carry)
         state = [zeros(v.type) if c is None else c for c, v in zip(got_carry, body.inputs[consts : consts + carry])]
         rows = [zeros(body.inputs[i].type) if c is None else c for c, i in zip(got_xs, linear_inputs[n_sums + carry :])]
-        return [*state, *(add_tangents(a, c) for a, c in zip(acc, got_consts)), *rows]
+        return [*state, *got_consts, *rows]
 
     types = [
         *map(type_of, fixed_consts),

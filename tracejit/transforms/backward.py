@@ -37,18 +37,24 @@ class Accumulator:
     def total(self):
         """The sum, or None where nothing arrived."""
         total = self.dense
-        if len(self.parts) <= MAX_PADDED:
-            for part in self.parts:
+        scattered = [part for part in self.parts if part.scattered]
+        placed = [part for part in self.parts if not part.scattered]
+        if len(placed) <= MAX_PADDED:
+            for part in placed:
                 total = part.dense() if total is None else total + part.dense()
-        else:
-            total = zeros(self.type) if total is None else total
-            for part in self.parts:
-                total = part.into(total)
+            placed = []
+        if total is None and len(scattered) == 1 and not placed:
+            return scattered[0].dense()
+        for part in (*placed, *scattered):
+            total = part.into(zeros(self.type) if total is None else total)
         return total
 
 
-def transpose(graph: Graph, linear: int, fixed: Sequence[Any], cotangents: Sequence[Any]) -> list[Any]:
-    """Cotangents of the first `linear` inputs of `graph`; `fixed` are the values of the others. A zero cotangent is None."""
+def transpose(graph: Graph, linear: int, fixed: Sequence[Any], cotangents: Sequence[Any], start: Sequence[Any] = ()) -> list[Any]:
+    """Cotangents of the first `linear` inputs of `graph`; `fixed` are the values of the others. A zero cotangent is None.
+
+    `start` are sums that the cotangents of the first inputs are added to.
+    """
     env = dict(zip(graph.inputs[linear:], fixed))
     moving = set(graph.inputs[:linear])
     with np.errstate(all="ignore"):
@@ -64,6 +70,9 @@ def transpose(graph: Graph, linear: int, fixed: Sequence[Any], cotangents: Seque
             if contribution is not None and type(atom) is Var and atom in moving:
                 accumulators.setdefault(atom, Accumulator(atom.type)).add(contribution)
 
+        for var, total in zip(graph.inputs, start):
+            accumulators[var] = Accumulator(var.type)
+            accumulators[var].add(total)
         for atom, ct in zip(graph.outputs, cotangents):
             add(atom, ct)
         for node in reversed(graph.nodes):
