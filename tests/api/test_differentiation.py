@@ -414,10 +414,8 @@ def test_complex_arguments():
 
 
 # ------------------------------------------------------------------------------------------------------------------- residuals
-def residuals(pull) -> list:
-    """The arrays that a pullback holds on to."""
-    linear = next(c.cell_contents for c in pull.__closure__ if hasattr(c.cell_contents, "residuals"))
-    return linear.residuals
+def residuals(pull):
+    return pull.residuals
 
 
 def test_residuals_that_are_inputs_are_the_inputs():

@@ -15,14 +15,13 @@ from .. import tree
 from ..errors import at_user_line
 from ..interpret import replay
 from ..ir import ArrayType, Var, is_inexact
-from ..ir.types import refusal
 from ..ops.core import zeros
-from ..ops.elementwise import convert
 from ..ops.elementwise import stop_gradient as stop_gradient_op
 from ..trace import Trace, Tracer, constant_beside, type_of
 from ..trace.constants import copied_on_write
 from ..transforms import backward, forward
 from ..transforms.forward import differentiable, instantiate
+from .linear_maps import Linear, Pullback, Pushforward, check_structure, cotangents, matching, matching_tangents
 from .recording import (
     Recording,
     abstract,
@@ -93,43 +92,11 @@ def jvp(f: Callable, primals: Sequence[Any], tangents: Sequence[Any], has_aux: b
         )
     primals, tangents = tuple(primals), tuple(tangents)
     flat, structure, made = _record(f, what, primals, has_aux)
-    moved = _tangents(what, primals, tangents, flat)
+    moved = matching_tangents(what, primals, tangents, [type_of(x) for x in flat])
     outputs, out = forward.push_forward(made.graph, _values(made), [*moved, *[None] * len(made.outside)])
     pushed = own([instantiate(t, type_) for t, type_ in zip(out, made.graph.out_types)], [*flat, *moved, *made.outside, *outputs])
     results = _rebuild(made, outputs), _rebuild(made, pushed)
     return (*results, made.aux) if has_aux else results
-
-
-def _check_structure(what: str, name_a: str, a: Any, name_b: str, b: Any) -> None:
-    try:
-        tree.check_same_structure(name_a, a, name_b, b)
-    except ValueError as error:
-        raise ValueError(at_user_line(f"{what}: {error}")) from None
-
-
-def _tangents(what: str, primals: Any, tangents: Any, flat: list) -> list:
-    _check_structure(what, "primals", primals, "tangents", tangents)
-    result = []
-    for i, (x, t) in enumerate(zip(flat, tree.leaves(tangents))):
-        type_ = type_of(x)
-        result.append(_matching(t, type_, lambda i=i: f"{what}: tangents{tree.paths(tangents)[i]}") if is_inexact(type_.dtype) else None)
-    return result
-
-
-def _matching(t: Any, type_: ArrayType, where: Callable[[], str]):
-    """`t` as an array of type `type_`. Raises when its shape differs or its dtype cannot be converted without loss of kind."""
-    try:
-        have = type_of(t)
-    except TypeError:
-        raise TypeError(at_user_line(f"{where()} cannot be used: {refusal(t)}")) from None
-    if have.shape != type_.shape:
-        raise ValueError(at_user_line(f"{where()} has shape {have.shape}, expected {type_.shape}"))
-    t = as_value(t)
-    if have.dtype != type_.dtype:
-        if not have.weak and (have.dtype.kind == "c") > (type_.dtype.kind == "c"):
-            raise TypeError(at_user_line(f"{where()} has dtype {have.dtype}, expected {type_.dtype}"))
-        t = convert(t, dtype=type_.dtype)
-    return t
 
 
 def linearize(f: Callable, *primals: Any):
@@ -145,15 +112,11 @@ def linearize(f: Callable, *primals: Any):
     require_callable(f, "linearize")
     what = f"linearize of {name_of(f)}"
     outputs, linear, made, structure, flat = _linearize(f, what, primals)
+    return _rebuild(made, outputs), Pushforward(_description(what, linear, made, structure, flat), linear.residuals)
 
-    def push(*tangents: Any):
-        moved = _tangents(what, primals, tangents, flat)
-        out: list[Any] = [None] * len(outputs)
-        for i, t in zip(linear.reached, replay(linear.graph, [*(moved[i] for i in linear.active), *linear.residuals])):
-            out[i] = t
-        return _rebuild(made, own([instantiate(t, type_) for t, type_ in zip(out, made.graph.out_types)], [*moved, *linear.residuals]))
 
-    return _rebuild(made, outputs), push
+def _description(what: str, linear: forward.Linearized, made: Recording, structure: Any, flat: Sequence[Any]) -> Linear:
+    return Linear(what, linear, [type_of(x) for x in flat], structure, made.graph.out_types, made.structure)
 
 
 # ------------------------------------------------------------------------------------------------------------------ reverse
@@ -172,26 +135,9 @@ def vjp(f: Callable, *primals: Any, has_aux: bool = False):
     require_callable(f, "vjp")
     what = f"vjp of {name_of(f)}"
     outputs, linear, made, structure, flat = _linearize(f, what, primals, has_aux=has_aux)
-    types = made.graph.out_types
-
-    def pull(ct: Any):
-        _check_structure(what, "out", _rebuild(made, outputs), "cotangent", ct)
-        cts = [
-            _matching(c, t, lambda i=i: f"{what}: cotangent{tree.paths(ct)[i]}")
-            for i, (c, t) in enumerate(zip(tree.leaves(ct), types))
-            if i in linear.reached
-        ]
-        back = backward.transpose(linear.graph, len(linear.active), linear.residuals, cts)
-        return structure.unflatten(_cotangents(flat, linear, back, cts))
-
+    pull = Pullback(_description(what, linear, made, structure, flat), linear.residuals)
     out = _rebuild(made, outputs)
     return (out, pull, made.aux) if has_aux else (out, pull)
-
-
-def _cotangents(flat: Sequence[Any], linear: forward.Linearized, back: Sequence[Any], cts: Sequence[Any]) -> list:
-    """A cotangent for each argument leaf, from those of the active ones, which were made from `cts`."""
-    found = dict(zip(linear.active, back))
-    return own([instantiate(found.get(i), type_of(x).strong) for i, x in enumerate(flat)], [*cts, *linear.residuals])
 
 
 def value_and_grad(f: Callable, argnums: int | Sequence[int] = 0, has_aux: bool = False, holomorphic: bool = False) -> Callable:
@@ -219,7 +165,7 @@ def value_and_grad(f: Callable, argnums: int | Sequence[int] = 0, has_aux: bool 
         type_ = made.graph.out_types[0]
         one = constant_beside(outputs[0], type_.dtype.type(1))
         back = backward.transpose(linear.graph, len(linear.active), linear.residuals, [one] if linear.reached else [])
-        gradient = structure.unflatten(_cotangents(flat, linear, back, []))
+        gradient = structure.unflatten(cotangents([type_of(x) for x in flat], linear.active, linear.residuals, back, []))
         value = _rebuild(made, outputs)
         return ((value, made.aux) if has_aux else value), gradient if isinstance(argnums, Sequence) else gradient[0]
 
@@ -335,9 +281,9 @@ def linear_transpose(f: Callable, *primals: Any) -> Callable:
     skeleton = made.structure.unflatten(range(len(made.graph.outputs)))
 
     def transposed(ct: Any):
-        _check_structure(what, "out", skeleton, "cotangent", ct)
+        check_structure(what, "out", skeleton, "cotangent", ct)
         cts = [
-            _matching(c, t, lambda i=i: f"{what}: cotangent{tree.paths(ct)[i]}")
+            matching(c, t, lambda i=i: f"{what}: cotangent{tree.paths(ct)[i]}")
             for i, (c, t) in enumerate(zip(tree.leaves(ct), made.graph.out_types))
         ]
         back = backward.transpose(linear.graph, len(flat), residuals, [cts[i] for i in linear.reached])

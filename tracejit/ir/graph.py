@@ -7,7 +7,7 @@ Sub-graphs live in `params`.  The graph below is what `lambda x: x * 2.0` become
 """
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -65,6 +65,11 @@ class Node(NamedTuple):
     __eq__ = object.__eq__
     __hash__ = object.__hash__
 
+    @property
+    def effect(self) -> bool:
+        """Whether something happens when it is computed, so that it is neither shared nor dropped nor moved past another effect."""
+        return has_effect(self.op, self.params)
+
 
 class Graph:
     """Inputs, nodes in execution order, outputs. Never changed after it is made, so that what passes make of it can be kept with it (`derived`)."""
@@ -92,9 +97,25 @@ class Graph:
     def subgraphs(self):
         """Every graph that a node of this one holds in its parameters, with the node."""
         for node in self.nodes:
-            for value in node.params.values():
-                if isinstance(value, Graph):
-                    yield node, value
+            for inner in graphs_in(node.params):
+                yield node, inner
+
+    @property
+    def effect(self) -> bool:
+        """Whether a node has an effect."""
+        return self.derived("effect", lambda: any(n.effect for n in self.nodes))
+
+    @property
+    def pure(self) -> Graph:
+        """The graph without its effects, whose results nothing reads: for values that are computed a second time."""
+        return self.derived("pure", self._without_effects) if self.effect else self
+
+    def _without_effects(self) -> Graph:
+        nodes = [n._replace(params=pure_params(n.params)) if n.effect else n for n in self.nodes if not n.op.effect]
+        return Graph(self.inputs, live_nodes(nodes, self.outputs), self.outputs)
+
+    def __reduce__(self):
+        return Graph, (self.inputs, self.nodes, self.outputs)  # what passes have made of it is made again
 
     def __str__(self) -> str:
         from .printer import to_source
@@ -104,12 +125,37 @@ class Graph:
         return f"<Graph of {len(self.nodes)} nodes: {', '.join(map(str, self.in_types))} -> {', '.join(map(str, self.out_types))}>"
 
 
+def graphs_in(params: dict[str, Any]) -> Iterator[Graph]:
+    """The graphs among some parameters."""
+    for value in params.values():
+        if isinstance(value, Graph):
+            yield value
+        elif isinstance(value, tuple):
+            yield from [v for v in value if isinstance(v, Graph)]
+
+
+def has_effect(op: Any, params: dict[str, Any]) -> bool:
+    """Whether an application of the op has an effect, of its own or in a graph that it holds."""
+    return op.effect or op.multiple and any([g.effect for g in graphs_in(params)])
+
+
+def pure_params(params: dict[str, Any]) -> dict[str, Any]:
+    """The parameters with graphs that have no effects."""
+
+    def pure(value: Any) -> Any:
+        if isinstance(value, tuple) and any(isinstance(v, Graph) for v in value):
+            return tuple(map(pure, value))
+        return value.pure if isinstance(value, Graph) else value
+
+    return {name: pure(value) for name, value in params.items()} if any([g.effect for g in graphs_in(params)]) else params
+
+
 def live_nodes(nodes: list[Node] | tuple[Node, ...], outputs: tuple[Atom, ...]) -> tuple[Node, ...]:
     """The nodes that some output needs, or that have an effect, in their order."""
     needed = {a for a in outputs if isinstance(a, Var)}
     kept = []
     for node in reversed(nodes):
-        if node.op.effect or any(v in needed for v in node.outputs):
+        if node.effect or any(v in needed for v in node.outputs):
             kept.append(node)
             needed.update(a for a in node.inputs if isinstance(a, Var))
     kept.reverse()
