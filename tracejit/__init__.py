@@ -6,7 +6,7 @@
 array([0., 0., 0.])
 """
 
-from . import nn, optim, tree
+from . import debug, nn, optim, tree
 from . import numpy as numpy
 from .api import (
     ShapeDtype,
@@ -33,6 +33,7 @@ from .api import (
     linear_transpose,
     linearize,
     map,
+    pure_callback,
     scan,
     stop_gradient,
     switch,
@@ -68,6 +69,7 @@ __all__ = [
     "custom_linear_solve",
     "custom_root",
     "custom_vjp",
+    "debug",
     "eval_shape",
     "fixed_point",
     "fori_loop",
@@ -86,6 +88,7 @@ __all__ = [
     "nn",
     "numpy",
     "optim",
+    "pure_callback",
     "random",
     "scan",
     "stop_gradient",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from tracejit.ops.callback import Function, callback, pure_callback
 from tracejit.ops.custom import Rule, custom_batch, custom_derivative
 from tracejit.ops.custom_linear import by_graph, derived, linear_call
 from tracejit.ops.movement import broadcast_to
@@ -44,3 +45,10 @@ rows["linear_call"] = [
         note="derived",
     ),
 ]
+_ignore = Function(lambda *args: None, "ignoring")
+_scale = Function(lambda a, x: [a * x], "scaling")
+rows["callback"] = [
+    Case(callback, _floats((), (3,)), dict(function=_ignore, tie=0, lanes=()), smooth=False),
+    Case(callback, _floats((), (3,)), dict(function=_ignore, tie=1, lanes=()), smooth=False),
+]
+rows["pure_callback"] = [Case(pure_callback, _floats((), (3,)), dict(function=_scale, out_types=(VECTOR,), method="sequential"), smooth=False)]

@@ -1,6 +1,7 @@
 """What users call."""
 
 from .cache import clear_caches
+from .callbacks import pure_callback
 from .compilation import jit
 from .control import associative_scan, cond, fori_loop, map, scan, switch, while_loop
 from .custom import SymbolicZero, custom
@@ -38,6 +39,7 @@ __all__ = [
     "jvp",
     "linear_call",
     "linear_transpose",
+    "pure_callback",
     "linearize",
     "stop_gradient",
     "trace",

@@ -212,7 +212,7 @@ def _watching(environment: Environment, entry: Callable, variant: Variant, reads
 
 def _harmless(graph: Graph) -> bool:
     """Whether the graph may run on arguments that it was not traced for: it ends, and has no effects."""
-    return not any(node.op.effect or node.op.name.startswith("while") for node in graph.nodes) and all(_harmless(g) for _, g in graph.subgraphs())
+    return not any(node.effect or node.op.name.startswith("while") for node in graph.nodes) and all(_harmless(g) for _, g in graph.subgraphs())
 
 
 __all__ = ["MISS", "Static", "Variant", "never"]

@@ -1,7 +1,7 @@
 """What a program is: types, graph, builder, legality, printer."""
 
 from .builder import Builder
-from .graph import Atom, Graph, Literal, Node, Var, live_nodes
+from .graph import Atom, Graph, Literal, Node, Var, has_effect, live_nodes, pure_params
 from .spec import check, checked
 from .types import ArrayType, array_type, is_inexact, supported
 
@@ -16,7 +16,9 @@ __all__ = [
     "array_type",
     "check",
     "checked",
+    "has_effect",
     "is_inexact",
     "live_nodes",
+    "pure_params",
     "supported",
 ]

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..config import config
 from ..errors import Source
-from .graph import Atom, Graph, Literal, Node, Var, live_nodes
+from .graph import Atom, Graph, Literal, Node, Var, has_effect, live_nodes
 from .types import ArrayType
 
 
@@ -42,7 +42,7 @@ class Builder:
 
     def emit(self, op, inputs: tuple[Atom, ...], params: dict[str, Any], source: Source | None = None) -> tuple[Atom, ...]:
         """Apply `op`; returns one atom for each of its results, which may be inputs or literals where an identity applied."""
-        if op.effect:
+        if has_effect(op, params):
             return self._append(op, inputs, params, source)
         key = (op, inputs, *params.items())
         found = self._shared.get(key)

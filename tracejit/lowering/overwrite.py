@@ -65,7 +65,7 @@ def readers_first(graph: Graph, overwrites: Pairs) -> Graph:
                     late.append(other)
                 else:
                     early.append(other)
-            if not early or any(n.op.effect for n in late):
+            if not early or any(n.effect for n in late):
                 continue
             nodes[first : last + 1] = early + late
             place.update((n, i) for i, n in enumerate(nodes[first : last + 1], first))

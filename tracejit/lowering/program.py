@@ -98,7 +98,7 @@ class Program:
             if isinstance(step, Host):
                 self._call_host(step, slots)
             elif step(slots):
-                outputs = replay(self.graph, list(args))  # the reference meaning raises the error, with the position that was out of range
+                outputs = replay(self.graph.pure, list(args))  # the reference meaning raises the error, with the position that was out of range
                 if any(isinstance(item, Routine) for item in self.items):
                     return outputs  # a factorisation at the edge of what is possible may fail under one rounding and not under another
                 raise RuntimeError("compiled code reported an index out of range that the interpreter did not find")

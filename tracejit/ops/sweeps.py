@@ -179,7 +179,7 @@ class _Halves:
         free, invariant = {*constants, *available}, set(constants)
         for node in self.fixed_nodes:
             inputs = [a for a in node.inputs if type(a) is Var]
-            if not node.op.effect and all(a in invariant for a in inputs):
+            if not node.effect and all(a in invariant for a in inputs):
                 invariant.update(node.outputs)
                 free.update(node.outputs)
             elif self._cheap(node) and all(a in free for a in inputs):

@@ -65,7 +65,7 @@ class Evaluation:
                 if missing:
                     waiting += missing
                     continue
-                if node.op.effect:
+                if node.effect:
                     raise LookupError(node.op.name)
                 results = bind(node.op, [values[a] if type(a) is Var else a.value for a in node.inputs], node.params)
                 values.update(zip(node.outputs, results if node.op.multiple else (results,)))
@@ -86,7 +86,7 @@ class Guards(NamedTuple):
     @property
     def check(self) -> Graph:
         """The graph that tells whether all answers are right, and nothing else."""
-        checked = self.checked
+        checked = self.checked.pure
         last = checked.outputs[-1:]
         return checked.derived("check", lambda: Graph(checked.inputs, live_nodes(checked.nodes, last), last))
 

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..ir import Graph, Node, Var, is_inexact
+from ..ir import Graph, Node, Var, is_inexact, pure_params
 from ..ops.core import zeros
 from ..ops.movement import broadcast_to
 from ..trace import Trace, bind, type_of
@@ -40,6 +40,7 @@ def push_forward(graph: Graph, values: dict[Var, Any], tangents: Sequence[Any]) 
                 if given[position] is not None:
                     given[position] = masking.masked(given[position], mask)
             primals = [values[a] if type(a) is Var else a.value for a in node.inputs]
+            params = pure_params(params)  # what has an effect was computed above, and a rule may compute it again
             if op.jvp is None:
                 raise TypeError(f"{node.source}: {op.name} has no derivative")
             if op.multiple:
