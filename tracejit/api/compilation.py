@@ -22,6 +22,7 @@ from ..ops import call as call_module
 from ..ops.call import call
 from ..trace import Tracer
 from . import explanation
+from .aot import Lowered
 from .cache import SIGNATURES, CacheInfo, store
 from .environment import Environment
 from .recording import argument_paths, as_value, check_leaves, defined_at, name_of, record, require_callable, with_keywords
@@ -232,6 +233,16 @@ class Jit:
         compiles anew: argument `x`: shape (4,) was (3,)
         """
         return explanation.explain(self.f, self._store, self._signature(args, kwargs))
+
+    def lower(self, *args, **kwargs) -> Lowered:
+        """The function traced for arguments of these types, to be compiled ahead of time; `ShapeDtype(shape, dtype)` may stand for an array.
+
+        >>> import numpy as np, tracejit as tj
+        >>> compiled = tj.jit(lambda x: x * 2.0).lower(tj.ShapeDtype((2,), np.float64)).compile()
+        >>> compiled(np.ones(2))
+        array([2., 2.])
+        """
+        return Lowered(self, args, kwargs)
 
     def cache_info(self) -> CacheInfo:
         """Calls that found a program and calls that traced; how many signatures are kept at most, and are now.

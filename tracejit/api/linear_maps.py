@@ -1,6 +1,6 @@
 """Derivatives at a point as linear maps: what `linearize` and `vjp` return beside the value.
 
-A map is a linear program and the residuals that it reads.  It is a container whose leaves are the residuals: a compiled function can return it, it can
+A map is a linear program and the residuals that it reads.  It is a container whose leaves are the residuals: compiled functions can return it, it can
 be kept, pickled, copied and passed on, and forward and backward pass may be compiled apart.
 """
 
