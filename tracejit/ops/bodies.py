@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..interpret import replay
 from ..ir import ArrayType, Graph, Var
-from ..trace import Trace, type_of
+from ..trace import Trace, Tracer, type_of
 from ..transforms.batch import batch as batch_graph
 from ..transforms.forward import linearize
 from .core import zeros
@@ -109,13 +110,29 @@ def batched_body(body: Graph, flags: tuple[bool, ...], n: int, wanted: tuple[boo
 
 
 def same_captures(made: Sequence[tuple[Graph, list[Any]]]) -> tuple[tuple[Graph, ...], list[Any]]:
-    """The graphs, each taking the captures of all."""
-    everything = [v for _, outside in made for v in outside]
-    graphs, at = [], 0
+    """The graphs, each taking the captures of all. What several capture is one input: an array that all of them update can be updated in place."""
+    place: dict[Any, int] = {}
+    everything: list[Any] = []
+    for _, outside in made:
+        for key, v in _numbered(outside):
+            if place.setdefault(key, len(everything)) == len(everything):
+                everything.append(v)
+    graphs = []
     for graph, outside in made:
         own = len(graph.inputs) - len(outside)
         fill = [Var(type_of(v).strong) for v in everything]
-        fill[at : at + len(outside)] = graph.inputs[own:]
-        at += len(outside)
+        for (key, _), var in zip(_numbered(outside), graph.inputs[own:]):
+            fill[place[key]] = var
         graphs.append(Graph((*graph.inputs[:own], *fill), graph.nodes, graph.outputs))
     return tuple(graphs), everything
+
+
+def _numbered(values: Sequence[Any]) -> list[tuple[Any, Any]]:
+    """Each value with a key for what it is, and how often that came before."""
+    seen: Counter = Counter()
+    found = []
+    for x in values:
+        what = (x.owner, x.atom) if type(x) is Tracer else id(x)
+        found.append(((what, seen[what]), x))
+        seen[what] += 1
+    return found

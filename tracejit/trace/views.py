@@ -179,7 +179,7 @@ class OutsideWriteError(LeakedTracerError):
 
 
 def stay_inside(x, value) -> None:
-    """Raise `OutsideWriteError` where x, which owns its memory, is from outside of the trace of `value`, or of a part of a function that is traced."""
+    """Raise `OutsideWriteError` where x, which owns its memory, is from outside of the trace of `value`, or of a turn or side."""
     from .constants import active_traces  # which needs this module
 
     home = x.home or x.owner
