@@ -3,6 +3,8 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
+from types import CodeType
 from typing import NamedTuple
 
 
@@ -55,11 +57,24 @@ def is_library(filename: str) -> bool:
     return known
 
 
+_replaying: set[CodeType] = set()
+
+
+def replaying(function: Callable) -> Callable:
+    """Marks a pass that goes through the nodes of a graph, in a variable `node`: what it makes of a node comes from the node's own line."""
+    _replaying.add(function.__code__)
+    return function
+
+
 def user_source() -> Source | None:
-    """The innermost line on the stack that belongs to neither tracejit nor the array libraries."""
+    """The innermost line on the stack that belongs to neither tracejit nor the array libraries; in a pass over a graph, the line of the node."""
     frame = sys._getframe(1)
     while frame is not None:
         code = frame.f_code
+        if code in _replaying:
+            source = getattr(frame.f_locals.get("node"), "source", None)
+            if source is not None:
+                return source
         if not is_library(code.co_filename):
             return Source(code.co_filename, frame.f_lineno, code.co_qualname)
         frame = frame.f_back

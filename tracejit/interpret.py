@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from .errors import replaying
 from .ir import Graph, Literal, Var
 from .trace import bind
 
@@ -26,6 +27,7 @@ def last_uses(graph: Graph) -> list[tuple[Var, ...]]:
     return result
 
 
+@replaying
 def replay(graph: Graph, args: Sequence[Any]) -> list[Any]:
     """The outputs of `graph` on `args`, one for each input, in the ambient context.
 

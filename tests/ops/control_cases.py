@@ -1,10 +1,12 @@
-"""Rows of the operations that have graphs as bodies: scan, while_loop, sweeps, switch."""
+"""Rows of the operations that have graphs as bodies: scan, while_loop, sweeps, switch, checkpoint; and of the name that a policy asks for."""
 from __future__ import annotations
 
 import numpy as np
 
+from tracejit.api.checkpoint_policies import everything_saveable
 from tracejit.ir import ArrayType
 from tracejit.ops.bodies import build
+from tracejit.ops.checkpoint import checkpoint, named
 from tracejit.ops.scan import scan
 from tracejit.ops.sweeps import Sweep, sweeps
 from tracejit.ops.switch import switch
@@ -54,3 +56,9 @@ rows["switch"] = [
     Case(switch, lambda rng, dtype, i=i: (np.int64(i), *_floats((), (3,))(rng, dtype)), dict(branches=_branches), note=f"branch {i}")
     for i in range(-1, 4)
 ]
+_computed = _body([NUMBER, VECTOR], lambda a, x: [a * x * x, a * a * a])
+rows["checkpoint"] = [
+    Case(checkpoint, _floats((), (3,)), dict(graph=_computed, policy=policy, again=again), note=note)
+    for policy, again, note in ((None, False, "nothing saved"), (everything_saveable, False, "everything saved"), (None, True, "again"))
+]
+rows["named"] = [Case(named, lambda rng, dtype: (array(rng, dtype, (3,)),), dict(name="x"))]

@@ -1,7 +1,9 @@
 """What users call."""
 
+from . import checkpoint_policies
 from .cache import clear_caches
 from .callbacks import pure_callback
+from .checkpointing import checkpoint, checkpoint_name, remat
 from .compilation import jit
 from .control import associative_scan, cond, fori_loop, map, scan, switch, while_loop
 from .custom import SymbolicZero, custom
@@ -10,15 +12,22 @@ from .differentiation import grad, hessian, hvp, jacfwd, jacrev, jvp, linear_tra
 from .implicit import custom_linear_solve, custom_root, fixed_point
 from .linear_call import linear_call
 from .recording import ShapeDtype, eval_shape, trace
+from .residuals import print_saved_residuals, saved_residuals
 from .vectorization import vmap
 
 __all__ = [
     "associative_scan",
+    "checkpoint",
+    "checkpoint_name",
+    "checkpoint_policies",
     "clear_caches",
     "cond",
     "fixed_point",
     "fori_loop",
     "map",
+    "print_saved_residuals",
+    "remat",
+    "saved_residuals",
     "scan",
     "switch",
     "while_loop",

@@ -5,6 +5,8 @@ Every pass that rebuilds a graph gets all of this for nothing.
 """
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -27,12 +29,13 @@ class Builder:
     <Graph of 1 nodes: float64[3] -> float64[3]>
     """
 
-    __slots__ = ("inputs", "nodes", "producer", "_shared")
+    __slots__ = ("inputs", "nodes", "producer", "regions", "_shared")
 
     def __init__(self) -> None:
         self.inputs: list[Var] = []
         self.nodes: list[Node] = []
         self.producer: dict[Var, Node] = {}
+        self.regions: list[tuple[int, int]] = []  # where in `nodes` those are that were made apart; an inner region comes before an outer one
         self._shared: dict[tuple, tuple[Atom, ...]] = {}
 
     def input(self, type: ArrayType) -> Var:
@@ -82,6 +85,16 @@ class Builder:
         """The node that computes `atom`, if it is an application of `op`: what local identities look at."""
         node = self.producer.get(atom) if type(atom) is Var else None
         return node if node is not None and node.op is op else None
+
+    @contextmanager
+    def apart(self) -> Iterator[None]:
+        """Nodes made inside share nothing with those made before, nor with later ones: for what is computed again to save memory."""
+        outside, self._shared, start = self._shared, {}, len(self.nodes)
+        try:
+            yield
+        finally:
+            self._shared = outside
+            self.regions += [(start, len(self.nodes))]
 
     def finish(self, outputs: tuple[Atom, ...], extra_inputs: tuple[Var, ...] = ()) -> Graph:
         """The graph, without the nodes that no output needs."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import Any
 
 from ..ir import Atom, Builder, Graph, Literal, Node, Var, checked
@@ -23,12 +24,14 @@ def prepare(graph: Graph) -> Graph:
     builder = trace.builder
     inputs = [builder.input(t) for t in graph.in_types]
     outputs = _inline(trace, graph, inputs)
-    return checked(_merge_loops(builder.finish(tuple(outputs))), "prepared graph")
+    region = {node: start for start, stop in reversed(builder.regions) for node in builder.nodes[start:stop]}
+    return checked(_merge_loops(builder.finish(tuple(outputs)), region), "prepared graph")
 
 
-def _merge_loops(graph: Graph) -> Graph:
-    """A scan, and the one that linearization made of it, which gives its residuals too, are one loop where both are wanted."""
-    fuller = {(n.params["base"], n.inputs): n for n in graph.nodes if n.op is scan and n.params.get("base") is not None}
+def _merge_loops(graph: Graph, region: dict[Node, int]) -> Graph:
+    """A scan, and the one that linearization made of it, which gives its residuals too, are one loop where both are wanted, in the same `region`: a
+    scan that is run again for a checkpoint is not the one that was run before."""
+    fuller = {(n.params["base"], n.inputs, region.get(n)): n for n in graph.nodes if n.op is scan and n.params.get("base") is not None}
     if not fuller:
         return graph
     same: dict[Var, Var] = {}
@@ -37,8 +40,9 @@ def _merge_loops(graph: Graph) -> Graph:
     for node in graph.nodes:
         if node in done:
             continue
+        place = region.get(node)
         node = node._replace(inputs=tuple(same.get(a, a) for a in node.inputs)) if any(a in same for a in node.inputs) else node
-        full = fuller.get((node.params["body"], node.inputs)) if node.op is scan else None
+        full = fuller.get((node.params["body"], node.inputs, place)) if node.op is scan else None
         if full is not None and full not in done:
             same.update(zip(node.outputs, full.outputs))
             done.add(full)
@@ -54,7 +58,8 @@ def _inline(trace: Trace, graph: Graph, args: Sequence[Atom]) -> list[Atom]:
         inputs = tuple([env[a] if type(a) is Var else a for a in node.inputs])
         inner = node.op.inline and node.op.inline(*[a.type for a in node.inputs], **node.params)
         if inner is not None:
-            outputs = _inline(trace, inner, inputs)
+            with builder.apart() if node.params.get("again") else nullcontext():
+                outputs = _inline(trace, inner, inputs)
         elif node.op is dot_general:
             outputs = (_as_matrix_product(builder, node, *inputs),)
         else:

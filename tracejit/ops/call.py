@@ -48,7 +48,7 @@ def _jvp(primals, outs, tangents, graph):
 def _transpose(cts, *inputs, graph):
     moving = tuple(isinstance(x, Linear) for x in inputs)
     arrived = tuple(ct is not None for ct in cts)
-    turned, outside, reached = _transposed(graph, moving, arrived)
+    turned, outside, reached = transposed_graph(graph, moving, arrived)
     results = call(*[ct for ct in cts if ct is not None], *[x for x, m in zip(inputs, moving) if not m], *outside, graph=turned)
     out: list[Any] = [None] * len(inputs)
     for i, ct in zip(reached, results):
@@ -56,7 +56,10 @@ def _transpose(cts, *inputs, graph):
     return tuple(out)
 
 
-def _transposed(graph: Graph, moving: tuple[bool, ...], arrived: tuple[bool, ...]):
+def transposed_graph(graph: Graph, moving: tuple[bool, ...], arrived: tuple[bool, ...]):
+    """The graph from the cotangents that arrived, and then the inputs that do not move, to cotangents of those that do; the values from outside that
+    it takes last; and the numbers of the inputs whose cotangents it gives."""
+
     def make():
         from ..transforms.backward import transpose
 
@@ -74,7 +77,9 @@ def _transposed(graph: Graph, moving: tuple[bool, ...], arrived: tuple[bool, ...
     return graph.derived(("transpose", moving, arrived), make)
 
 
-def _batch(args, batched, graph):
+def batched_graph(graph: Graph, batched: tuple[bool, ...], n: int):
+    """The graph of a batch of n, the values from outside that it takes last, and which of its outputs carry the batch axis."""
+
     def make():
         from ..transforms.batch import batch
 
@@ -84,15 +89,19 @@ def _batch(args, batched, graph):
         inner, outside = trace.finish(outputs)
         return inner, outside, tuple(marks)
 
+    return graph.derived(("batch of calls", batched, n), make)
+
+
+def _batch(args, batched, graph):
     n = next(type_of(a).shape[0] for a, b in zip(args, batched) if b)
-    inner, outside, marks = graph.derived(("batch", tuple(batched), n), make)
+    inner, outside, marks = batched_graph(graph, tuple(batched), n)
     results = call(*args, *outside, graph=inner)
     from .movement import broadcast_to
 
     return tuple(r if m else broadcast_to(r, shape=(n, *type_of(r).shape)) for r, m in zip(results, marks))
 
 
-def _infer(*types, graph):
+def infer_call(*types, graph):
     have, want = tuple(t.strong for t in types), tuple(t.strong for t in graph.in_types)
     if have != want:
         raise TypeError(f"call: the graph takes {', '.join(map(str, want))}, got {', '.join(map(str, have))}")
@@ -101,7 +110,7 @@ def _infer(*types, graph):
 
 call = define(
     "call",
-    infer=_infer,
+    infer=infer_call,
     run=lambda xp, *args, graph: executor(graph, list(args)),
     jvp=_jvp,
     transpose=_transpose,

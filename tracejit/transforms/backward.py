@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from ..errors import replaying
 from ..ir import Graph, Var
 from ..ops.core import Contribution, Linear, zeros
 from ..trace import bind
@@ -50,6 +51,7 @@ class Accumulator:
         return total
 
 
+@replaying
 def transpose(graph: Graph, linear: int, fixed: Sequence[Any], cotangents: Sequence[Any], start: Sequence[Any] = ()) -> list[Any]:
     """Cotangents of the first `linear` inputs of `graph`; `fixed` are the values of the others. A zero cotangent is None.
 

@@ -8,10 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from ..errors import replaying
 from ..ir import Graph, Var
 from ..trace import bind
 
 
+@replaying
 def batch(graph: Graph, args: Sequence[Any], batched: Sequence[bool]) -> tuple[list[Any], list[bool]]:
     """Outputs of `graph` on `args`, of which those marked carry a batch axis in front, and the same marks for the outputs."""
     env = dict(zip(graph.inputs, args))

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..errors import replaying
 from ..ir import Graph, Node, Var, is_inexact, pure_params
 from ..ops.core import zeros
 from ..ops.movement import broadcast_to
@@ -19,6 +20,7 @@ from ..trace import Trace, bind, type_of
 from .guard_select import Masking, guard_select
 
 
+@replaying
 def push_forward(graph: Graph, values: dict[Var, Any], tangents: Sequence[Any]) -> tuple[list[Any], list[Any]]:
     """Outputs and output tangents of `graph`, in the ambient context.
 
