@@ -301,7 +301,9 @@ def _reference(instance: Any, when_dead: Callable) -> Callable[[], Any]:
         return lambda: instance
 
 
-def jit(f: Callable | None = None, *, static_argnums: int | Sequence[int] = (), static_argnames: str | Sequence[str] = ()):
+def jit(
+    f: Callable | None = None, *, static_argnums: int | Sequence[int] = (), static_argnames: str | Sequence[str] = (), lift: bool = False
+):
     """`f`, compiled: traced once for each combination of shapes, dtypes and static arguments, and then run as native code.
 
     Arguments are trees of arrays and numbers; those in `static_argnums` or `static_argnames` are hashable values that the traced function sees as
@@ -310,7 +312,8 @@ def jit(f: Callable | None = None, *, static_argnums: int | Sequence[int] = (), 
     methods too.
 
     Python may branch on values: `if x.sum() > 0`, `while error > tol`, `range(n)`.  What was asked is remembered as a guard, and a call that would
-    get other answers compiles another variant, up to `config.max_variants` for one signature.
+    get other answers compiles another variant, up to `config.max_variants` for one signature. With `lift`, loops and branches of Python are compiled as
+    such (see `tracejit.lift`), instead of unrolled and guarded.
 
     Raises `TypeError` for arguments or results that are not arrays, `TracerConversionError` where `f` asks a traced value for a Python float,
     `GuardLimitError` where too many calls got different answers.
@@ -323,10 +326,14 @@ def jit(f: Callable | None = None, *, static_argnums: int | Sequence[int] = (), 
     numbers = _one_or_more("static_argnums", static_argnums, int)
     names = _one_or_more("static_argnames", static_argnames, str)
     if f is None:
-        return lambda g: jit(g, static_argnums=numbers, static_argnames=names)
+        return lambda g: jit(g, static_argnums=numbers, static_argnames=names, lift=lift)
     if isinstance(f, (staticmethod, classmethod)):
-        return type(f)(jit(f.__func__, static_argnums=numbers, static_argnames=names))
+        return type(f)(jit(f.__func__, static_argnums=numbers, static_argnames=names, lift=lift))
     require_callable(f, "jit")
+    if lift:
+        from ..lift import lift as lifted
+
+        f = lifted(f)
     return Jit(f, numbers, names)
 
 

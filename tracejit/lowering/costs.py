@@ -21,11 +21,9 @@ _FREE = frozenset({
 })  # fmt: skip
 _ONE = frozenset({
     "absolute", "add", "bitwise_and", "bitwise_or", "bitwise_xor", "ceil", "copysign", "divide", "equal", "floor", "floor_divide", "fmax", "fmin",
-    "fmod",
-    "greater", "greater_equal", "invert", "isfinite", "isinf", "isnan", "left_shift", "less", "less_equal", "logical_and",
-    "logical_not", "logical_or", "logical_xor",
-    "maximum", "minimum", "multiply", "negative", "not_equal", "remainder", "right_shift", "rint", "sign", "signbit", "sqrt", "square",
-    "subtract", "trunc",
+    "fmod", "greater", "greater_equal", "invert", "isfinite", "isinf", "isnan", "left_shift", "less", "less_equal", "logical_and", "logical_not",
+    "logical_or", "logical_xor", "maximum", "minimum", "multiply", "negative", "not_equal", "remainder", "right_shift", "rint", "sign", "signbit",
+    "sqrt", "square", "subtract", "trunc",
 })  # fmt: skip
 _COMPLEX = 4  # real operations for one of complex numbers: between 2 for a sum and 6 for a product
 
