@@ -266,3 +266,10 @@ def test_inside_transformations(transform, monkeypatch):
     for scale in (2.0, 3.0, 2.0):
         monkeypatch.setitem(globals(), "SCALE", scale)
         np.testing.assert_allclose(f(x), scale * (1.0 if transform is tj.vmap else 2.0))
+
+
+def test_defaults_of_functions_that_a_library_makes():
+    """Two functions of one code in a library, which differ in their defaults, are two programs."""
+    space = {}
+    exec(compile("def made(n):\n    return lambda x, n=n: x * n", tj.__file__, "exec"), space)
+    assert [float(tj.jit(space["made"](n))(1.0)) for n in (2.0, 3.0)] == [2.0, 3.0]

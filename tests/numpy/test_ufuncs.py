@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-import tracejit.numpy  # noqa: F401
+import tracejit as tj
 from tracejit.trace import dispatch
 
 DTYPES = [np.dtype(d) for d in ("?", "i1", "u1", "i4", "i8", "u8", "f2", "f4", "f8", "c8", "c16")]
@@ -167,3 +167,20 @@ def test_scipy_ufuncs(agrees):
     a, b = np.array([0, 0, 0, 0, 1, np.nan]), np.array([0, -1, np.inf, np.nan, 2, 0])
     agrees(special.xlogy, a, b)
     agrees(special.xlog1py, a, b - 1)
+
+
+def test_ufuncs_of_text_and_dates():
+    words, days = np.array(["one", "Two "]), np.array(["2024-02-29", "NaT"], "M8[D]")
+    assert tj.jit(lambda x: x * np.strings.str_len(words) + np.isnat(days))(2.0).tolist() == [6.0, 9.0]
+    found = tj.vmap(lambda x: x * np.strings.find(words, "o", 0))(np.ones(2))
+    assert found.tolist() == [[0, 2], [0, 2]]
+    seen = []
+    tj.grad(lambda x, i: seen.append(np.strings.find(words, "o", i)) or x)(1.0, 1)
+    assert seen[0].tolist() == [-1, 2]
+    for f, said in (
+        (lambda x: np.strings.isalpha(x), "isalpha has no traced form: it works on text"),
+        (lambda x: np.isnat(x), "isnat has no traced form: it works on dates"),
+        (lambda x: np.strings.find(words, "o", x.astype(int)), "must be known while tracing"),
+    ):
+        with pytest.raises(TypeError, match=said):
+            tj.jit(f)(1.0)

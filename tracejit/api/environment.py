@@ -226,9 +226,9 @@ class _Look:
             for name in sorted(spaces):
                 if name in f.__globals__:
                     self.watch(_in_dict, f.__globals__, name, prefix + name)
-            for which in ("__defaults__", "__kwdefaults__"):
-                if getattr(f, which):
-                    self.watch(_in_slot, f, which, f"{path}.{which}")
+        for which in ("__defaults__", "__kwdefaults__"):  # of a library's functions, too: it may make many of one code
+            if getattr(f, which):
+                self.watch(_in_slot, f, which, f"{path}.{which}")
         for name, cell in zip(code.co_freevars, f.__closure__ or ()):
             self.watch(_in_cell, cell, None, name if name != "__class__" else f"{path}.__class__")
 

@@ -11,7 +11,7 @@ np.float64(3.0)
 # ruff: noqa: F401, I001  (the names are NumPy's; the first imports are for what they enter into the tables)
 from . import applying, bits, comparing, concatenators, creation, einstein, histograms, indexing, inspecting, joining, likeness, mathematics, matrices
 from . import norms, ordering, padding, places, polynomials, powers, products, quantiles, ranges, reductions, refused, scimath, scipy_ufuncs, sets
-from . import shaping, statistics, taking, ufunc_methods, ufuncs, windows
+from . import shaping, statistics, taking, text, ufunc_methods, ufuncs, windows
 from . import aliasing, writing
 from numpy import (  # traced
     abs, absolute, acos, acosh, add, all, allclose, amax, amin, angle, any, append, apply_along_axis, apply_over_axes, arange, arccos, arccosh,

@@ -11,10 +11,7 @@ _SERIES = "the other functions of numpy.polynomial cannot be overridden: use np.
 _RECORDS = "it works on structured dtypes, and traced values are plain numbers"
 
 _BY_REASON = {
-    _TEXT: """_center _expandtabs _expandtabs_length _ljust _lstrip_chars _lstrip_whitespace _partition _partition_index _replace _rjust _rpartition
-              _rpartition_index _rstrip_chars _rstrip_whitespace _slice _strip_chars _strip_whitespace _zfill count endswith find index isalnum
-              isalpha isdecimal isdigit islower isnumeric isspace istitle isupper rfind rindex startswith str_len""",
-    _DATES: "isnat numpy.busday_count numpy.busday_offset numpy.datetime_as_string numpy.is_busday",
+    _DATES: "numpy.busday_count numpy.busday_offset numpy.datetime_as_string numpy.is_busday",
     _MEMORY: "numpy.may_share_memory numpy.shares_memory",
     _FILES: """numpy.fromfile numpy.genfromtxt numpy.loadtxt numpy.save numpy.savetxt numpy.savez numpy.savez_compressed""",
 }

@@ -36,6 +36,7 @@ class Outcome:
     name: str
     traceable: bool = False
     by_values: bool = False
+    of_text: bool = False
     differentiable: bool | None = None
     mapped: bool | None = None
     native: bool | None = None
@@ -102,7 +103,7 @@ def _host_ops(compiled: Callable, args: tuple) -> list[str]:
 
 
 def _examined(name: str, example: Example) -> Outcome:
-    outcome = Outcome(name, by_values=example.known)
+    outcome = Outcome(name, by_values=example.known, of_text=example.text)
     call, args = _listed(example.call), example.args
     want = call(*args)
     compiled = jit(call)
@@ -113,7 +114,7 @@ def _examined(name: str, example: Example) -> Outcome:
         outcome.traceable, outcome.error = _answer(lambda: _same(compiled(*args), want))
     if not outcome.traceable:
         return outcome
-    if not example.known:
+    if not (example.known or example.text):
         outcome.native = not _host_ops(compiled, args)
     if example.mapped:
         doubled = [np.stack([a, a]) for a in map(np.asarray, args)]
@@ -191,6 +192,8 @@ def report(coverages: list[Coverage]) -> str:
         lines += _section("Traced, computed by a call to NumPy inside the compiled program", c.failed("native"))
         lines += _section("Traced where values are known (under a bare `grad`, `jvp`, `vjp`): the result's shape or dtype depends on them",
                           c.named("by_values"))
+        lines += _section("Of text and dates, which are never traced: NumPy computes with them while tracing, and the results are constants",
+                          c.named("of_text"))
         lines += _section("Derivatives missing", c.failed("differentiable"))
         lines += _section("Not under `vmap`", c.failed("mapped"))
         for reason in dict.fromkeys(o.refused for o in c.outcomes if o.refused):

@@ -1,11 +1,13 @@
 """One small call for every function of NumPy that can be overridden: what `tracejit.tools.coverage` traces, differentiates, maps and compiles.
 
 An example is a function of arrays and those arrays.  Its derivatives are compared with differences unless it says that it has none: it is piecewise
-constant, or the point is a kink.  `known=True` marks functions whose shapes depend on values: they are traced where values are known.
+constant, or the point is a kink.  `known=True` marks functions whose shapes depend on values: they are traced where values are known.  `text=True`
+marks functions of text and dates, which are constants of a traced program.
 """
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,6 +22,7 @@ class Example(NamedTuple):
     known: bool = False
     mapped: bool = True
     rtol: float = 1e-6
+    text: bool = False
 
 
 # -- arguments
@@ -34,6 +37,8 @@ I = np.array([5, 2, 7, 12])
 J = np.array([3, 1, 6, 10])
 B = np.array([True, False, True, True])
 HOLES = np.array([[0.5, np.nan, 1.5], [2.5, -1.0, 0.1]])
+WORDS = np.array(["one 1", "Two\t2", "  3 "])
+DAYS = np.array(["2024-02-29", "NaT", "2025-01-01"], "M8[D]")
 UNSORTED = np.array([3.0, 1.0, 2.5, 0.5, 2.0])
 
 examples: dict[str, Example] = {}
@@ -52,6 +57,11 @@ def flat(name: str, call: Callable, *args: Any, **options: Any) -> None:
 def from_values(name: str, call: Callable, *args: Any, differentiable: bool = False, **options: Any) -> None:
     """A function that needs the values."""
     examples[name] = Example(call, args, smooth=differentiable, known=True, mapped=False, **options)
+
+
+def of_text(name: str, measure: Callable) -> None:
+    """A function of text or dates, in a program of numbers: `measure()` makes a number of each word."""
+    examples[name] = Example(lambda x: x * measure(), (U[:3],), smooth=False, text=True)
 
 
 def on(function: Callable, *arguments: Any, **options: Any) -> Callable:
@@ -317,6 +327,32 @@ smooth("numpy.linalg.tensorinv", lambda x: np.linalg.tensorinv(x.reshape(3, 1, 3
 smooth("numpy.linalg.tensorsolve", lambda x, y: np.linalg.tensorsolve(x, y), M, N[0])
 for _name in "matmul outer cross tensordot vecdot".split():
     smooth(f"numpy.linalg.{_name}", getattr(np.linalg, _name), *((M[0], N[0]) if _name in ("outer", "cross", "vecdot") else (M, N)))
+
+# -- text and dates
+def width(words) -> np.ndarray:
+    """The lengths of words."""
+    return np.strings.str_len(words)
+
+
+for _name in "isalnum isalpha isdecimal isdigit islower isnumeric isspace istitle isupper str_len".split():
+    of_text(_name, partial(getattr(np.strings, _name), WORDS))
+for _name in "count endswith find rfind startswith".split():
+    of_text(_name, partial(getattr(np.strings, _name), WORDS, "1"))
+for _name in "index rindex".split():
+    of_text(_name, partial(getattr(np.strings, _name), WORDS, ["n", "w", "3"]))
+for _name, _measure in {
+    "_center": lambda: width(np.strings.center(WORDS, 8)), "_ljust": lambda: width(np.strings.ljust(WORDS, 8)),
+    "_rjust": lambda: width(np.strings.rjust(WORDS, 8)), "_zfill": lambda: width(np.strings.zfill(WORDS, 8)),
+    "_expandtabs": lambda: width(np.strings.expandtabs(WORDS)), "_expandtabs_length": lambda: width(np.strings.expandtabs(WORDS, 4)),
+    "_lstrip_chars": lambda: width(np.strings.lstrip(WORDS, "o")), "_rstrip_chars": lambda: width(np.strings.rstrip(WORDS, "1")),
+    "_strip_chars": lambda: width(np.strings.strip(WORDS, "o1")), "_lstrip_whitespace": lambda: width(np.strings.lstrip(WORDS)),
+    "_rstrip_whitespace": lambda: width(np.strings.rstrip(WORDS)), "_strip_whitespace": lambda: width(np.strings.strip(WORDS)),
+    "_partition": lambda: width(np.strings.partition(WORDS, " ")[0]), "_partition_index": lambda: width(np.strings.partition(WORDS, " ")[2]),
+    "_rpartition": lambda: width(np.strings.rpartition(WORDS, " ")[0]), "_rpartition_index": lambda: width(np.strings.rpartition(WORDS, " ")[2]),
+    "_replace": lambda: width(np.strings.replace(WORDS, "o", "oo")), "_slice": lambda: width(np.strings.slice(WORDS, 1, 3)),
+    "isnat": lambda: np.isnat(DAYS),
+}.items():
+    of_text(_name, _measure)
 
 # -- Fourier transforms
 for _name in "fft ifft ihfft rfft fft2 ifft2 rfft2 fftn ifftn rfftn fftshift ifftshift".split():

@@ -35,7 +35,7 @@ def call_ufunc(ufunc: np.ufunc, method: str, inputs: tuple, kwargs: dict[str, An
         if handler is None:
             raise TypeError(at_user_line(f"np.{ufunc.__name__}.{method} cannot be traced"))
         return handler(ufunc, *inputs, **kwargs)
-    handler = ufuncs.get(ufunc) or _of_library(ufunc)
+    handler = ufuncs.get(ufunc) or _of_library(ufunc) or operators["ufunc of text"](ufunc)
     if handler is None:
         reason = refusals.get(ufunc.__name__)
         raise TypeError(at_user_line(f"the ufunc {ufunc.__name__} has no traced form{f': {reason}' if reason else ''}"))
