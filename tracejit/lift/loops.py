@@ -15,7 +15,7 @@ from ..ir.graph import Var, live_nodes
 from ..ir.types import BOOL, INT
 from ..ops.core import zeros
 from ..ops.elementwise import equal, remainder, select
-from ..ops.scan import scan
+from ..ops.scan import counted, scan
 from ..ops.while_loop import while_loop
 from ..trace import Trace, Tracer
 from ..trace.constants import as_proxy
@@ -257,7 +257,7 @@ def _counted(state: State, turn: Turn, count: int) -> None:
     numbered = any(parts.counter in node.inputs for node in nodes) or parts.counter in outputs
     inputs = (*fixed, *(parts.inputs[i] for i in moving), *((parts.counter,) if numbered else ()))
     body = checked(Graph(inputs, nodes, outputs), turn.trace.what)
-    rows = [np.arange(count)] if numbered else []
+    rows = [counted(np.arange(count))] if numbered else []
     results: Sequence[Any] = ()
     if moving:
         begin = [parts.begin[i] for i in moving]
