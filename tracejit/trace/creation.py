@@ -220,6 +220,8 @@ def _swap_cells(f: Any) -> None:
         if type(f) is not FunctionType or id(f) in seen or len(seen) > _SEARCHED:
             continue
         seen.add(id(f))
+        if f.__globals__ is globals():
+            continue  # a wrapper holds the function that it stands for
         for cell in f.__closure__ or ():
             try:
                 held = cell.cell_contents
