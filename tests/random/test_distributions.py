@@ -198,7 +198,7 @@ def test_whole_numbers():
 
 
 def test_high_products():
-    from tracejit.random.uniform import high_product
+    from tracejit.random.flat import high_product
 
     rng = np.random.default_rng(0)
     a, b = rng.integers(0, 1 << 64, (2, 200), np.uint64)

@@ -7,13 +7,13 @@ True
 """
 
 from .counting import binomial, geometric, logseries, multinomial, negative_binomial, poisson, zipf
-from .gamma import ball, beta, chisquare, dirichlet, f, gamma, generalized_normal, loggamma, t
+from .flat import bernoulli, rademacher, randint, uniform
+from .gammas import ball, beta, chisquare, dirichlet, f, gamma, generalized_normal, loggamma, t
+from .gaussian import double_sided_maxwell, lognormal, maxwell, multivariate_normal, normal, orthogonal, truncated_normal, wald
 from .generator import Generator, default_rng
 from .inversion import cauchy, exponential, gumbel, laplace, logistic, pareto, power_function, rayleigh, triangular, weibull_min
 from .keys import bits, fold_in, key, key_data, split, wrap_key_data
-from .normal import double_sided_maxwell, lognormal, maxwell, multivariate_normal, normal, orthogonal, truncated_normal, wald
 from .selection import categorical, choice, permutation
-from .uniform import bernoulli, rademacher, randint, uniform
 
 __all__ = [
     "Generator", "ball", "bernoulli", "beta", "binomial", "bits", "categorical", "cauchy", "chisquare", "choice", "default_rng",

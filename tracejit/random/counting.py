@@ -31,11 +31,11 @@ from ..ops.reduction import reduce_any
 from ..ops.special import gammaln
 from ..trace import type_of
 from .draws import FLOAT, detached, discrete, draw, fitting, integral, parameter
-from .gamma import log_gamma
+from .flat import spread, unit
+from .gammas import log_gamma
 from .inversion import inside, waiting
 from .keys import as_key, fold_in
 from .rejection import in_blocks, until_accepted
-from .uniform import spread, unit
 
 ZERO, ONE = np.float64(0), np.float64(1)
 SMALL_MEAN = 10.0  # below it the distribution is searched from 0 on; from it on, rejection takes less than two turns

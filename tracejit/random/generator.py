@@ -31,8 +31,8 @@ from ..ops.random_bits import WORD, counters, random_bits
 from ..trace import Tracer, type_of
 from ..trace.cells import Cell
 from ..trace.constants import constant
-from . import counting, gamma, inversion, normal, selection, uniform
-from .draws import FLOAT
+from . import counting, flat, gammas, gaussian, inversion, selection
+from .draws import FLOAT, fitting
 from .keys import as_shape, fold_in
 from .keys import key as key_of
 
@@ -99,7 +99,7 @@ class Generator:
     # -- uniform
     def random(self, size: Any = None, dtype: Any = float, out: Any = None) -> Any:
         """Uniform in [0, 1)."""
-        return self._filled(uniform.uniform, "random", size, dtype, out)
+        return self._filled(flat.uniform, "random", size, dtype, out)
 
     def uniform(self, low: Any = 0.0, high: Any = 1.0, size: Any = None) -> Any:
         """Uniform in [low, high)."""
@@ -121,20 +121,20 @@ class Generator:
         if not any(type(x) is Tracer for x in (low, high)) and np.any(np.asarray(low) >= np.asarray(high)):
             raise ValueError(at_user_line("integers: low >= high"))
         shape = np.broadcast_shapes(np.shape(low), np.shape(high)) if size is None else size
-        return uniform.randint(self.next_key(), shape, low, high, dtype)
+        return flat.randint(self.next_key(), shape, low, high, dtype)
 
     def bytes(self, length: int) -> bytes:
         """Random bytes, outside of traced functions."""
-        return np.asarray(uniform.randint(self.next_key(), (length,), 0, 256, np.uint8)).tobytes()
+        return np.asarray(flat.randint(self.next_key(), (length,), 0, 256, np.uint8)).tobytes()
 
     # -- normal
     def standard_normal(self, size: Any = None, dtype: Any = float, out: Any = None) -> Any:
         """Normal of mean 0 and variance 1."""
-        return self._filled(normal.normal, "standard_normal", size, dtype, out)
+        return self._filled(gaussian.normal, "standard_normal", size, dtype, out)
 
     def normal(self, loc: Any = 0.0, scale: Any = 1.0, size: Any = None) -> Any:
         """Normal of mean `loc` and standard deviation `scale`."""
-        return self._moved(normal.normal, loc, scale, size)
+        return self._moved(gaussian.normal, loc, scale, size)
 
     def lognormal(self, mean: Any = 0.0, sigma: Any = 1.0, size: Any = None) -> Any:
         """exp(mean + sigma z) of a normal z."""
@@ -147,7 +147,7 @@ class Generator:
         shape = () if size is None else as_shape(size, "multivariate_normal")
         if type_of(as_array(mean)).ndim != 1:
             raise ValueError(at_user_line("multivariate_normal: mean must be 1 dimensional"))
-        return normal.multivariate_normal(self.next_key(), mean, cov, shape, method=method)
+        return gaussian.multivariate_normal(self.next_key(), mean, cov, shape, method=method)
 
     def wald(self, mean: Any, scale: Any, size: Any = None) -> Any:
         """Inverse Gaussian."""
@@ -201,32 +201,32 @@ class Generator:
     # -- gamma and its relatives
     def standard_gamma(self, shape: Any, size: Any = None, dtype: Any = float, out: Any = None) -> Any:
         """Gamma of scale 1."""
-        return self._filled(gamma.gamma, "standard_gamma", size, dtype, out, shape)
+        return self._filled(gammas.gamma, "standard_gamma", size, dtype, out, shape)
 
     def gamma(self, shape: Any, scale: Any = 1.0, size: Any = None) -> Any:
         """Gamma."""
         shape, scale = np.broadcast_arrays(as_array(shape), as_array(scale)) if size is None else (shape, scale)
-        return self._of(gamma.gamma, size, shape) * scale
+        return self._of(gammas.gamma, size, shape) * scale
 
     def beta(self, a: Any, b: Any, size: Any = None) -> Any:
         """Beta."""
-        return self._of(gamma.beta, size, a, b)
+        return self._of(gammas.beta, size, a, b)
 
     def chisquare(self, df: Any, size: Any = None) -> Any:
         """Chi-square."""
-        return self._of(gamma.chisquare, size, df)
+        return self._of(gammas.chisquare, size, df)
 
     def f(self, dfnum: Any, dfden: Any, size: Any = None) -> Any:
         """F."""
-        return self._of(gamma.f, size, dfnum, dfden)
+        return self._of(gammas.f, size, dfnum, dfden)
 
     def standard_t(self, df: Any, size: Any = None) -> Any:
         """Student's."""
-        return self._of(gamma.t, size, df)
+        return self._of(gammas.t, size, df)
 
     def dirichlet(self, alpha: Any, size: Any = None) -> Any:
         """Vectors of the sum 1: `size` + (n,)."""
-        return gamma.dirichlet(self.next_key(), alpha, () if size is None else size)
+        return gammas.dirichlet(self.next_key(), alpha, () if size is None else size)
 
     # -- counts
     def poisson(self, lam: Any = 1.0, size: Any = None) -> Any:
@@ -289,9 +289,7 @@ class Generator:
         """loc + scale times a standard number; None stands for 0 and 1."""
         given = [as_array(x) for x in (loc, scale) if x is not None]
         needed = np.broadcast_shapes(*[type_of(x).shape for x in given])
-        found = function(self.next_key(), needed if size is None else size)
-        if np.broadcast_shapes(needed, type_of(found).shape) != type_of(found).shape:
-            raise ValueError(at_user_line(f"parameters of shape {needed} do not broadcast to size {type_of(found).shape}"))
+        found = function(self.next_key(), needed if size is None else fitting(function.__name__, size, needed))
         found = found if scale is None else found * scale
         return found if loc is None else found + loc
 
@@ -312,7 +310,7 @@ class Generator:
 
 def _uniform(key: Any, low: Any, high: Any, shape: Any) -> Any:
     needed = np.broadcast_shapes(*[type_of(as_array(x)).shape for x in (low, high)])
-    return uniform.uniform(key, needed if shape is None else shape, FLOAT, low, high)
+    return flat.uniform(key, needed if shape is None else shape, FLOAT, low, high)
 
 
 def _weibull(key: Any, a: Any, shape: Any) -> Any:
@@ -320,7 +318,7 @@ def _weibull(key: Any, a: Any, shape: Any) -> Any:
 
 
 def _wald(key: Any, mean: Any, scale: Any, shape: Any) -> Any:
-    return normal.wald(key, mean, shape, FLOAT, scale)
+    return gaussian.wald(key, mean, shape, FLOAT, scale)
 
 
 def _whole(x: Any) -> Any:
@@ -349,7 +347,7 @@ def _first_state(seed: Any) -> Any:
         return _state_of(seed.generate_state(1, np.uint64)[0])
     if isinstance(seed, (int, np.integer)) and seed < 0:
         raise ValueError(at_user_line(f"a seed is not negative, got {seed}"))
-    if not isinstance(seed, (int, Sequence, np.ndarray)):
+    if isinstance(seed, str) or not isinstance(seed, (int, Sequence, np.ndarray)):
         raise TypeError(at_user_line(f"a seed is None, an integer or a sequence of integers, got {type(seed).__name__}"))
     return _state_of(np.random.SeedSequence(seed).generate_state(1, np.uint64)[0])
 

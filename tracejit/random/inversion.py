@@ -12,7 +12,7 @@ import numpy as np
 
 from ..ops.elementwise import absolute, exp, expm1, less, log, log1p, power, select, sign, sqrt, tan
 from .draws import continuous, draw
-from .uniform import between, unit
+from .flat import between, unit
 
 
 # -- one tail

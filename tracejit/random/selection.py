@@ -14,9 +14,9 @@ from ..ops.elementwise import convert
 from ..ops.sorting import argsort
 from ..trace import type_of
 from .draws import FLOAT, detached, draw, floating, integral, parameter
+from .flat import randint, unit
 from .inversion import standard_gumbel
 from .keys import as_key, as_shape, words
-from .uniform import randint, unit
 
 
 def order(key: Any, shape: tuple[int, ...], axis: int) -> Any:

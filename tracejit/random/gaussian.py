@@ -13,9 +13,9 @@ from ..ops.elementwise import exp, maximum, minimum, root, select, sqrt
 from ..ops.special import erfinv, ndtr, ndtri
 from ..trace import type_of
 from .draws import continuous, draw, fitting, floating, parameter
+from .flat import between, rademacher_body, unit
 from .inversion import inside
 from .keys import as_key, as_shape, fold_in
-from .uniform import between, rademacher_body, unit
 
 _SQRT2 = math.sqrt(2.0)
 

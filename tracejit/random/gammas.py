@@ -16,11 +16,11 @@ from ..ops.elementwise import exp, isfinite, less, log, logical_and, logical_not
 from ..ops.gamma_path import gamma_path
 from ..trace import type_of
 from .draws import continuous, detached, draw, floating, parameter
+from .flat import rademacher_body, spread
+from .gaussian import standard_normal
 from .inversion import inside, waiting
 from .keys import as_key, as_shape, fold_in
-from .normal import standard_normal
 from .rejection import until_accepted
-from .uniform import rademacher_body, spread
 
 
 # -- gamma
