@@ -6,7 +6,7 @@
 array([0., 0., 0.])
 """
 
-from . import debug, nn, optim, tree
+from . import debug, extend, nn, optim, tree
 from . import numpy as numpy
 from .api import (
     ShapeDtype,
@@ -37,9 +37,9 @@ from .api import (
     linearize,
     map,
     print_saved_residuals,
+    pure_callback,
     remat,
     saved_residuals,
-    pure_callback,
     scan,
     stop_gradient,
     switch,
@@ -80,6 +80,7 @@ __all__ = [
     "custom_vjp",
     "debug",
     "eval_shape",
+    "extend",
     "fixed_point",
     "fori_loop",
     "grad",

@@ -25,7 +25,7 @@ def applications(name: str, dtypes, rounds: int = 1):
 
 
 def test_every_op_has_a_row():
-    assert set(by_name) == set(rows)
+    assert {name for name in by_name if "." not in name} == set(rows)  # names with a dot are of the users' own operations
 
 
 @ops
