@@ -70,6 +70,8 @@ def branch(state: State, test: Tracer, what: str, then: Callable[[], Any], orels
 
 
 def _merge(state: State, test: Tracer, orelse: Side, then: Side, wants_result: bool) -> Any:
+    if any(proxy.atom is not begin for side in (orelse, then) for proxy, begin in side.trace.cells.values()):
+        raise Stays("a random generator advances on one side of it")
     finishers: list[tuple[int, Callable[[list[Any]], None]]] = []
     for slot, a, b, la, lb in zip(state.slots, orelse.values, then.values, orelse.leaves, then.leaves):
         if same_plain(a, b):
@@ -105,7 +107,8 @@ def _merge(state: State, test: Tracer, orelse: Side, then: Side, wants_result: b
 
             finishers.append((len(made.types), take))
     graphs, outside = same_captures([orelse.finish(), then.finish()])
-    results = list(switch(convert(test, dtype=INT), *outside, branches=graphs)) if graphs[0].outputs else []
+    needed = graphs[0].outputs or any(g.effect for g in graphs)
+    results = list(switch(convert(test, dtype=INT), *outside, branches=graphs)) if needed else []
     at = 0
     for count, finish in finishers:
         finish(results[at : at + count])

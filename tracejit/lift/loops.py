@@ -259,7 +259,7 @@ def _counted(state: State, turn: Turn, count: int) -> None:
     body = checked(Graph(inputs, nodes, outputs), turn.trace.what)
     rows = [counted(np.arange(count))] if numbered else []
     results: Sequence[Any] = ()
-    if moving:
+    if moving or body.effect:
         begin = [parts.begin[i] for i in moving]
         results = scan(*values, *begin, *rows, body=body, consts=len(values), carry=len(moving), length=count, reverse=False)
     parts.end(state, results)

@@ -65,6 +65,7 @@ def _inner(code: CodeType, name: str) -> CodeType:
 
 def _renamed(made: CodeType, original: CodeType) -> CodeType:
     """The code under the names that tracebacks and messages show: those of the user's function, for the parts that were cut out of it too."""
+
     def rename(code: CodeType, parent: CodeType) -> CodeType:
         part = code.co_name.startswith(_PARTS)
         own = parent.co_name if part else code.co_name
