@@ -49,7 +49,7 @@ def randint(key: Any, shape: Any = (), minval: Any = 0, maxval: Any = 2, dtype: 
 
     >>> import tracejit as tj
     >>> tj.random.randint(tj.random.key(0), (5,), 0, 10)
-    array([4, 2, 5, 3, 3])
+    array([4, 2, 9, 5, 5])
     """
     dtype = integral(dtype, "randint")
     info = np.iinfo(dtype)
@@ -120,7 +120,7 @@ def rademacher(key: Any, shape: Any = (), dtype: Any = np.int64) -> Any:
 
     >>> import tracejit as tj
     >>> tj.random.rademacher(tj.random.key(0), (4,))
-    array([ 1, -1,  1,  1])
+    array([-1, -1,  1,  1])
     """
     dtype = np.dtype(dtype)
     if dtype.kind not in "if":

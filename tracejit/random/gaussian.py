@@ -25,7 +25,7 @@ def normal(key: Any, shape: Any = (), dtype: Any = float) -> Any:
 
     >>> import tracejit as tj
     >>> tj.random.normal(tj.random.key(0), (3,)).round(4)
-    array([-0.2058, -0.7847,  1.8161])
+    array([-0.2058, -0.7848,  1.8161])
     """
     return continuous(standard_normal, "normal", key, shape, dtype)
 
@@ -49,7 +49,7 @@ def truncated_normal(key: Any, lower: Any, upper: Any, shape: Any = None, dtype:
 
     >>> import tracejit as tj
     >>> tj.random.truncated_normal(tj.random.key(0), -1.0, 1.0).round(4)
-    np.float64(-0.1416)
+    np.float64(-0.14)
     """
     return continuous(_truncated, "truncated_normal", key, shape, dtype, lower, upper)
 
@@ -105,7 +105,7 @@ def multivariate_normal(key: Any, mean: Any, cov: Any, shape: Any = None, dtype:
 
     >>> import numpy as np, tracejit as tj
     >>> tj.random.multivariate_normal(tj.random.key(0), np.zeros(2), np.eye(2)).round(4)
-    array([-0.2058, -0.7847])
+    array([-0.2058, -0.7848])
     """
     if method not in _FACTORS:
         raise ValueError(at_user_line(f"multivariate_normal: method is one of {', '.join(_FACTORS)}, got {method!r}"))
