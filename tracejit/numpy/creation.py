@@ -20,13 +20,20 @@ def stack_nested(x):
     """A nested list or tuple with traced values, as one array. Raises `ValueError` where it is ragged."""
     leaves: list = []
     shape = _nested_shape(x, leaves)
+    if len({leaf.shape for leaf in leaves}) > 1:   # rows beside lists of numbers
+        return _stacked(x)
     leaves = promote(*leaves)
-    if builtins.all(leaf.shape == () for leaf in leaves):
-        flat = concatenate([movement.reshape(leaf, shape=(1,)) for leaf in leaves])
-        return movement.reshape(flat, shape=shape)
     inner = leaves[0].shape
     flat = concatenate([movement.reshape(leaf, shape=(1, *inner)) for leaf in leaves])
     return movement.reshape(flat, shape=shape)
+
+
+def _stacked(x):
+    """The same, one level of nesting after the other."""
+    if not isinstance(x, (list, tuple)):
+        return as_array(x)
+    parts = promote(*map(_stacked, x))
+    return concatenate([movement.reshape(part, shape=(1, *part.shape)) for part in parts])
 
 
 def _nested_shape(x, leaves: list) -> tuple[int, ...]:
@@ -54,6 +61,11 @@ def asarray(a, dtype=None, order=None, *, device=None, copy=None, like=None):
     if not holds_tracer(a):
         return np.asarray(a, dtype, order, device=device, copy=copy)
     return array(a, dtype, copy=copy)
+
+
+def from_dlpack(x, /, *, device=None, copy=None):
+    """As `numpy.from_dlpack`. Raises `TracerConversionError` for a traced value, which has no memory to share."""
+    return x.__dlpack__() if type(x) is Tracer and x.owner.depth else np.from_dlpack(x, device=device, copy=copy)
 
 
 operator("array")(array)

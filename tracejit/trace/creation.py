@@ -162,7 +162,9 @@ def _wrap_namesakes() -> None:
         if module in _namesakes or module not in sys.modules:
             continue
         space, traced = sys.modules[module].__dict__, importlib.import_module(ours)
-        _namesakes[module] = [name for name in traced.__all__ if isinstance(space.get(name), FunctionType)]
+        # With SCIPY_ARRAY_API set, ufuncs are behind functions, too.
+        functions = [name for name, value in space.items() if isinstance(value, FunctionType) and not name.startswith("_")]
+        _namesakes[module] = [name for name in functions if name in traced.__all__ or isinstance(getattr(traced, name, None), np.ufunc)]
         for name in _namesakes[module]:
             _wrappers[id(space[name])] = space[name], _on_traced_values(space[name], getattr(traced, name))
         _holders.clear()

@@ -470,7 +470,21 @@ class Tracer:
         return result if func in dispatch.views else as_new(result, *args)
 
     def __array_namespace__(self, *, api_version=None):
+        np.empty(0).__array_namespace__(api_version=api_version)  # raises ValueError for a version that NumPy does not have
         return dispatch.namespace()
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        return np.empty(0).__dlpack_device__()
+
+    def __dlpack__(self, *, stream=None, max_version=None, dl_device=None, copy=None):
+        if not self.owner.depth:
+            return np.array(self.atom.value).__dlpack__(stream=stream, max_version=max_version, dl_device=dl_device, copy=copy)
+        raise TracerConversionError(
+            at_user_line(
+                f"a traced value ({self.type}) has no memory to give to another library while {self.owner.what} is traced (__dlpack__): "
+                "hand over the results of the compiled function"
+            )
+        )
 
     def __copy__(self):
         return same(self)
