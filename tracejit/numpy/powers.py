@@ -3,10 +3,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..errors import at_user_line
 from ..ops import elementwise as ops
 from ..trace import Tracer
-from ..trace.tracer import FOREIGN, acts_as_scalar
+from ..trace.tracer import FOREIGN, acts_as_scalar, counting
 from .promotion import cast, common_dtype
 from .register import operator
 from .ufuncs import power, square
@@ -17,8 +16,11 @@ def pow_operator(x, y):
     """`x ** y`. Raises `ValueError` for integers to a negative integer power, as NumPy does."""
     if isinstance(x, FOREIGN) or isinstance(y, FOREIGN):
         return NotImplemented
+    scalars = acts_as_scalar(x) and acts_as_scalar(y)
+    if scalars:
+        x, y = counting(x), counting(y)
     result = _to_constant(x, y) if type(y) in (int, float) and not isinstance(x, (list, tuple)) else power(x, y)
-    if type(result) is Tracer and acts_as_scalar(x) and acts_as_scalar(y):
+    if scalars and type(result) is Tracer:
         result.weak = True
     return result
 
@@ -32,9 +34,7 @@ def _to_constant(x, n: int | float):
     if n == 2:
         return ops.square(x)
     if dtype.kind not in "fc":
-        if n < 0:
-            raise ValueError(at_user_line("Integers to negative integer powers are not allowed."))
-        return ops.power(x, exponent)
+        return power(x, exponent)
     if n == 1:
         return Tracer(x.owner, x.atom)
     if n == 0.5:

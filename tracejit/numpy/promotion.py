@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import at_user_line
+from ..errors import TracerBoolError, at_user_line
 from ..ir import supported
 from ..ir.types import BOOL, COMPLEX, FLOAT, INT
-from ..ops.elementwise import convert
+from ..ops.elementwise import convert, greater_equal, less_equal, logical_and
 from ..trace import Tracer
 
 _PYTHON = {bool: bool, int: int, float: float, complex: complex}
@@ -35,8 +35,31 @@ def kind_of(x: Any):
 def cast(x: Any, dtype: np.dtype):
     """`x` as an array, scalar or traced value of `dtype`. A Python integer that does not fit raises `OverflowError`, as in NumPy."""
     if type(x) is Tracer or isinstance(x, (np.ndarray, np.generic)):
-        return x if x.dtype == dtype else convert(x, dtype=dtype)
+        if x.dtype == dtype:
+            return x
+        if dtype.kind in "iu" and type(x) is Tracer and x.weak and x.dtype == INT:
+            _require_in_range(x, dtype)
+        return convert(x, dtype=dtype)
     return dtype.type(x)
+
+
+def _require_in_range(x: Tracer, dtype: np.dtype) -> None:
+    """Raise NumPy's `OverflowError` where the traced Python integer x does not fit into the dtype. Under `jit` the answer is a guard, so each call is
+    checked; where there is no answer, as in the body of a loop, it wraps round."""
+    info = np.iinfo(dtype)
+    inside = greater_equal(x, INT.type(info.min))
+    if info.max < np.iinfo(INT).max:
+        inside = logical_and(inside, less_equal(x, INT.type(info.max)))
+    if known_truth(inside) is False:
+        raise OverflowError(at_user_line(f"Python integer {int(x)} out of bounds for {dtype}"))
+
+
+def known_truth(condition: Any) -> bool | None:
+    """Whether a condition holds, as a guard under `jit`; None where that cannot be known while tracing."""
+    try:
+        return bool(condition)
+    except TracerBoolError:
+        return None
 
 
 def as_array(x: Any):

@@ -9,10 +9,13 @@ import math
 
 import numpy as np
 
+from ..errors import at_user_line
 from ..ops import elementwise as ops
+from ..ops.reduction import reduce_any
 from ..trace import Tracer, dispatch
 from .constants import filled
 from .loops import elementwise
+from .promotion import known_truth
 
 
 # -- bodies that several ufuncs share
@@ -69,11 +72,20 @@ def _is_constant_scalar(x) -> bool:
 
 
 # -- arithmetic
+def _power(x, y):
+    """Raises `ValueError` for integers to negative powers, as NumPy does, wherever the exponents can be known."""
+    if y.dtype.kind == "i":
+        negative = ops.less(y, _number(0, y))
+        if known_truth(reduce_any(negative, axes=tuple(range(y.ndim)))):
+            raise ValueError(at_user_line("Integers to negative integer powers are not allowed."))
+    return ops.power(x, y)
+
+
 def _reciprocal(x):
     """1 / x, rounded towards zero for integers: only 1 and -1 have one that is not 0."""
     if x.dtype.kind in "fc":
         return ops.divide(_number(1, x), x)
-    unit = ops.equal(x, _number(1, x)) if x.dtype.kind == "u" else ops.equal(ops.square(x), _number(1, x))
+    unit = ops.equal(x, _number(1, x)) if x.dtype.kind == "u" else ops.equal(ops.absolute(x), _number(1, x))
     return ops.select(unit, x, _number(0, x))
 
 
@@ -94,7 +106,7 @@ square = elementwise(np.square, ops.square)
 reciprocal = elementwise(np.reciprocal, _reciprocal)
 sqrt = elementwise(np.sqrt, ops.sqrt)
 cbrt = elementwise(np.cbrt, ops.cbrt)
-power = elementwise(np.power, ops.power)
+power = elementwise(np.power, _power)
 float_power = elementwise(np.float_power, ops.power)
 hypot = elementwise(np.hypot, ops.hypot)
 
@@ -162,8 +174,8 @@ def _ldexp(x, exponent):
 
 
 def _spacing(x):
-    """The distance to the next number away from zero."""
-    away = ops.copysign(_number(math.inf, x), ops.stop_gradient(x))
+    """The distance to the next number away from zero, which for either zero is upwards."""
+    away = ops.select(ops.less(x, _number(0, x)), _number(-math.inf, x), _number(math.inf, x))
     return ops.subtract(ops.nextafter(x, away), x)
 
 

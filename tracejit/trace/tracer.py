@@ -34,9 +34,10 @@ def _in_place(ufunc):
 
 def _unary(ufunc):
     def method(self):
-        result = as_new(dispatch.ufuncs[ufunc](self), self)
-        if self.weak:
-            result.weak = True
+        if not self.weak:
+            return as_new(dispatch.ufuncs[ufunc](self), self)
+        result = as_new(dispatch.ufuncs[ufunc](counting(self)), self)
+        result.weak = True
         return result
 
     return method
@@ -123,8 +124,12 @@ class Tracer:
     def _operator(ufunc, left, right):
         if isinstance(right, FOREIGN) or isinstance(left, FOREIGN):
             return NotImplemented
+        if not (acts_as_scalar(left) and acts_as_scalar(right)):
+            return dispatch.ufuncs[ufunc](left, right)
+        if ufunc in _ARITHMETIC:
+            left, right = counting(left), counting(right)
         result = dispatch.ufuncs[ufunc](left, right)
-        if type(result) is Tracer and acts_as_scalar(left) and acts_as_scalar(right):
+        if type(result) is Tracer:
             result.weak = True  # two Python scalars make a Python scalar
         return result
 
@@ -496,6 +501,7 @@ class Tracer:
         raise TypeError(at_user_line(f"a traced value ({self.type}) cannot be pickled or copied out of the {self.owner.what} that made it"))
 
 
+_ARITHMETIC = frozenset((np.add, np.subtract, np.multiply, np.floor_divide, np.remainder, np.left_shift, np.right_shift))
 FOREIGN = (str, bytes, dict, set)  # what an operator leaves to the other operand
 
 
@@ -508,9 +514,21 @@ def as_new(result, *given):
 
 def same(x: Tracer) -> Tracer:
     """Another proxy of the same value: a copy, as far as writes go."""
-    made = Tracer(x.owner, x.atom, x.weak)
+    atom = x.atom
+    made = Tracer(x.owner, atom if x.owner.depth else atom.kept(), x.weak)
     made.home = x.owner.inner
     return made
+
+
+def counting(x):
+    """A Python bool, or a traced value that stands for one, as the integer that it is in Python's arithmetic; any other Python number as it is."""
+    if type(x) is not Tracer:
+        return int(x) if type(x) is bool else x
+    if x.dtype != bool:
+        return x
+    number = x.astype(int)
+    number.weak = True
+    return number
 
 
 def acts_as_scalar(x) -> bool:
