@@ -284,6 +284,14 @@ class TestRefused:
         # With respect to an argument it is fine, whatever else is traced.
         assert wrap(lambda w: tj.grad(tj.custom(lambda x: w * x, jvp=lambda p, t: (w * p[0], w * t[0])))(2.0))(3.0) == 3
 
+    def test_rules_that_outlive_what_they_close_over(self):
+        def f(w, x):
+            return tj.custom(lambda x: w * x, jvp=lambda p, t: (w * p[0], w * t[0]))(x)
+
+        assert tj.jit(tj.grad(f, argnums=1))(3.0, 2.0) == 3.0
+        with pytest.raises(tj.LeakedTracerError, match=r"the rule .*test_custom.py:\d+\).*pass it as a differentiable argument"):
+            tj.grad(tj.jit(f), argnums=1)(3.0, 2.0)
+
     def test_without_rules(self):
         for f, match in ((tj.custom(np.sin), "no rules"), (tj.custom_jvp(np.sin), "defjvp"), (tj.custom_vjp(np.sin), "defvjp")):
             with pytest.raises(TypeError, match=match):

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .. import tree
-from ..errors import at_user_line
+from ..errors import LeakedTracerError, at_user_line
 from ..ir import ArrayType, is_inexact
 from ..ops.core import zeros
 from ..ops.custom import Rule, custom_batch, custom_derivative
@@ -73,10 +73,18 @@ class _Call(NamedTuple):
 def _run_rule(rule: Callable, *args: Any) -> Any:
     """A rule's result. NumPy's creation functions make constant proxies in it where something is traced, as in any traced function."""
     owners = [x.owner for x in tree.leaves(args) if type(x) is Tracer and not is_constant(x)]
-    if not owners:
-        return rule(*args)
-    with tracing(max(owners, key=lambda owner: owner.depth), rule):
-        return tree.map(_as_array, rule(*args))
+    try:
+        if not owners:
+            return rule(*args)
+        with tracing(max(owners, key=lambda owner: owner.depth), rule):
+            return tree.map(_as_array, rule(*args))
+    except LeakedTracerError as error:
+        raise LeakedTracerError(
+            at_user_line(
+                f"the rule {defined_at(rule)} reads a traced value that it closes over, or that is in nondiff_argnums, after the function that "
+                "it belongs to has been traced: pass it as a differentiable argument, or return it from `fwd` among the residuals"
+            )
+        ) from error
 
 
 def _as_array(x: Any) -> Any:

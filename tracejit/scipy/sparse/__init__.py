@@ -1,0 +1,1 @@
+"""What of `scipy.sparse` works on traced values: the iterative solvers of `tracejit.scipy.sparse.linalg`."""
