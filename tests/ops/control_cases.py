@@ -5,6 +5,7 @@ import numpy as np
 
 from tracejit.api.checkpoint_policies import everything_saveable
 from tracejit.ir import ArrayType
+from tracejit.ops.binomial_scan import binomial_scan
 from tracejit.ops.bodies import build
 from tracejit.ops.checkpoint import checkpoint, named
 from tracejit.ops.scan import scan
@@ -43,6 +44,10 @@ rows["scan"] = [
     Case(scan, _floats((), (3,), (4, 3)), dict(body=_recurrence, consts=1, carry=1, length=4, reverse=False), note="forwards"),
     Case(scan, _floats((), (3,), (4, 3)), dict(body=_recurrence, consts=1, carry=1, length=4, reverse=True), note="backwards"),
     Case(scan, _floats((), (5,)), dict(body=_totals, consts=0, carry=1, length=5, reverse=False), note="numbers"),
+]
+rows["binomial_scan"] = [
+    Case(binomial_scan, _floats((), (3,), (4, 3)), dict(body=_recurrence, consts=1, carry=1, length=4, reverse=reverse, slots=2), note=note)
+    for reverse, note in ((False, "forwards"), (True, "backwards"))
 ]
 rows["while_loop"] = [Case(while_loop, _floats((), (), (), (3,)), dict(cond=_cond, body=_step, cond_consts=1, body_consts=1, limit=None))]
 # Three sweeps: the state and a product on the way there, a sum of what was left on the way back, and both once more.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import numpy as np
 from .. import tree
 from ..errors import at_user_line, user_source
 from ..ir import ArrayType
+from ..ops.binomial_scan import binomial_scan
 from ..ops.bodies import same_captures
 from ..ops.elementwise import convert
 from ..ops.scan import counted
@@ -19,6 +21,7 @@ from ..ops.switch import switch as switch_op
 from ..ops.while_loop import Limit
 from ..ops.while_loop import while_loop as while_op
 from ..trace import Tracer, type_of
+from .checkpointing import checkpoint
 from .recording import as_value, check_leaves, defined_at, name_of, record, require_callable
 from .states import carried
 
@@ -133,7 +136,16 @@ def _choose(what: str, index: Any, branches: Sequence[Callable], operands: tuple
 
 
 # -------------------------------------------------------------------------------------------------------------------------------- loops
-def scan(f: Callable, init: Any, xs: Any = None, length: int | None = None, reverse: bool = False, unroll: int = 1) -> tuple[Any, Any]:
+def scan(
+    f: Callable,
+    init: Any,
+    xs: Any = None,
+    length: int | None = None,
+    reverse: bool = False,
+    unroll: int = 1,
+    checkpoint_every: int | str | None = None,
+    checkpoints: int | None = None,
+) -> tuple[Any, Any]:
     """Run `state, y = f(state, x)` over the leading axis of `xs`; returns the last state and the stacked ys.
 
     `init` and `xs` are trees; every leaf of `xs` has the same number of elements along its first axis, which is `length` (needed where `xs` is None:
@@ -141,6 +153,11 @@ def scan(f: Callable, init: Any, xs: Any = None, length: int | None = None, reve
     The state keeps its structure and shapes; its dtypes are promoted until they settle.  `reverse` runs from the last element to the first, and ys
     stay in the order of xs.
     `unroll` turns are written out one after the other in each turn of the compiled loop.
+
+    Reverse mode keeps what each turn's derivative reads: n rows for n turns. With `checkpoint_every=k` it keeps the state before every k turns, and
+    runs k turns again at a time on the way back: n / k states and k rows at once, for one more run forwards; k near the square root of n takes
+    least. With `checkpoint_every="binomial"` it keeps `checkpoints=c` states (by default about log2 n) and one turn's row, and runs each turn
+    again at most r times, where r is the least number with C(c + r, c) >= n. xs and the cotangents of ys are whole either way.
     Raises `TypeError` with the path of the leaf of the state that changes shape, `ValueError` where lengths differ.
 
     >>> import numpy as np, tracejit as tj
@@ -159,8 +176,11 @@ def scan(f: Callable, init: Any, xs: Any = None, length: int | None = None, reve
         length = shape[0]
     if length is None:
         raise ValueError(at_user_line("scan: without xs the number of turns must be given as `length=`"))
+    slots = _checkpoints("scan", checkpoint_every, checkpoints, length)
+    if slots is None and checkpoint_every is not None and length > checkpoint_every:
+        return _in_blocks(f, init, xs, length, reverse, checkpoint_every, checkpoint(lambda s, x: scan(f, s, x, checkpoint_every, reverse, unroll)))
     if unroll > 1 and length >= unroll:
-        return _unrolled_scan(f, init, xs, length, reverse, unroll)
+        return _in_blocks(f, init, xs, length, reverse, unroll, _unrolled(f, unroll, reverse), slots)
     row_types = [type_of(x)._replace(shape=type_of(x).shape[1:]) for x in rows]
     structure = tree.structure((init, xs))
     made: list[Any] = [None]
@@ -180,7 +200,8 @@ def scan(f: Callable, init: Any, xs: Any = None, length: int | None = None, reve
     recording = made[0]
     cells = recording.cells.written
     body = carried(recording, count, count, cells)
-    results = scan_op(
+    loop = scan_op if slots is None else partial(binomial_scan, slots=slots)
+    results = loop(
         *body.consts,
         *values,
         *[cell.read() for cell in cells],
@@ -210,9 +231,22 @@ def _state_and_rows(recording, f: Callable) -> tuple[tree.Structure, int]:
     return state, state.num_leaves
 
 
-def _unrolled_scan(f: Callable, init: Any, xs: Any, length: int, reverse: bool, unroll: int) -> tuple[Any, Any]:
-    whole = length // unroll * unroll
-    first, rest = (slice(0, whole), slice(whole, length)) if not reverse else (slice(length - whole, length), slice(0, length - whole))
+def _checkpoints(what: str, every: int | str | None, count: int | None, length: int) -> int | None:
+    """How many states binomial checkpointing keeps, where it is asked for. Raises where the options do not fit together."""
+    if every == "binomial" or every is None and count is not None:
+        count = max(1, (length - 1).bit_length()) if count is None else count
+        if isinstance(count, bool) or not isinstance(count, (int, np.integer)) or count < 1:
+            raise TypeError(at_user_line(f"{what}: checkpoints is a number of states to keep, at least 1, got {count!r}"))
+        return int(count)
+    if count is not None:
+        raise TypeError(at_user_line(f'{what}: checkpoints={count!r} goes with checkpoint_every="binomial", not with {every!r}'))
+    if every is not None and (isinstance(every, bool) or not isinstance(every, (int, np.integer)) or every < 1):
+        raise TypeError(at_user_line(f'{what}: checkpoint_every is a number of turns, at least 1, or "binomial", got {every!r}'))
+    return None
+
+
+def _unrolled(f: Callable, unroll: int, reverse: bool) -> Callable:
+    """The body of a scan for several turns, written out one after the other."""
 
     def several(state, block):
         ys = []
@@ -223,8 +257,17 @@ def _unrolled_scan(f: Callable, init: Any, xs: Any, length: int, reverse: bool, 
             ys.reverse()
         return state, tree.map(lambda *y: np.stack(y), *ys)
 
-    blocks = tree.map(lambda x: np.reshape(x[first], (whole // unroll, unroll, *type_of(x).shape[1:])), xs)
-    state, ys = scan(several, init, blocks, whole // unroll, reverse)
+    return several
+
+
+def _in_blocks(
+    f: Callable, init: Any, xs: Any, length: int, reverse: bool, size: int, several: Callable, slots: int | None = None
+) -> tuple[Any, Any]:
+    """A scan in which each turn does `size` turns by `several(state, block)`; the turns that are left over follow one by one."""
+    whole = length // size * size
+    first, rest = (slice(0, whole), slice(whole, length)) if not reverse else (slice(length - whole, length), slice(0, length - whole))
+    blocks = tree.map(lambda x: np.reshape(x[first], (whole // size, size, *type_of(x).shape[1:])), xs)
+    state, ys = scan(several, init, blocks, whole // size, reverse, checkpoints=slots)
     ys = tree.map(lambda y: np.reshape(y, (whole, *type_of(y).shape[2:])), ys)
     if whole == length:
         return state, ys
@@ -282,10 +325,19 @@ def _limit(what: str, max_steps: int | None) -> Limit | None:
     return Limit(int(max_steps), str(user_source() or ""))
 
 
-def fori_loop(lower: Any, upper: Any, body_fun: Callable, init: Any, max_steps: int | None = None) -> Any:
+def fori_loop(
+    lower: Any,
+    upper: Any,
+    body_fun: Callable,
+    init: Any,
+    max_steps: int | None = None,
+    checkpoint_every: int | str | None = None,
+    checkpoints: int | None = None,
+) -> Any:
     """`for i in range(lower, upper): state = body_fun(i, state)`; returns the last state.
 
-    The bounds may be traced: then it is a `while_loop`, and `max_steps` has the meaning that it has there.
+    The bounds may be traced: then it is a `while_loop`, and `max_steps` has the meaning that it has there. `checkpoint_every` and `checkpoints` have
+    the meaning that they have for `scan`, and need bounds that are known.
 
     >>> import tracejit as tj
     >>> tj.fori_loop(0, 5, lambda i, total: total + i, 0)
@@ -294,7 +346,10 @@ def fori_loop(lower: Any, upper: Any, body_fun: Callable, init: Any, max_steps: 
     require_callable(body_fun, "fori_loop")
     if type(lower) is not Tracer and type(upper) is not Tracer:
         count = max(0, int(upper) - int(lower))
-        return scan(lambda state, i: (body_fun(i, state), None), init, np.arange(int(lower), int(lower) + count), count)[0]
+        turns = np.arange(int(lower), int(lower) + count)
+        return scan(lambda state, i: (body_fun(i, state), None), init, turns, checkpoint_every=checkpoint_every, checkpoints=checkpoints)[0]
+    if checkpoint_every is not None or checkpoints is not None:
+        raise TypeError(at_user_line("fori_loop: checkpoints need bounds that are known while tracing"))
     first = convert(as_value(lower), dtype=np.dtype(np.int64))
     last = while_loop(lambda s: s[0] < upper, lambda s: (s[0] + 1, body_fun(s[0], s[1])), (first, init), max_steps)
     return last[1]

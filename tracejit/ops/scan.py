@@ -193,7 +193,8 @@ def _transpose_scan(cts, *inputs, body, consts, carry, length, reverse, base=Non
     return tuple(back)
 
 
-def _batch_scan(args, batched, body, consts, carry, length, reverse, base=None):
+def batch_scan(args, batched, body, consts, carry, length, reverse, base=None, apply=None):
+    """The rule of scan, and of ops like it: `apply` is what the batched loop is an application of."""
     n = next(type_of(a).shape[0] for a, b in zip(args, batched) if b)
     place = slice(consts, consts + carry)
 
@@ -205,7 +206,7 @@ def _batch_scan(args, batched, body, consts, carry, length, reverse, base=None):
     fixed, state, xs = parts(args, consts, carry)
     state = [s if b or not f else broadcast_to(s, shape=(n, *type_of(s).shape)) for s, b, f in zip(state, batched[place], flags[place])]
     xs = [move_axis(x, 0, 1) if b else x for x, b in zip(xs, batched[consts + carry :])]
-    results = scan(
+    results = (apply or scan)(
         *fixed,
         *outside,
         *state,
@@ -231,7 +232,7 @@ scan = define(
     run=_run_scan,
     jvp=_jvp_scan,
     transpose=_transpose_scan,
-    batch=_batch_scan,
+    batch=batch_scan,
     kind="scan",
     multiple=True,
     dear=True,

@@ -107,7 +107,7 @@ def _jvp_sweeps(primals, outs, tangents, cond, bodies, cond_consts, layout, limi
         for j, r in sweep.reads:
             if rows_marked[j][r]:
                 reads.append((j, len(rows_marked[j]) + sum(rows_marked[j][:r])))
-        new_body, outside = _dual_body(body, sweep, flags, rows_marked[-1])
+        new_body, outside = dual_body(body, sweep, flags, rows_marked[-1])
         new_bodies.append(captures_first(new_body, sweep.consts + len(moving_consts), len(outside)))
         new_groups.append(([*consts, *moving_consts, *outside], [*state, *moving]))
         new_layout.append(Sweep(sweep.consts + len(moving_consts) + len(outside), sweep.carry + len(moving), tuple(reads)))
@@ -128,7 +128,7 @@ def _jvp_sweeps(primals, outs, tangents, cond, bodies, cond_consts, layout, limi
     return tuple(out)
 
 
-def _dual_body(body: Graph, sweep: Sweep, flags: Sequence[bool], rows_marked: Sequence[bool]) -> tuple[Graph, list[Any]]:
+def dual_body(body: Graph, sweep: Sweep, flags: Sequence[bool], rows_marked: Sequence[bool]) -> tuple[Graph, list[Any]]:
     """A body on values and tangents: constants, state and rows, each with the marked tangents behind them."""
     groups = [slice(0, sweep.consts), slice(sweep.consts, sweep.consts + sweep.carry), slice(sweep.consts + sweep.carry, None)]
 
@@ -214,9 +214,9 @@ class _Transposing:
         for sweep, body, (consts, state) in zip(layout, bodies, self.groups):
             place = slice(sweep.consts, sweep.consts + sweep.carry)
             flags = [isinstance(x, Linear) for x in (*consts, *state)] + [self.rows_moving[j][r] for j, r in sweep.reads]
-            flags = grow(flags, place, lambda f, body=body, n=sweep.carry: _reached(body, f)[:n])
+            flags = grow(flags, place, lambda f, body=body, n=sweep.carry: reached_outputs(body, f)[:n])
             self.marks.append(flags)
-            self.rows_moving.append(_reached(body, flags)[sweep.carry :])
+            self.rows_moving.append(reached_outputs(body, flags)[sweep.carry :])
             self.halves.append(_Halves(body, flags))
         self._fixed_sweeps()
         self.found: dict[int, tuple[int, tuple[int, ...]]] = {}  # of each sweep: its transposed one, and the parts of the state that move
@@ -311,7 +311,7 @@ class _Transposing:
         return back
 
 
-def _reached(body: Graph, flags: Sequence[bool]) -> list[bool]:
+def reached_outputs(body: Graph, flags: Sequence[bool]) -> list[bool]:
     """Which outputs depend on the marked inputs."""
     linear = {v for v, m in zip(body.inputs, flags) if m}
     for node in body.nodes:
