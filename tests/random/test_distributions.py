@@ -146,6 +146,16 @@ def test_a_large_draw_is_the_small_one_continued():
     assert r.uniform(KEY, (100, 100)).reshape(-1).tolist() == r.uniform(KEY, (10_000,)).tolist()
 
 
+@pytest.mark.parametrize("name", ["gamma 0.5", "poisson 5", "poisson 100"])
+def test_blocks_of_rejection_are_the_same_in_every_tier(name):
+    function, parameters, _ = {**CONTINUOUS, **COUNTS}[name]
+    given = np.full((7, 43), parameters[0])
+    plain = function(KEY, given)
+    np.testing.assert_allclose(tj.jit(function)(KEY, given), plain, rtol=1e-11)
+    np.testing.assert_allclose(function(KEY, parameters[0], (7, 43)), plain, rtol=1e-11)
+    np.testing.assert_allclose(tj.vmap(function, in_axes=(0, None))(np.full(2, KEY), given), [plain, plain], rtol=1e-11)
+
+
 def test_uniform_and_normal_numbers_are_those_of_jax():
     jax = pytest.importorskip("jax")
     if not jax.config.jax_threefry_partitionable:

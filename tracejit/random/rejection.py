@@ -9,16 +9,18 @@ from typing import Any
 import numpy as np
 
 from ..api.control import scan, while_loop
+from ..api.vectorization import vmap
 from ..ops.elementwise import logical_not, logical_or, select
 from ..ops.movement import reshape
 from ..ops.random_bits import WORD, counters
 from ..ops.reduction import reduce_all
-from ..trace import type_of
+from ..trace import Tracer, type_of
 from .keys import fold_in
 
-BLOCK = 1 << 10
-"""Elements that are drawn together until all are accepted.  A loop over all elements at once is bound by memory, and turns until the last of them is
-accepted.  It is part of what the stream is: each block has a key of its own."""
+BLOCK = 64
+"""Elements that are drawn together until all are accepted: so few that most blocks need few turns, and enough to pay for a loop.  Of 10^6 elements,
+gamma and binomial numbers take 36 and 99 ms in blocks of 64, 47 and 142 ms in blocks of 1024.  It is part of what the stream is: each block has a key
+of its own."""
 
 Propose = Callable[..., tuple[Any, Any]]
 
@@ -56,13 +58,16 @@ def in_blocks(key: Any, draw: Callable[..., Any], parameters: Sequence[Any], sha
         rows, numbers = iter(rows), iter(single)
         return [next(numbers) if type_of(x).shape == () else next(rows) for x in flat]
 
-    def block(_, row):
-        number, *rows = row
-        return None, draw(fold_in(key, number), *place(rows), shape=(BLOCK,))
+    def block(number, *rows):
+        return draw(fold_in(key, number), *place(rows), shape=(BLOCK,))
 
     end = whole * BLOCK
-    rows = [reshape(x[:end], shape=(whole, BLOCK)) for x in several]
-    found = reshape(scan(block, None, (counters(key, whole), *rows))[1], shape=(end,))
+    rows = [counters(key, whole), *[reshape(x[:end], shape=(whole, BLOCK)) for x in several]]
+    if any(type(x) is Tracer for x in (key, *parameters)):
+        found = scan(lambda _, row: (None, block(*row)), None, tuple(rows))[1]
+    else:  # interpreted: all blocks at once
+        found = vmap(block)(*rows)
+    found = reshape(found, shape=(end,))
     if rest:
         last = draw(fold_in(key, whole), *place([x[end:] for x in several]), shape=(rest,))
         found = np.concatenate([found, last])
