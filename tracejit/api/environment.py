@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from ..trace import Tracer
+from ..trace.constants import is_constant, released
 from ..trace.user_code import in_library
 from .statics import identity
 
@@ -176,6 +177,8 @@ class _Look:
         """Note `x`, and all that is read through it."""
         from .compilation import Jit  # the two modules need each other
 
+        if is_constant(x):  # an array that a function around this one closes over, say
+            x = released(x)
         if isinstance(x, _VALUES):
             self.note(path, "value", identity(x))
             return

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,7 +16,8 @@ from ..ir import ArrayType, Graph
 from ..ir.graph import live_nodes
 from ..ir.types import refusal
 from ..trace import Trace, Tracer, dispatch, type_of
-from ..trace.constants import is_constant, released
+from ..trace.closed_over import closes_over_arrays, references_in_place, want_references, wants_references
+from ..trace.constants import Reference, is_constant, released
 from ..trace.creation import tracing
 from ..trace.guards import Guards
 from ..trace.user_code import innermost
@@ -121,9 +123,26 @@ def check_leaves(
     return types
 
 
-def record(
-    f: Callable, what: str, flat: Sequence[Any], structure: tree.Structure, *, concrete: bool, has_aux: bool = False,
-    keep_writes: bool = False, keep_cells: bool = False, actual: Sequence[Any] | None = None,
+def record(f: Callable, what: str, flat: Sequence[Any], structure: tree.Structure, **how) -> Recording:
+    """Trace `f`, as `record_once` does; once more, with proxies of the arrays that it closes over, where one of those refused a traced value."""
+    if wants_references(f):
+        return record_once(f, what, flat, structure, references_in_place(f), **how)
+    try:
+        return record_once(f, what, flat, structure, nullcontext(), **how)
+    except TracerConversionError as refusal:
+        if not closes_over_arrays(f):
+            raise
+        try:
+            made = record_once(f, what, flat, structure, references_in_place(f), **how)
+        except Exception as error:
+            raise refusal from error
+    want_references(f)
+    return made
+
+
+def record_once(
+    f: Callable, what: str, flat: Sequence[Any], structure: tree.Structure, surroundings: AbstractContextManager, *, concrete: bool,
+    has_aux: bool = False, keep_writes: bool = False, keep_cells: bool = False, actual: Sequence[Any] | None = None,
 ) -> Recording:  # fmt: skip
     """Trace `f` on the arguments that `structure` builds from `flat`: values if concrete, else types. With `actual` arguments beside the types,
     Python's questions to traced values are answered on those, and the answers are the recording's `guards`.
@@ -144,7 +163,7 @@ def record(
             tracers = [trace.input(t) for t in flat]
         begin = [t.atom for t in tracers]
         try:
-            with tracing(trace, f) as traced:
+            with tracing(trace, f) as traced, surroundings:
                 out = traced(*structure.unflatten(tracers))
         except ValueError as error:
             # `array[i] = x` hides the refusal of a traced x behind "setting an array element with a sequence".
@@ -182,7 +201,8 @@ def _made_here(trace: Trace, inputs: Sequence[Tracer], leaves: Sequence[Any]) ->
     given = {id(x) for x in inputs}
     found = []
     for i, leaf in enumerate(leaves):
-        if type(leaf) is Tracer and (leaf.owner is trace or is_constant(leaf)) and id(leaf) not in given:
+        own = type(leaf) is Tracer and (leaf.owner is trace or is_constant(leaf) and type(leaf.atom) is not Reference)
+        if own and id(leaf) not in given:
             found.append(i)
             given.add(id(leaf))
     return frozenset(found)

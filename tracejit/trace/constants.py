@@ -30,6 +30,26 @@ class Constant:
         self.value = value
         self.type = ArrayType(value.shape, value.dtype)
 
+    def kept(self) -> Constant:
+        """What will hold the value as it is now: itself."""
+        return self
+
+
+class Reference(Constant):
+    """The atom of a proxy that stands for an array from outside (see closed_over.py)."""
+
+    __slots__ = ("source",)
+
+    def __init__(self, source: np.ndarray):
+        value = source.view()
+        value.flags.writeable = False
+        super().__init__(value)
+        self.source = source
+
+    def kept(self) -> Constant:
+        """The value as it is now, which later writes into the array do not change."""
+        return Constant(np.array(self.source))
+
 
 class _Active(threading.local):
     def __init__(self) -> None:
@@ -97,6 +117,11 @@ def _proxy(value) -> Tracer:
     return made
 
 
+def reference(array: np.ndarray) -> Tracer:
+    """A proxy that acts as this very array, also when it is written into."""
+    return Tracer(CONSTANTS, Reference(array))
+
+
 def constant(value: Any) -> Any:
     """A computed array as a constant proxy. Numbers stay numbers, and outside of all traces arrays stay arrays."""
     if not isinstance(value, np.ndarray):
@@ -152,7 +177,9 @@ def wrapped(x: Any) -> Any:
 
 def released(x: Any) -> Any:
     """x, a leaf that leaves the function that made it: a constant becomes an array, or a constant of the trace outside."""
-    return constant(np.array(x.atom.value)) if is_constant(x) else x
+    if not is_constant(x):
+        return x
+    return x.atom.source if type(x.atom) is Reference else constant(np.array(x.atom.value))
 
 
 def _references(x: Tracer) -> tuple[int, int]:

@@ -21,7 +21,7 @@ from ..errors import LeakedTracerError, at_user_line, user_source
 from ..ir import ArrayType, Builder, Graph, Literal, Var, array_type, checked
 from ..ir.graph import Atom, live_nodes
 from . import dispatch
-from .constants import CONSTANTS, active_traces
+from .constants import CONSTANTS, Reference, active_traces
 from .guards import Evaluation, Guard, Guards
 from .tracer import Tracer
 from .views import link
@@ -117,6 +117,8 @@ class Trace:
                 return x.atom
             key = x.atom
             x = Tracer(x.owner, key)  # what it is now, whatever is written into it later
+            if type(key) is Reference:
+                return self.atom(key.source)
             if x.owner is CONSTANTS:
                 x = key.value.view()
                 x.flags.writeable = False

@@ -76,7 +76,9 @@ class Tracer:
             return refresh(self)
         if not self.owner.depth:
             return getattr(self.owner.read_only(self), name)
-        raise AttributeError(f"a traced array has no attribute {name!r}")
+        if name.startswith("__"):  # protocols that libraries ask for
+            raise AttributeError(f"a traced array has no attribute {name!r}")
+        raise AttributeError(at_user_line(f"a traced value ({self.type}) has no attribute {name!r}: it has no memory during {self.owner.what}"))
 
     # -- what is known
     @property
@@ -350,6 +352,9 @@ class Tracer:
 
     def __complex__(self) -> complex:
         return complex(self._detached("complex", "x.astype(complex)"))
+
+    def __bytes__(self) -> bytes:
+        raise self._conversion("bytes", "the value itself")
 
     def __round__(self, digits=None):
         return dispatch.functions[np.round](self, digits) if digits is not None else round(self._detached("round", "np.round(x)"))

@@ -83,14 +83,14 @@ def globals_behind(f: Any) -> list[dict[str, Any]]:
 
 
 @lru_cache(maxsize=4096)
-def _names(code: CodeType) -> tuple[str, ...]:
+def code_names(code: CodeType) -> tuple[str, ...]:
     """The names that a function looks up, and the functions that are written inside of it do."""
-    return (*code.co_names, *(name for part in code.co_consts if type(part) is CodeType for name in _names(part)))
+    return (*code.co_names, *(name for part in code.co_consts if type(part) is CodeType for name in code_names(part)))
 
 
 def _mentioned(f: FunctionType) -> list[Any]:
     """What a function finds outside of itself: names of its module, variables of the functions around it, default arguments."""
-    found = [f.__globals__.get(name) for name in _names(f.__code__)]
+    found = [f.__globals__.get(name) for name in code_names(f.__code__)]
     for cell in f.__closure__ or ():
         try:
             found.append(cell.cell_contents)
@@ -121,3 +121,11 @@ def _functions_of(x: Any) -> list[FunctionType]:
 
 def _functions_in(space: Any) -> list[FunctionType]:
     return [value for value in list(space.values()) if type(value) is FunctionType]
+
+
+def is_users_class(kind: type) -> bool:
+    """Whether a class is defined in the user's code."""
+    module = sys.modules.get(kind.__module__)
+    if module is None or kind.__module__ == "__main__":
+        return True
+    return not in_library(getattr(module, "__file__", None) or "<frozen>")

@@ -132,6 +132,9 @@ def assign(x, value) -> None:
         written.append((x, value))
     stay_inside(x, value)
     _outdate(_parts(x), value.owner)
+    if hasattr(x.atom, "source"):  # it stands for an array from outside
+        np.copyto(x.atom.source, value.atom.value)
+        written.pop()
     for tracer, value in written:
         if tracer.owner is not value.owner:
             tracer.home = tracer.home or tracer.owner
@@ -199,6 +202,11 @@ def root(x):
     while is_view(x):
         x = x.view[0]
     return x
+
+
+def is_shared(x) -> bool:
+    """Whether x is a view, or something else is a view of it."""
+    return is_view(x) or bool(_parts(x))
 
 
 def rebind(x, owner, atom, home) -> None:
