@@ -242,3 +242,41 @@ class TestBreakpoint:
     def test_quit(self):
         with pytest.raises(bdb.BdbQuit):
             self.at_prompt("q\n")
+
+
+class TestConstants:
+    """What reads nothing of the function that is traced still happens at each of its runs, not once while it is traced."""
+
+    def test_loops(self):
+        f = tj.jit(lambda x: x + tj.fori_loop(0, 2, lambda i, s: (note("turn", i), s + 1)[1], 0))
+        for _ in range(3):
+            log.clear()
+            f(1.0)
+            assert log == [("turn", 0), ("turn", 1)]
+
+    def test_while(self):
+        f = tj.jit(lambda x: x + tj.while_loop(lambda s: s < 2, lambda s: (note("turn", s), s + 1)[1], 0))
+        for _ in range(3):
+            log.clear()
+            f(1.0)
+            assert log == [("turn", 0), ("turn", 1)]
+
+    def test_compiled_functions(self):
+        inner = tj.jit(straight)
+        f = tj.jit(lambda x: x + inner(2.0))
+        for _ in range(3):
+            log.clear()
+            f(1.0)
+            assert [entry[0] for entry in log] == ["x", "y", "y", "end"]
+
+    def test_of_an_outer_function(self):
+        def f(x, flag):
+            def turn(s, _):
+                return s + tj.cond(flag, lambda: (note("branch"), 1.0)[1], lambda: 2.0), None
+
+            return tj.scan(turn, x, None, 3)[0]
+
+        assert tj.jit(f)(0.0, True) == 3.0
+        assert log == [("branch",)] * 3
+        log.clear()
+        assert tj.grad(f)(0.0, True) == 1.0 and log == [("branch",)] * 3

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tracejit.ops.callback import Function, callback, pure_callback
+from tracejit.ops.callback import Function, anchor, callback, pure_callback
 from tracejit.ops.custom import Rule, custom_batch, custom_derivative
 from tracejit.ops.custom_linear import by_graph, derived, linear_call
 from tracejit.ops.movement import broadcast_to
@@ -52,3 +52,4 @@ rows["callback"] = [
     Case(callback, _floats((), (3,)), dict(function=_ignore, tie=1, lanes=()), smooth=False),
 ]
 rows["pure_callback"] = [Case(pure_callback, _floats((), (3,)), dict(function=_scale, out_types=(VECTOR,), method="sequential"), smooth=False)]
+rows["anchor"] = [Case(anchor, _floats((3,), ()))]

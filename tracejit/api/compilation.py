@@ -20,6 +20,7 @@ from ..errors import GuardLimitError, at_user_line
 from ..ir import Graph
 from ..ops import call as call_module
 from ..ops.call import call
+from ..ops.callback import anchored
 from ..trace import Tracer
 from . import explanation
 from .aot import Lowered
@@ -183,9 +184,11 @@ class Jit:
     def _slow(self, args: tuple, kwargs: dict) -> Any:
         variant, flat, key, environment = self._variant(args, kwargs)
         outside = variant.outside(environment)
-        if any(type(x) is Tracer for x in (*flat, *outside)):
+        values = [as_value(x) for x in flat]
+        if variant.graph.effect:
+            values = anchored([variant.graph], values)
+        if any(type(x) is Tracer for x in (*values, *outside)):
             check_targets(flat, variant.written)
-            values = [as_value(x) for x in flat]
             results = call(*values, *outside, graph=variant.graph)
             return variant.rebuild(results, flat, outside)
         out = variant.run(flat, outside)

@@ -14,6 +14,7 @@ from ..errors import at_user_line, user_source
 from ..ir import ArrayType
 from ..ops.binomial_scan import binomial_scan
 from ..ops.bodies import same_captures
+from ..ops.callback import anchored
 from ..ops.elementwise import convert
 from ..ops.scan import counted
 from ..ops.scan import scan as scan_op
@@ -128,8 +129,9 @@ def _choose(what: str, index: Any, branches: Sequence[Callable], operands: tuple
     cells = list(dict.fromkeys(cell for m in made for cell in m.cells.written))
     bodies = [carried(m, len(flat), count, cells) for m in made]
     graphs, outside = same_captures([(b.captures_last(), b.consts) for b in bodies])
-    operands_now = [*builtins.map(as_value, flat), *(cell.read() for cell in cells)]
-    results = switch_op(convert(index, dtype=np.dtype(np.int64)), *operands_now, *outside, branches=graphs)
+    number = convert(index, dtype=np.dtype(np.int64))
+    operands_now = anchored(graphs, [number, *builtins.map(as_value, flat), *(cell.read() for cell in cells)])
+    results = switch_op(*operands_now, *outside, branches=graphs)
     for cell, new in zip(cells, results[count:]):
         cell.write(new)
     return first.structure.unflatten(results[:count])
@@ -203,9 +205,7 @@ def scan(
     loop = scan_op if slots is None else partial(binomial_scan, slots=slots)
     results = loop(
         *body.consts,
-        *values,
-        *[cell.read() for cell in cells],
-        *rows,
+        *anchored([body.graph], [*values, *(cell.read() for cell in cells), *rows]),
         body=body.graph,
         consts=len(body.consts),
         carry=count + len(cells),
@@ -310,7 +310,7 @@ def while_loop(cond_fun: Callable, body_fun: Callable, init: Any, max_steps: int
 
     count, cells = len(values), made[0].cells.written
     condition, body = carried(tested, count, 1, cells).with_outputs(1), carried(made[0], count, count, cells)
-    state = [*values, *(cell.read() for cell in cells)]
+    state = anchored([condition.graph, body.graph], [*values, *(cell.read() for cell in cells)])
     numbers = {"cond_consts": len(condition.consts), "body_consts": len(body.consts), "limit": _limit("while_loop", max_steps)}
     results = while_op(*condition.consts, *body.consts, *state, cond=condition.graph, body=body.graph, **numbers)
     made[0].cells.write(results[count:])

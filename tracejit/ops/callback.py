@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import at_user_line
-from ..ir import ArrayType
+from ..ir import ArrayType, Graph
 from ..ir.types import BOOL
 from ..trace import Tracer, type_of
 from ..trace.constants import active_traces, is_constant, plain
@@ -95,6 +95,36 @@ def in_order(function: Function, args: Sequence[Any]) -> None:
     if not any(type(a) is Tracer and a.owner is trace for a in args) and trace.builder.inputs:
         tie = [Tracer(trace, trace.builder.inputs[0])]
     trace.emit(callback, (*tie, *args), {"function": function, "tie": len(tie), "lanes": ()})
+
+
+# -- anchor(x, tie): the value x, as one that belongs to the trace of the tie, and is computed at each run of it
+def _batch_anchor(args, batched):
+    x, tie = args
+    if not batched[0]:
+        x = broadcast_to(x, shape=(type_of(tie).shape[0], *type_of(x).shape))
+    return anchor(x, tie)
+
+
+anchor = define(
+    "anchor",
+    infer=lambda x, tie: x.strong,
+    run=lambda xp, x, tie: x,
+    jvp=lambda primals, out, tangents: tangents[0],
+    transpose=lambda ct, x, tie: (ct, None),
+    batch=_batch_anchor,
+    expand=lambda x, tie: x,
+    show=lambda x, tie: x,
+)
+
+
+def anchored(graphs: Sequence[Graph], values: Sequence[Any]) -> list[Any]:
+    """Operands of an operation that holds these graphs. Where they have effects, the operation belongs to the innermost function that is traced,
+    also where it reads nothing of it: else it would happen once, while tracing."""
+    values = list(values)
+    traces = [t for t in active_traces()[-1:] if t.alive and t.builder.inputs]
+    if traces and values and any(g.effect for g in graphs) and not any(type(v) is Tracer and v.owner is traces[0] for v in values):
+        values[0] = anchor(values[0], Tracer(traces[0], traces[0].builder.inputs[0]))
+    return values
 
 
 # -- pure_callback(*args, function, out_types, method): function(*args) -> arrays of these types
