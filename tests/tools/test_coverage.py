@@ -7,7 +7,7 @@ from tracejit.tools import coverage
 
 # What there is now, for NumPy 2.4: raise the numbers when they rise.
 LEAST = {"ufuncs": {"traceable": 127, "differentiable": 60, "mapped": 127, "native": 88},
-         "array functions": {"traceable": 286, "differentiable": 204, "mapped": 261, "native": 243}}
+         "array functions": {"traceable": 286, "differentiable": 204, "mapped": 261, "native": 246}}
 
 
 @pytest.fixture(scope="module")

@@ -15,8 +15,8 @@ from ..ir import is_inexact
 from ..ir.types import BOOL, INT
 from ..ops import cumulative, movement
 from ..ops import elementwise as ops
-from ..ops.indexing import positions_along, scatter_add
 from ..ops.core import zeros
+from ..ops.indexing import positions_along, scatter_add
 from ..trace import Tracer
 from .promotion import cast
 
@@ -83,7 +83,8 @@ def _axes(items: tuple) -> int:
 
 
 def choose(whole, mask, value, front: int, first: bool = False):
-    """`whole` with `value` where the mask holds; of the rows of the value all must be used, or only the `first` ones. Raises `TypeError` where the rows of the value cannot be matched with the elements of the mask."""
+    """`whole` with `value` where the mask holds; of the rows of the value all must be used, or only the `first` ones. Raises `TypeError` where the
+    rows of the value cannot be matched with the elements of the mask."""
     back = whole.ndim - mask.ndim - front
     if value.ndim > back and value.shape[value.ndim - back - 1] != 1:
         value = _in_order(value, mask, front, back, first)
@@ -143,8 +144,12 @@ def held(mask, what: str):
         )
     if not n:
         return np.zeros(0, INT)
+    return listed(flat)[:n]
+
+
+def listed(flat):
+    """The positions of the elements that a mask of one axis holds, then zeros: as many as there are places, and one more that means nothing."""
     # Each held element writes its position into its place; the others write behind the end.
-    places = ops.select(flat, places_of(mask), movement.broadcast_to(np.int64(mask.size), shape=(mask.size,)))
-    line = movement.broadcast_to(np.int64(0), shape=(mask.size + 1,))
-    written = scatter_add(line, positions_along(flat, (mask.size,), 0), places, axes=(0,), mode="raise")
-    return written[:n]
+    places = ops.select(flat, places_of(flat), movement.broadcast_to(np.int64(flat.size), shape=(flat.size,)))
+    line = movement.broadcast_to(np.int64(0), shape=(flat.size + 1,))
+    return scatter_add(line, positions_along(flat, (flat.size,), 0), places, axes=(0,), mode="raise")

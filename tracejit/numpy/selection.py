@@ -5,7 +5,7 @@
 
 A `Selection` keeps the whole array and the mask.  Elementwise functions work on the whole, sums and extrema leave out what the mask does not hold,
 and an assignment through the same mask takes each element to its place: however many elements there are, one compiled program does it.  What needs
-their number (`len`, an index, a function that is not elementwise) asks for it, which is a guard under `jit`; from then on the selection is an array of
+their number (`len`, an index, a function that is not elementwise) asks for it, a guard under `jit`; from then on the selection is an array of
 that many elements.
 """
 from __future__ import annotations

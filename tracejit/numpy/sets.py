@@ -1,7 +1,7 @@
 """Sets: distinct values, membership, unions.
 
-How many distinct values there are decides the shape, so they must be known while tracing, as they are under a bare `grad`; NumPy says which elements
-they are, and derivatives flow to those.  Membership has a known shape and is always traced.
+How many distinct values there are decides the shape.  Where values are known while tracing, as they are under a bare `grad`, NumPy says which
+elements they are, and derivatives flow to those; of other traced values `unique` asks the number.  Membership has a known shape and is always traced.
 """
 from __future__ import annotations
 
@@ -12,12 +12,14 @@ from ..ops import movement, sorting
 from ..trace import Tracer
 from . import reductions
 from .joining import concatenate
+from .masks import held
 from .promotion import as_array, promote
-from .register import implements, static
+from .register import implements, known, static
 from .shaping import ravel
 from .taking import take
 
 _FEW = 32   # searched for one by one, which compiles to a loop; more are sorted
+_RESULTS = {name: type(getattr(np, name)(np.zeros(1))) for name in ("unique_all", "unique_counts", "unique_inverse")}
 _DISTINCT = ("unique_all", "unique_counts", "unique_inverse", "unique_values")
 
 
@@ -28,6 +30,9 @@ def _known(x, function: str) -> np.ndarray:
 @implements(np.unique)
 def unique(ar, return_index=False, return_inverse=False, return_counts=False, axis=None, *, equal_nan=True, sorted=True):
     """As `numpy.unique`, for values that are known while tracing."""
+    if axis is None and known(as_array(ar)) is None:
+        runs = Runs(as_array(ar), equal_nan)
+        return runs.chosen(held(runs.begin, "np.unique"), return_index, return_inverse, return_counts)
     values = _known(ar, "np.unique")
     _, index, inverse, counts = np.unique(values, True, True, True, axis, equal_nan=equal_nan)
     distinct = take(ravel(ar) if axis is None else as_array(ar), index, 0 if axis is None else axis)
@@ -35,14 +40,48 @@ def unique(ar, return_index=False, return_inverse=False, return_counts=False, ax
     return (distinct, *wanted) if wanted else distinct
 
 
+class Runs:
+    """The elements of x in order, which come in runs of equal ones: where the runs `begin`."""
+
+    def __init__(self, x, equal_nan: bool = True):
+        self.x, flat = x, ravel(x)
+        self.order = sorting.argsort(flat, axis=0, descending=False)
+        self.ordered = take(flat, self.order)
+        before, after = self.ordered[:-1], self.ordered[1:]
+        differ = ops.not_equal(before, after)
+        if equal_nan and x.dtype.kind in "fc":
+            differ = ops.logical_and(differ, ops.logical_not(ops.logical_and(ops.not_equal(before, before), ops.not_equal(after, after))))
+        self.begin = concatenate([movement.broadcast_to(np.True_, shape=(min(1, x.size),)), differ])
+
+    def chosen(self, first, return_index: bool, return_inverse: bool, return_counts: bool):
+        """What `np.unique` returns, from the positions where the runs begin."""
+        wanted = [take(self.ordered, first)]
+        if return_index:
+            wanted.append(take(self.order, first))
+        if return_inverse:
+            wanted.append(self.inverse())
+        if return_counts:
+            wanted.append(ops.subtract(concatenate([first[1:], np.array([self.x.size])]), first))
+        return tuple(wanted) if len(wanted) > 1 else wanted[0]
+
+    def inverse(self):
+        """For each element of x the number of its run."""
+        number = ops.subtract(np.cumsum(self.begin), np.int64(1))
+        return movement.reshape(take(number, sorting.argsort(self.order, axis=0, descending=False)), shape=self.x.shape)
+
+
 def _enter_array_api(name: str) -> None:
     function = getattr(np, name)
 
     def distinct(x, /):
-        known = function(_known(x, f"np.{name}"))
+        if known(as_array(x)) is None:
+            result = unique(x, name in ("unique_all",), "inverse" in name or name == "unique_all", "counts" in name or name == "unique_all",
+                            equal_nan=False)
+            return result if name == "unique_values" else _RESULTS[name](*result)
+        found = function(_known(x, f"np.{name}"))
         if name == "unique_values":
-            return np.sort(known) if type(x) is not Tracer else unique(x, equal_nan=False)
-        return known._replace(values=unique(x, equal_nan=False))
+            return np.sort(found) if type(x) is not Tracer else unique(x, equal_nan=False)
+        return found._replace(values=unique(x, equal_nan=False))
     distinct.__name__ = name
     implements(function)(distinct)
 

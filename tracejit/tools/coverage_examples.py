@@ -220,9 +220,9 @@ smooth("numpy.histogram_bin_edges", lambda x: np.histogram_bin_edges(x, 3), V)
 smooth("numpy.histogram2d", lambda x, y, w: np.histogram2d(x, y, 3, weights=w), V, U, U)
 smooth("numpy.histogramdd", lambda x, w: np.histogramdd(x, (2, 2, 2), weights=w)[0], M, U[:3])
 for _name in "unique unique_values".split():
-    from_values(f"numpy.{_name}", getattr(np, _name), UNSORTED, differentiable=True)
+    smooth(f"numpy.{_name}", getattr(np, _name), UNSORTED, mapped=False)
 for _name in "unique_all unique_counts unique_inverse".split():
-    from_values(f"numpy.{_name}", then(getattr(np, _name)), UNSORTED, differentiable=True)
+    smooth(f"numpy.{_name}", then(getattr(np, _name)), UNSORTED, mapped=False)
 for _name in "intersect1d union1d setdiff1d setxor1d".split():
     from_values(f"numpy.{_name}", getattr(np, _name), UNSORTED, UNSORTED[1:3] + 0.0)
 flat("numpy.isin", np.isin, I, J)
@@ -235,7 +235,7 @@ smooth("numpy.choose", lambda x, y: np.choose([0, 1, 1, 0], [x, y]), U, V)
 smooth("numpy.compress", lambda x: np.compress([True, False, True, False], x), U)
 smooth("numpy.extract", lambda x: np.extract([True, False, True, False], x), U)
 for _name in "nonzero flatnonzero argwhere".split():
-    from_values(f"numpy.{_name}", getattr(np, _name), U)
+    flat(f"numpy.{_name}", getattr(np, _name), U, mapped=False)
 smooth("numpy.ix_", lambda x, i: x[np.ix_(i, i)], M, np.array([2, 0]))
 flat("numpy.ravel_multi_index", lambda i, j: np.ravel_multi_index((i, j), (13, 13)), I, J)
 flat("numpy.unravel_index", lambda i: np.unravel_index(i, (5, 5)), I)
