@@ -11,12 +11,12 @@ import numpy as np
 
 from ..errors import at_user_line
 from ..interpret import replay, run_scan
-from ..ir import ArrayType, Graph, Literal
+from ..ir import ArrayType, Graph, Var
 from ..ir.types import INT
 from ..trace import type_of
 from ..trace.constants import active_traces, known, plain
 from ..transforms.backward import transpose as transpose_graph
-from .bodies import batched_body, build, captures_first, cut, grow, materialize, parts, positions, split
+from .bodies import batched_body, build, captures_first, cut, grow, materialize, parts, positions, split, to_keep
 from .core import Linear, define, move_axis, zeros
 from .movement import broadcast_to, iota
 
@@ -68,22 +68,14 @@ def _jvp_scan(primals, outs, tangents, body, consts, carry, length, reverse, bas
     flags = grow([t is not None for t in tangents], place, turn)
     made = split(body, positions(flags))
     n = len(outs)
-    # Residuals that are constants of the loop are handed over whole; the others are stacked, one row a turn.
-    own = {v: i for i, v in enumerate(made.forward.inputs[:consts])}
-    whole: list[Any] = []
-    stacked: list[int] = []
-    plan: list[tuple[bool, int]] = []
-    for j, a in enumerate(made.forward.outputs[n:]):
-        if type(a) is Literal or a in own:
-            plan.append((True, len(whole)))
-            whole.append(a.value if type(a) is Literal else primals[own[a]])
-        else:
-            plan.append((False, len(stacked)))
-            stacked.append(n + j)
-    forward = made.forward.derived(
-        ("rows", tuple(stacked)),
-        lambda: Graph(made.forward.inputs, made.forward.nodes, (*made.forward.outputs[:n], *(made.forward.outputs[j] for j in stacked))),
-    )
+    # What the way back reads of the constants and rows of the loop it takes from where they are; the rest is kept, one row a turn.
+    inputs = made.forward.inputs
+    read = [a for a in made.forward.outputs[n:] if type(a) is Var]
+    constants = dict(zip((*inputs[:consts], *inputs[len(body.inputs) :]), (*primals[:consts], *made.outside)))
+    given = dict(zip(inputs[consts + carry :], primals[consts + carry :]))
+    results = {a: i for i, a in enumerate(made.forward.outputs[:n]) if i >= carry and type(a) is Var and a not in constants and a not in given}
+    kept, again = to_keep(made.forward, made.forward.nodes, read, constants, {*given, *results})
+    forward = made.forward.derived(("rows", tuple(kept)), lambda: Graph(inputs, made.forward.nodes, (*made.forward.outputs[:n], *kept)))
     fixed, state, xs = parts(primals, consts, carry)
     full = scan(
         *fixed,
@@ -97,7 +89,12 @@ def _jvp_scan(primals, outs, tangents, body, consts, carry, length, reverse, bas
         reverse=reverse,
         base=body,
     )
-    rows = full[n:]
+    taken = {a for node in again for a in node.inputs} | set(read)
+    whole_of = {v: x for v, x in constants.items() if v in taken}
+    row_of = {v: x for v, x in given.items() if v in taken}
+    row_of |= {v: full[i] for v, i in results.items() if v in taken} | dict(zip(kept, full[n:]))
+    whole, rows = list(whole_of.values()), list(row_of.values())
+    recall = Graph((*whole_of, *row_of), tuple(again), made.forward.outputs[n:])
     f_consts, f_carry, f_xs = flags[:consts], flags[place], flags[consts + carry :]
     t_consts, t_carry, t_xs = (materialize(t, p, f) for t, p, f in zip(parts(tangents, consts, carry), (fixed, state, xs), (f_consts, f_carry, f_xs)))
     y_reached = [i for i in range(carry, n) if i in made.reached]
@@ -110,8 +107,7 @@ def _jvp_scan(primals, outs, tangents, body, consts, carry, length, reverse, bas
         def function(*args):
             c, w, k, x = cut(args, *counts)
             r = args[sum(counts) :]
-            residuals = [w[at] if is_whole else r[at] for is_whole, at in plan]
-            out = made.moved(n, [*c, *k, *x], residuals)
+            out = made.moved(n, [*c, *k, *x], replay(recall, [*w, *r]))
             kept = [zeros(body.out_types[i]) if out[i] is None else out[i] for i in positions(f_carry)]
             return [*kept, *(out[i] for i in y_reached)]
 

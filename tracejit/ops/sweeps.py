@@ -19,7 +19,7 @@ input of the loop and no tape: a `while_loop` inside a `scan` costs a tape for o
 
 from __future__ import annotations
 
-from collections.abc import Container, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from ..errors import at_user_line
@@ -29,7 +29,7 @@ from ..trace import type_of
 from ..transforms.backward import transpose as transpose_graph
 from ..transforms.batch import batch as batch_graph
 from ..transforms.forward import push_forward
-from .bodies import batched_body, build, captures_first, cut, grow, materialize, positions, split
+from .bodies import batched_body, build, captures_first, cut, grow, materialize, positions, split, to_keep
 from .core import Linear, add_tangents, define, zeros
 from .elementwise import select
 from .movement import broadcast_to, reshape
@@ -166,39 +166,7 @@ class _Halves:
                 linear.update(node.outputs)
             else:
                 self.fixed_nodes.append(node)
-        self.body = body
         self.read = [a for n in self.linear_nodes for a in n.inputs if type(a) is Var and a not in linear]
-
-    def stored(self, constants: Container[Var], available: Container[Var]) -> tuple[list[Var], list[Node]]:
-        """The values that the linear part needs and cannot have without storing them, and the nodes that it computes again from those, from
-        `constants`, and from what is `available` on a tape anyway.
-
-        Computed again is what depends on constants alone, and cheap elementwise work on values that are there: it is fused into the linear part, and
-        costs less than a store and a load.
-        """
-        free, invariant = {*constants, *available}, set(constants)
-        for node in self.fixed_nodes:
-            inputs = [a for a in node.inputs if type(a) is Var]
-            if not node.effect and all(a in invariant for a in inputs):
-                invariant.update(node.outputs)
-                free.update(node.outputs)
-            elif self._cheap(node) and all(a in free for a in inputs):
-                free.update(node.outputs)
-        wanted, kept, again = set(self.read), [], []
-        for node in reversed(self.fixed_nodes):
-            if not any(v in wanted for v in node.outputs):
-                continue
-            inputs = [a for a in node.inputs if type(a) is Var]
-            if all(v in free for v in node.outputs) or self._cheap(node) and all(a in free or a in wanted for a in inputs):
-                again.append(node)
-                wanted.update(inputs)
-            else:
-                kept += [v for v in node.outputs if v in wanted]
-        return [v for v in self.body.inputs if v in wanted and v not in free] + kept[::-1], again[::-1]
-
-    @staticmethod
-    def _cheap(node: Node) -> bool:
-        return node.op.elementwise and not node.op.dear
 
 
 class _Transposing:
@@ -237,7 +205,7 @@ class _Transposing:
             consts = set(fixed[: flags[: sweep.consts].count(False)])
             given_rows = {v: number[at] for v, at in zip(body.inputs[sweep.consts + sweep.carry :], sweep.reads) if at in number}
             lies = dict(given_rows)
-            kept, again = halves.stored(consts, lies)
+            kept, again = to_keep(body, halves.fixed_nodes, halves.read, consts, lies)
             rows: list[Atom] = []
             for r, (a, m) in enumerate(zip(body.outputs[sweep.carry :], self.rows_moving[i])):
                 if not m:
