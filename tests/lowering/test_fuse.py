@@ -154,3 +154,30 @@ def _in_order(body, made: set) -> None:
             made.add(item.buffer)
         else:
             _in_order(item.body, made)
+
+
+def test_parts_of_a_short_axis_are_computed_one_by_one():
+    def f(x):
+        a, b = x[:, 0], x[:, 1]
+        return np.stack([np.sin(a) * b, a + b, b], axis=1)
+
+    x = np.random.default_rng(0).random((40, 2))
+    stages = [s for item in Program(tj.jit(f).graph(x)).items for s in item.stages()]
+    assert not any("guard" in repr(s.expression) for s in stages)
+    np.testing.assert_allclose(tj.jit(f)(x), f(x), rtol=1e-14)
+
+
+def test_vector_functions_are_not_computed_in_outer_loops():
+    def f(x, w):
+        return np.exp(x)[:, None] * w + np.exp(x)[:, None]
+
+    x, w = np.random.default_rng(0).random(64), np.random.default_rng(1).random((64, 20))
+    (nest, *_), *_ = [item.body for item in Program(tj.jit(f).graph(x, w)).items]
+    assert [type(i).__name__ for i in nest.body] == ["Stage"]
+    np.testing.assert_allclose(tj.jit(f)(x, w), f(x, w), rtol=1e-14)
+
+
+def test_lanes_of_a_loop_have_memory_of_their_own():
+    f = lambda x: np.stack([np.exp(x), np.exp(x) * x], axis=1)[:, ::-1] * np.stack([x, x + 1], axis=1)
+    x = np.random.default_rng(0).random(20)
+    np.testing.assert_allclose(tj.jit(f)(x), f(x), rtol=1e-14)

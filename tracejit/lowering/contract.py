@@ -60,14 +60,21 @@ def contract(nest: Nest, needed: set[Buffer]) -> dict[Buffer, Storage]:
     }
 
 
+def _kept(buffer: Buffer, uses: list[_Use], loops: tuple[Loop, ...]) -> tuple[int, ...]:
+    """The axes that need memory where those of `loops` do not."""
+    shared = [ix.of(loop.counter) for loop in loops]
+    return tuple(
+        d for d, n in enumerate(buffer.shape) if n != 1 and not (uses[0].index[d] in shared and all(u.index[d] == uses[0].index[d] for u in uses))
+    )
+
+
 def _storage(buffer: Buffer, uses: list[_Use]) -> Storage:
     common = uses[0].path
     for use in uses[1:]:
         common = tuple(a for a, b in zip(common, use.path) if a is b)
-    shared = [ix.of(loop.counter) for loop in common]
-    kept = tuple(
-        d for d, n in enumerate(buffer.shape) if n != 1 and not (uses[0].index[d] in shared and all(u.index[d] == uses[0].index[d] for u in uses))
-    )
+    kept = _kept(buffer, uses, common)
+    if kept and common and all(isinstance(item, Stage) for item in common[-1].body):
+        kept = _kept(buffer, uses, common[:-1])  # turns of an innermost loop run side by side, each with memory of its own
     writers = [u for u in uses if u.writes]
     # All writers stand in a block that every reader is in, so the value can be handed on; a reduction stands in loops further in.
     register = not kept and all(w.path == common and (w.stage.into or w.stage.combine is None) for w in writers)

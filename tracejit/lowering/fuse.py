@@ -14,15 +14,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from ..ops.core import by_name
 from . import index as ix
 from .index import Counter, Index
-from .kernel import Buffer, Expression, constant, load, loads, size, substitute
+from .kernel import Buffer, Expression, children, constant, load, loads, size, substitute
 from .partition import Host, Library, Partition, Routine, Stage, View, identity
 
 # A loop body stops taking in stages at this many operations: beyond it registers spill and LLVM slows down.
 MAX_BODY = 400
 # How many earlier nests are tried for a stage that does not depend on the last one.
 LOOK_BACK = 12
+# Loops of this many turns and more are worth vectors of their own.
+VECTOR_TURNS = 16
 
 
 @dataclass(eq=False)
@@ -128,7 +131,7 @@ def _merge(body: list, stage: Stage, names: dict[Counter, Counter], depth: int, 
     counter = stage.counters[depth]
     for position in range(len(body) - 1, -1, -1):
         item = body[position]
-        if isinstance(item, Loop) and item.counter.extent == counter.extent and _allowed(item, stage, {**names, counter: item.counter}, item.counter):
+        if _is_shared(item, stage, depth) and _allowed(item, stage, {**names, counter: item.counter}, item.counter):
             renamed = {**names, counter: item.counter}
             if depth == _first_reduced(stage):
                 body.insert(position, None)  # the identity goes in front of the shared loop
@@ -140,6 +143,31 @@ def _merge(body: list, stage: Stage, names: dict[Counter, Counter], depth: int, 
         return False
     _append(body, _resolved(stage, names), depth)
     return True
+
+
+def _is_shared(item: Loop | Stage, stage: Stage, depth: int) -> bool:
+    """Whether the item is a loop that the stage's loop at `depth` may be one with.
+
+    Vector functions stay in innermost loops: to compute a number in every turn of an outer one takes as long as a vector of them.
+    """
+    if not isinstance(item, Loop) or item.counter.extent != stage.counters[depth].extent:
+        return False
+    becomes_outer = depth + 1 < len(stage.counters) and all(isinstance(s, Stage) for s in item.body)
+    return not (becomes_outer and item.counter.extent >= VECTOR_TURNS and any(map(_is_dear, item.body)))
+
+
+def _is_dear(stage: Stage) -> bool:
+    """Whether the stage computes functions that are dearer than memory."""
+    seen: set[Expression] = set()
+    stack = [stage.expression]
+    while stack:
+        e = stack.pop()
+        if e not in seen:
+            seen.add(e)
+            if e.op == "apply" and e.data in by_name and by_name[e.data].dear:
+                return True
+            stack.extend(children(e))
+    return False
 
 
 def _append(body: list, stage: Stage, depth: int) -> None:

@@ -252,6 +252,21 @@ def loads(expression: Expression) -> list[Expression]:
     return found
 
 
+def tests(expression: Expression) -> set[Test]:
+    """The tests of all guards in an expression."""
+    seen: set[Expression] = set()
+    found: set[Test] = set()
+    stack = [expression]
+    while stack:
+        e = stack.pop()
+        if e not in seen:
+            seen.add(e)
+            if e.op == "guard":
+                found.update(e.data)
+            stack.extend(children(e))
+    return found
+
+
 def size(expression: Expression) -> int:
     """How many distinct operations it takes."""
     seen: set[Expression] = set()

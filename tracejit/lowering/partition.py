@@ -8,6 +8,7 @@ belongs to a `Library`, `Routine` or `Host` step.
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,7 +21,7 @@ from ..ops.elementwise import add, stop_gradient
 from ..ops.movement import iota
 from . import index as ix
 from .index import Counter, Index
-from .kernel import Buffer, Expression, Expressions, Reader, constant, load, settled
+from .kernel import Buffer, Expression, Expressions, Reader, constant, load, settled, tests
 from .overwrite import Overwriting, readers_first, reads_ahead
 
 # A cheap value with several readers is stored once this many operations would be repeated: about what a store and a load of it cost.
@@ -31,6 +32,8 @@ MAX_DEPTH = 40
 WRITTEN_OUT = 32
 # Nodes times elements up to which that is done: LLVM takes about 12 us for each.
 MAX_WRITTEN_OUT = 2000
+# Axes of up to this many elements are cut where their parts were joined, into at most so many pieces.
+SHORT_AXIS, MAX_PIECES = 16, 16
 
 
 @dataclass(eq=False)
@@ -305,8 +308,29 @@ class Partitioner:
     def _pointwise_stages(self, node: Node) -> list[Stage]:
         type_ = node.outputs[0].type
         made = [(counters, index, self._lower(node, index, self.read)) for counters, index in self._points(type_.shape, type_.size)]
+        if len(made) == 1:
+            made = self._pieces(node, *made[0])
         buffer = self._buffer(node.outputs[0])
         return [Stage(buffer, counters, index, expression, None, node) for counters, index, expression in made]
+
+    def _pieces(self, node: Node, counters: list[Counter], index: tuple[Index, ...], expression: Expression) -> list[tuple]:
+        """A stage over a short axis that was put together from parts (a row of numbers computed one by one), part by part: no turn then computes
+        all parts and chooses."""
+        cuts = {c: {0, c.extent} for c in counters if c.extent <= SHORT_AXIS}
+        for test in tests(expression):
+            _, at, n = test
+            if len(at.terms) == 1 and at.terms[0][1] == 1 and at.terms[0][0] in cuts and test[0] in ("ge", "lt"):
+                cuts[at.terms[0][0]].add(min(max(n - at.constant, 0), at.terms[0][0].extent))
+        ranges = [[*itertools.pairwise(sorted(cuts[c]))] if c in cuts else [(0, c.extent)] for c in counters]
+        if not 1 < math.prod(map(len, ranges)) <= MAX_PIECES:
+            return [(counters, index, expression)]
+        pieces = []
+        for part in itertools.product(*ranges):
+            own = [Counter(stop - start) for start, stop in part]
+            moved = iter(ix.of(c) + start for c, (start, _) in zip(own, part))
+            at = tuple(next(moved) if i.terms else i for i in index)
+            pieces.append(([c for c in own if c.extent != 1], at, self._lower(node, at, self.read)))
+        return pieces
 
     @staticmethod
     def _number(literal: Literal, role: str = "temporary") -> Stage:

@@ -170,6 +170,11 @@ class Function:
         self._known_at_end: dict[str, dict[str, Value]] = {}
         module.functions.append(self)
 
+    def never_inline(self) -> None:
+        """Keep calls of the function calls."""
+        if not self._head.endswith(" noinline"):
+            self._head += " noinline"
+
     def parameter(self, name: str) -> Value:
         return self._parameters[name]
 

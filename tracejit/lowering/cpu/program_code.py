@@ -135,7 +135,9 @@ class ModuleCode:
         key = (step.node.op.name, tuple(step.node.params.items()), tuple(a.type.strong for a in step.node.inputs), shared, ranges)
         given = {f"x{i}": o for i, o in enumerate(operands) if isinstance(o, Value)}
         given |= {f"y{k}": r for k, (r, operand) in enumerate(zip(results, shared)) if operand is None}
-        if key not in self.loops:
+        if key in self.loops:
+            self.loops[key].never_inline()  # one that is called often stays one
+        else:
             loop = Function(self.module, f"loop{len(self.loops)}", [("ptr noalias", label) for label in given], "i64", linkage="internal")
             self.loops[key] = loop
             own = [o if isinstance(o, Progression) else loop.parameter(f"x{i}") for i, o in enumerate(operands)]
