@@ -4,6 +4,7 @@ from . import checkpoint_policies
 from .cache import clear_caches
 from .callbacks import pure_callback
 from .checkpointing import checkpoint, checkpoint_name, remat
+from .closure_convert import closure_convert
 from .compilation import jit
 from .control import associative_scan, cond, fori_loop, map, scan, switch, while_loop
 from .custom import SymbolicZero, custom
@@ -21,6 +22,7 @@ __all__ = [
     "checkpoint_name",
     "checkpoint_policies",
     "clear_caches",
+    "closure_convert",
     "cond",
     "fixed_point",
     "fori_loop",
