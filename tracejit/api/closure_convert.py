@@ -40,7 +40,7 @@ def closure_convert(f: Callable, *example_args: Any) -> tuple[Callable, list[Any
             got = ", ".join(str(type_of(v).strong) for v in values)
             raise TypeError(
                 at_user_line(
-                    f"{what}: {defined_at(f)} was traced for {structure} of {', '.join(map(str, types))}, and closes over {len(made.outside)} arrays; "
+                    f"{what}: {defined_at(f)} was traced for {structure} of {', '.join(map(str, types))}, closing over {len(made.outside)} arrays; "
                     f"got {have} of {got}, and {len(consts)} arrays"
                 )
             )
