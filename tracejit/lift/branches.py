@@ -88,6 +88,8 @@ def _merge(state: State, test: Tracer, orelse: Side, then: Side, wants_result: b
                 raise Stays("one side returns a value that is no array")
             blank = Leaves([zeros(t.strong) for t in given.types], given.structure, given.types)
             la, lb = la or blank, lb or blank
+        if a is slot.entry or b is slot.entry:
+            state.require_unshared(slot)
         slot.leaves = _paired(f"`{_shown(slot.place.name)}`", (a, b), la, lb, orelse, then)
         finishers.append((len(slot.types), lambda results, slot=slot: slot.leave(results)))
     if state.targets:

@@ -18,6 +18,7 @@ class Facts(NamedTuple):
 
     `bound`: variables that it binds and that are live at its end (a loop: at the head of a turn), in the order of the source. `read`: all names in
     it. `written`: paths (`("u",)`, `("self", "u")`) of what it writes into by index or augmented assignment. `exits`: the flags that end a loop.
+    `assigned`: all that it binds.
     `targets`: variables that a `for` binds itself, if that is all it binds them by.
     """
 
@@ -29,6 +30,7 @@ class Facts(NamedTuple):
     exits: tuple[str, ...] = ()
     targets: tuple[str, ...] = ()
     live_after: frozenset[str] = frozenset()
+    assigned: tuple[str, ...] = ()
 
 
 def names_read(node: ast.AST | Iterable[ast.AST]) -> set[str]:

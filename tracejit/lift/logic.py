@@ -44,6 +44,14 @@ class _NoScope:
     def values(names: Any) -> dict[str, Any]:
         return {}
 
+    @staticmethod
+    def save(names: Any) -> dict[str, Any]:
+        return {}
+
+    @staticmethod
+    def put_back(values: dict[str, Any]) -> None:
+        """Nothing was bound."""
+
 
 def choose(test: Any, then: Callable[[], Any], orelse: Callable[[], Any]) -> Any:
     """`then() if test else orelse()`."""

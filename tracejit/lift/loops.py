@@ -130,6 +130,7 @@ def _rebound(state: State, turn: Turn, moved: Sequence[Slot], turns: Turns) -> t
     order = tuple([group.index(o) if (o := origin[id(s)]) is not None else -1 for s in group])
     exchanged = sorted(order) == list(range(len(group)))
     for slot in group:
+        state.require_unshared(slot)
         if slot.by_contents:
             state.carry_by_value(slot)
     if not exchanged and turns.peels:
@@ -153,6 +154,8 @@ def _changed(state: State, turn: Turn, turns: Turns) -> bool:
             slot.leaves = None  # a Python value that is the same in every turn
             again = True
         else:
+            if value is not slot.holder and (not turns.runs or turns.exits):
+                state.require_unshared(slot)
             again |= _retyped(slot, value, out, turns)
     return again
 

@@ -187,6 +187,14 @@ class Scope:
         found = {name: self.variable(name).get() for name in names if not name.startswith("_tj")}
         return {name: value for name, value in found.items() if value is not UNSET}
 
+    def save(self, names: Iterable[str]) -> dict[str, Any]:
+        """What variables hold, for `put_back`."""
+        return {name: self.variable(name).get() for name in names}
+
+    def put_back(self, values: dict[str, Any]) -> None:
+        for name, value in values.items():
+            self.variable(name).set(value)
+
     def at(self, path: tuple[str, ...]) -> Any:
         """What stands at a path like `("self", "u")`, or None."""
         value = self.variable(path[0]).get()

@@ -170,8 +170,9 @@ class _Rewriter(ast.NodeTransformer):
         return ast.fix_missing_locations(ast.copy_location(made, at))
 
     def _facts(self, node, kind: str, body: list[ast.stmt], read: set[str], **more) -> ast.Constant:
-        bound = tuple(n for n in names_bound([node]) if n in node.live)
-        self.facts.append(Facts(kind, node.lineno, bound, frozenset(read), paths_written(body), **more))
+        assigned = tuple(names_bound([node]))
+        bound = tuple(n for n in assigned if n in node.live)
+        self.facts.append(Facts(kind, node.lineno, bound, frozenset(read), paths_written(body), assigned=assigned, **more))
         return ast.Constant(len(self.facts) - 1)
 
     def visit_For(self, node):

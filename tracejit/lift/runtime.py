@@ -19,6 +19,7 @@ from ..errors import TracejitError, TracerBoolError, TracerConversionError, at_u
 from ..ir import array_type
 from ..trace import Tracer
 from ..trace.constants import active_traces, constant, is_constant
+from ..trace.views import OutsideWriteError
 from ..unrolled import TraceSizeError
 from . import logic
 from .branches import branch
@@ -31,6 +32,10 @@ from .state import State, Stays
 UNROLLED = 4  # a loop of up to so many turns is unrolled: its turns fuse
 WARNED = 64  # and one of so many warns if it is unrolled because it cannot be compiled
 _DEEPEST = 3  # so often may a branch be entered again on one of its own sides: recursion
+
+
+# A trace is too large whatever becomes of this loop; and a write into an array from further outside is for the loop or branch around this one.
+_NOT_OURS = (TraceSizeError, OutsideWriteError)
 
 
 class LiftWarning(UserWarning):
@@ -103,7 +108,7 @@ class Runtime:
             if found.key != key or key in _running.branches[:-1]:
                 raise
             reason: BaseException = TracejitError("the function calls itself on a side of it")
-        except TraceSizeError:
+        except _NOT_OURS:
             raise
         except Exception as error:
             reason = error
@@ -112,6 +117,8 @@ class Runtime:
             return
         finally:
             _running.branches.pop()
+        for slot in state.slots:
+            slot.place.set(slot.entry)
         self._known_branch(test, then, orelse, state.facts, reason)
 
     def _known_branch(self, test: Any, then: Callable, orelse: Callable, facts: Facts, reason: BaseException) -> None:
@@ -155,14 +162,14 @@ class Runtime:
                 peels=known and attempt < 2 and count - begin > 1,
             )
             before = Containers(scope.values(facts.read))
-            variables = {n: scope.variable(n).get() for n in facts.bound}
+            variables = scope.save(facts.assigned)
             try:
                 state = State(facts, scope, skip)
                 loop(state, turns)
                 done = True
             except Peel as unlike:
                 reason: Exception = unlike
-            except TraceSizeError:
+            except _NOT_OURS:
                 raise
             except Exception as error:
                 reason = error
@@ -177,8 +184,7 @@ class Runtime:
             if self._ended(facts, scope):
                 return
         before.restore()
-        for name, value in variables.items():
-            scope.variable(name).set(value)
+        scope.put_back(variables)
         self._unrolled_for(iteration, first, body, facts, scope, reason)
 
     def _unrolled_for(self, iteration: Any, first: int, body: Callable, facts: Facts, scope: Scope, reason: Exception) -> None:
@@ -263,17 +269,16 @@ class Runtime:
     def _compiled_while(self, test: Callable, body: Callable, facts: Facts, scope: Scope, quiet: Any = None) -> bool:
         """Emit the rest of the loop. Whether that was possible."""
         before = Containers(scope.values(facts.read))
-        variables = {n: scope.variable(n).get() for n in facts.bound}
+        variables = scope.save(facts.assigned)
         state = None
         try:
             state = State(facts, scope)
             loop(state, Turns(f"loop at {self.filename}:{facts.line}", None, lambda _: body(), test, facts.exits))
-        except TraceSizeError:
+        except _NOT_OURS:
             raise
         except Exception as error:
             before.restore()
-            for name, value in variables.items():
-                scope.variable(name).set(value)
+            scope.put_back(variables)
             if not self._answers():
                 raise self._explained(facts, error) from error
             return False

@@ -20,7 +20,7 @@ from ..ops.elementwise import convert
 from ..trace import Trace, Tracer, type_of
 from ..trace.constants import as_proxy, constant
 from ..trace.creation import tracing
-from ..trace.views import OutsideWriteError, assign, rebind, root
+from ..trace.views import OutsideWriteError, assign, is_shared, rebind, root
 from .liveness import Facts
 from .places import UNSET, Containers, Grown, Item, Scope, Variable
 
@@ -164,6 +164,13 @@ class State:
         owner = root(x)
         return any(owner is t for t in self.targets)
 
+    @staticmethod
+    def require_unshared(slot: Slot) -> None:
+        """Raise `Stays` for a variable that is, or may be, bound to another array, while there are views of the one that it has: whether these see
+        what is written later would not be known."""
+        if type(slot.entry) is Tracer and slot.entry.ndim and is_shared(slot.entry):
+            raise Stays(f"`{slot.place.name}` may be bound to another array, while there are views of the one that it has: take the views afterwards")
+
     def carry_by_value(self, slot: Slot) -> None:
         """The variable is bound to another array in the body: its array is not what is written into in every turn."""
         self.by_value.add(slot.place.key)
@@ -173,6 +180,7 @@ class State:
     def inside(self, trace: Trace, as_inputs: bool) -> Iterator[tuple[list[list[Tracer]], list[Tracer]]]:
         """While it runs, code finds proxies of `trace` in the places, and may write into the arrays; afterwards all is as it was."""
         saved = [(x.owner, x.atom, x.home) for x in self.targets]
+        variables = self.scope.save(self.facts.assigned)
         containers = self.containers()
         try:
             with tracing(trace, None):
@@ -190,6 +198,7 @@ class State:
             for x, (owner, atom, home) in zip(self.targets, saved):
                 rebind(x, owner, atom, home)
             containers.restore()
+            self.scope.put_back(variables)
             for slot in self.slots:
                 slot.place.set(slot.entry)
 
