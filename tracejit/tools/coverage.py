@@ -199,7 +199,7 @@ def report(coverages: list[Coverage]) -> str:
         for reason in dict.fromkeys(o.refused for o in c.outcomes if o.refused):
             lines += _section(f"Refused: {reason}", sorted(o.name for o in c.outcomes if o.refused == reason))
         lines += _section("Missing", c.named("missing"))
-    lines += ["", "`np.vectorize` makes objects that NumPy does not dispatch: use `np.apply_along_axis` or `tracejit.vmap`.", ""]
+    lines += ["", "Objects of `np.vectorize` trace their function once for all elements, or for each where it branches on them.", ""]
     return "\n".join(lines)
 
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import itertools
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -26,6 +27,7 @@ from typing import Any
 import numpy as np
 
 from ..config import config
+from ..errors import at_user_line
 from ..ir import supported
 from . import dispatch, methods
 from .constants import active_traces, constant, known, plain
@@ -67,6 +69,8 @@ _DISPATCHED = frozenset((*_OF_LISTS, "copy", "diag", "diagflat", "tril", "triu")
 
 
 def _created(name: str, original: Callable, args: tuple, kwargs: dict[str, Any]) -> Any:
+    if name == "fromiter":
+        return _of_iterator(original, *args, **kwargs)
     if known((args, kwargs)):
         if name in _SAME_OBJECT and args and type(args[0]) is Tracer:
             return _same_object(args, kwargs)
@@ -87,6 +91,25 @@ def _created(name: str, original: Callable, args: tuple, kwargs: dict[str, Any])
 
 def _asked(x: Any) -> Any:
     return int(x) if type(x) is Tracer and x.dtype.kind in "iu" else x.__array__() if type(x) is Tracer else x
+
+
+def _of_iterator(original: Callable, iter, dtype, count=-1, **kwargs) -> Any:
+    items = list(itertools.islice(iter, count if count >= 0 else None))
+    if known(items):
+        return _proxies("fromiter", original(plain(items), dtype, count, **kwargs))
+    if len(items) < count:
+        raise ValueError(at_user_line(f"iterator too short: Expected {count} but iterator had only {len(items)} items."))
+    return dispatch.operators["array"](items, dtype)
+
+
+def _elements(original: Callable) -> Callable:
+    """In place of `np.ndenumerate`, a class, which converts what it is given."""
+
+    @functools.wraps(original, updated=())
+    def ndenumerate(arr):
+        return ((index, arr[index]) for index in np.ndindex(arr.shape)) if type(arr) is Tracer else original(arr)
+
+    return ndenumerate
 
 
 class _Indexed:
@@ -145,6 +168,8 @@ def _make_wrappers() -> None:
         original = getattr(np, name)
         _wrappers[id(original)] = original, _Indexed(name, original)
         _in_numpy.append((np.__dict__, name, *_wrappers[id(original)]))
+    _wrappers[id(np.ndenumerate)] = np.ndenumerate, _elements(np.ndenumerate)
+    _in_numpy.append((np.__dict__, "ndenumerate", *_wrappers[id(np.ndenumerate)]))
     for name in (*NAMES, *_ELSEWHERE, *_OF_LISTS, *_OF_LISTS_OF_ARRAYS):
         space, _, attribute = name.rpartition(".")
         module = getattr(np, space) if space else np

@@ -1,4 +1,4 @@
-"""Methods of SciPy's classes that take traced values while a function is traced: those of the distributions of `scipy.stats`.
+"""Methods of classes that take traced values while a function is traced: those of the distributions of `scipy.stats`, and of `np.vectorize`.
 
 They convert their arguments to plain arrays inside of the library, so their classes get wrappers in their place, as modules do (see creation.py).
 `tracejit.scipy.stats.namesakes` makes the wrappers, once `scipy.stats` has been imported, by somebody else.  To swap all 21 in and out takes 10 us.
@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from types import MethodType
 from typing import Any
 
-NAMESAKES = {"scipy.stats": "tracejit.scipy.stats"}
+NAMESAKES = {"numpy": "tracejit.numpy.vectorizing", "scipy.stats": "tracejit.scipy.stats"}
 Entry = tuple[type, Mapping[str, Any], str, Callable, Callable]  # a class, its attributes, a name, SciPy's function, ours
 _found: dict[str, list[Entry]] = {}  # by module
 _swapped: list[Entry] = []
