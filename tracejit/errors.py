@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import os
 import sys
+import sysconfig
 from collections.abc import Callable
 from types import CodeType
 from typing import NamedTuple
@@ -45,14 +46,17 @@ class Source(NamedTuple):
 
 _PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
 _LIBRARIES = tuple(f"{os.sep}site-packages{os.sep}{name}{os.sep}" for name in ("numpy", "scipy", "optree"))
+_STANDARD = tuple({os.path.join(path, "") for key in ("stdlib", "platstdlib") if (path := sysconfig.get_path(key))})
+_INSTALLED = tuple(f"{os.sep}{name}{os.sep}" for name in ("site-packages", "dist-packages"))
 _is_library: dict[str, bool] = {}  # by file name: the test runs once per file, not once per operation
 
 
 def is_library(filename: str) -> bool:
-    """Whether a file belongs to tracejit or to the array libraries."""
+    """Whether a file belongs to tracejit, the array libraries or the standard library."""
     known = _is_library.get(filename)
     if known is None:
-        known = filename.startswith((_PACKAGE, "<__array_function__")) or any(part in filename for part in _LIBRARIES)
+        standard = filename.startswith(_STANDARD) and not any(part in filename for part in _INSTALLED)
+        known = standard or filename.startswith((_PACKAGE, "<__array_function__", "<frozen")) or any(part in filename for part in _LIBRARIES)
         _is_library[filename] = known
     return known
 
@@ -67,7 +71,7 @@ def replaying(function: Callable) -> Callable:
 
 
 def user_source() -> Source | None:
-    """The innermost line on the stack that belongs to neither tracejit nor the array libraries; in a pass over a graph, the line of the node."""
+    """The innermost line on the stack that belongs to no library that `is_library` knows; in a pass over a graph, the line of the node."""
     frame = sys._getframe(1)
     while frame is not None:
         code = frame.f_code
