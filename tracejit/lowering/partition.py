@@ -456,6 +456,7 @@ def is_matrix(shape: tuple[int, ...], strides: tuple[int, ...]) -> bool:
 ROUTINES = {
     "lapack": "LAPACK",
     "fft": "pocketfft",
+    "sort": "NumPy's sort",
     "scan": "native loop",
     "while": "native loop",
     "sweeps": "native loop",

@@ -2,27 +2,42 @@
 from __future__ import annotations
 
 import itertools
-from functools import partial
+from functools import lru_cache, partial
 
 import numpy as np
 
 from ..errors import at_user_line
-from ..ir import is_inexact
-from ..trace import type_of
-from .core import Op, define
+from ..ir import ArrayType, Graph, is_inexact
+from ..trace import Trace, constant_beside, type_of
+from .core import Op, define, move_axis
 from .elementwise import add, equal, logical_or, maximum, minimum, multiply, not_equal, select
 from .indexing import positions_along, take_along_axis
 from .movement import broadcast_to, concatenate, pad, slice_
 
-# Up to this many elements a run is written out in kernels, in NumPy's order; a longer one is a call to NumPy.
+# Up to this many elements a run is written out in kernels; a longer one is a loop. Both combine in NumPy's order.
 WRITTEN_OUT = 16
 
 
-def _written_out(combine):
+def _expanded(combine, neutral):
+    """What compiled code computes instead. `neutral(dtype)`: what leaves anything as it is that it is combined with; None where nothing does."""
+
+    @lru_cache(256)
+    def step(row: ArrayType) -> Graph:
+        trace = Trace("a running total")
+        total = combine(trace.input(row), trace.input(row))
+        return trace.finish([total, total])[0]
+
     def expand(x, axis, reverse):
-        n = x.shape[axis]
-        if not 0 < n <= WRITTEN_OUT or x.dtype.kind not in "iuf":
+        n, start = x.shape[axis], neutral(x.dtype)
+        if not x.size or start is None:
             return None
+        if n > WRITTEN_OUT:
+            from .scan import scan
+
+            rows = move_axis(x, axis, 0)
+            row = ArrayType(rows.shape[1:], x.dtype)
+            state = broadcast_to(constant_beside(x, x.dtype.type(start)), shape=row.shape)
+            return move_axis(scan(state, rows, body=step(row), consts=0, carry=1, length=n, reverse=reverse)[1], 0, axis)
         rest = (0,) * x.ndim
         parts = [slice_(x, start=_at(rest, axis, i), stop=_at(x.shape, axis, i + 1), step=(1,) * x.ndim) for i in range(n)]
         running = list(itertools.accumulate(reversed(parts) if reverse else parts, combine))
@@ -34,7 +49,7 @@ def _at(others: tuple[int, ...], axis: int, i: int) -> tuple[int, ...]:
     return (*others[:axis], i, *others[axis + 1:])
 
 
-def _cumulative(name, ufunc, combine, kinds, jvp, transpose=None) -> Op:
+def _cumulative(name, ufunc, combine, neutral, kinds, jvp, transpose=None) -> Op:
     cell: list[Op] = []
 
     def infer(x, axis, reverse):
@@ -52,13 +67,15 @@ def _cumulative(name, ufunc, combine, kinds, jvp, transpose=None) -> Op:
             return f"np.flip(np.{ufunc.__name__}.accumulate(np.flip({x}, {axis}), {axis}, np.{x.type.dtype.name}), {axis})"
         return f"np.{ufunc.__name__}.accumulate({x}, {axis}, np.{x.type.dtype.name})"
 
-    op = define(name, infer=infer, run=run, jvp=jvp, transpose=transpose, show=show, expand=_written_out(combine),
+    op = define(name, infer=infer, run=run, jvp=jvp, transpose=transpose, show=show, expand=_expanded(combine, neutral),
                 batch=lambda args, batched, axis, reverse: cell[0](args[0], axis=axis + 1, reverse=reverse))
     cell.append(op)
     return op
 
 
-cumsum = _cumulative("cumsum", np.add, add, "iufc", jvp=lambda primals, out, tangents, axis, reverse: cumsum(tangents[0], axis=axis, reverse=reverse),
+# The sum of a negative zero and x is x, also where x is a zero.
+cumsum = _cumulative("cumsum", np.add, add, lambda dtype: {"f": -0.0, "c": complex(-0.0, -0.0)}.get(dtype.kind, 0), "iufc",
+                     jvp=lambda primals, out, tangents, axis, reverse: cumsum(tangents[0], axis=axis, reverse=reverse),
                      transpose=lambda ct, x, axis, reverse: (cumsum(ct, axis=axis, reverse=not reverse),))
 
 
@@ -85,7 +102,8 @@ def _shifted(x, by: int, axis: int, reverse: bool, fill):
     return pad(part, low=still if reverse else along(by), high=along(by) if reverse else still, interior=still, value=fill)
 
 
-cumprod = _cumulative("cumprod", np.multiply, multiply, "iufc", _jvp_cumprod)
+# The product of a complex one and an infinity has a part that is NaN.
+cumprod = _cumulative("cumprod", np.multiply, multiply, lambda dtype: None if dtype.kind == "c" else 1, "iufc", _jvp_cumprod)
 
 
 # -- extrema: the tangent is that of the latest element that holds the record; a NaN holds it from there on
@@ -104,5 +122,13 @@ def _jvp_extremum(primals, out, tangents, axis, reverse):
     return take_along_axis(t, latest, axis)
 
 
-cummax = _cumulative("cummax", np.maximum, partial(maximum, tie=0.5), "biuf", _jvp_extremum)
-cummin = _cumulative("cummin", np.minimum, partial(minimum, tie=0.5), "biuf", _jvp_extremum)
+def _least(dtype: np.dtype):
+    return -np.inf if dtype.kind == "f" else False if dtype.kind == "b" else np.iinfo(dtype).min
+
+
+def _greatest(dtype: np.dtype):
+    return np.inf if dtype.kind == "f" else True if dtype.kind == "b" else np.iinfo(dtype).max
+
+
+cummax = _cumulative("cummax", np.maximum, partial(maximum, tie=0.5), _least, "biuf", _jvp_extremum)
+cummin = _cumulative("cummin", np.minimum, partial(minimum, tie=0.5), _greatest, "biuf", _jvp_extremum)

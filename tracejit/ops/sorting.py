@@ -7,9 +7,9 @@ from ..errors import at_user_line
 from ..ir import ArrayType, is_inexact
 from ..ir.types import INT
 from ..trace import type_of
-from .core import define
+from .core import define, move_axis
 from .indexing import take_along_axis
-from .movement import broadcast_to, slice_
+from .movement import broadcast_to, reverse, slice_
 
 
 def _no_jvp(primals, out, tangents, **params):
@@ -29,7 +29,20 @@ def _show_argsort(x, axis, descending):
     return f"np.flip({x.type.shape[axis] - 1} - np.argsort(np.flip({x}, {axis}), {axis}, kind='stable'), {axis})"
 
 
+def _expand_argsort(x, axis, descending):
+    """Sorts upwards along the last axis, which is what native code has."""
+    last = x.ndim - 1
+    if not x.size or axis == last and not descending:
+        return None
+    x = move_axis(x, axis, last)
+    if not descending:
+        return move_axis(argsort(x, axis=last, descending=False), last, axis)
+    from_behind = argsort(reverse(x, axes=(last,)), axis=last, descending=False)
+    return move_axis(reverse(x.shape[last] - 1 - from_behind, axes=(last,)), last, axis)
+
+
 argsort = define("argsort", infer=lambda x, axis, descending: ArrayType(x.shape, INT), run=_run_argsort, jvp=_no_jvp, show=_show_argsort,
+                 expand=_expand_argsort, kind="sort",
                  batch=lambda args, batched, axis, descending: argsort(args[0], axis=axis + 1, descending=descending))
 
 
@@ -39,7 +52,13 @@ def _jvp_sort(primals, out, tangents, axis):
     return take_along_axis(tangents[0], argsort(x, axis=axis, descending=False), axis) if is_inexact(type_of(x).dtype) else None
 
 
-sort = define("sort", infer=lambda x, axis: x.strong, run=lambda xp, x, axis: xp.sort(x, axis=axis, kind="stable"), jvp=_jvp_sort,
+def _expand_sort(x, axis):
+    last = x.ndim - 1
+    return move_axis(sort(move_axis(x, axis, last), axis=last), last, axis) if x.size and axis != last else None
+
+
+sort = define("sort", expand=_expand_sort, kind="sort", infer=lambda x, axis: x.strong,
+              run=lambda xp, x, axis: xp.sort(x, axis=axis, kind="stable"), jvp=_jvp_sort,
               batch=lambda args, batched, axis: sort(args[0], axis=axis + 1), show=lambda x, axis: f"np.sort({x}, {axis}, kind='stable')")
 
 

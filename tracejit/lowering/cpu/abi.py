@@ -69,6 +69,15 @@ def _warn() -> None:
     warnings.warn(f"tracejit's native entry is off, so each call costs tens of microseconds more: {PROBLEM}", RuntimeWarning, stacklevel=4)
 
 
+def c_function(place: int) -> int:
+    """The address of a function of NumPy's C interface, by its place in the table.
+
+    >>> c_function(_ARRAY_FUNCTIONS["PyArray_Scalar"]) == symbols()["PyArray_Scalar"]
+    True
+    """
+    return _array_api()[place]
+
+
 def data_address(array: np.ndarray) -> int:
     """The address of an array's first element.
 
