@@ -16,6 +16,8 @@ Philox-2x32 has keys of 32 bits: too few to split.  Philox-4x32 would throw half
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from ..errors import at_user_line
@@ -29,6 +31,7 @@ WORD = np.dtype(np.uint64)
 ROTATIONS = (13, 15, 26, 6), (17, 29, 16, 24)
 PARITY = 0x1BD11BDA
 GROUPS = 5  # of four rounds; the key is added after each
+_FEW = 16  # so many are computed with Python integers
 _BLOCK = 1 << 12  # elements computed at a time with NumPy: what the 100 passes over them touch stays in L1
 
 
@@ -45,7 +48,7 @@ def _rounds(x0, x1, k0, k1, rotate, low):
 
 
 def _one_block(key: int, counter: int) -> int:
-    """On Python integers: for single numbers, 20 times faster than NumPy."""
+    """On Python integers: 14 us, and NumPy takes 280 us for few numbers."""
     low = lambda x: x & 0xFFFFFFFF
     x0, x1 = _rounds(counter >> 32, low(counter), key >> 32, low(key), lambda x, r: low(x << r) | x >> 32 - r, low)
     return x0 << 32 | x1
@@ -58,8 +61,11 @@ def threefry2x32(key, counter, xp=np):
     '0x6b20015999ba4efe'
     """
     shape = np.broadcast_shapes(key.shape, counter.shape)
-    if shape == () and xp is np:
+    if xp is np and shape == ():
         return WORD.type(_one_block(int(key), int(counter)))
+    if xp is np and math.prod(shape) <= _FEW:
+        pairs = zip(np.broadcast_to(key, shape).flat, np.broadcast_to(counter, shape).flat)
+        return np.array([_one_block(int(k), int(c)) for k, c in pairs], WORD).reshape(shape)
     word = xp.uint32
     halves = lambda x: ((x >> WORD.type(32)).astype(word), x.astype(word))
     rotate = lambda x, r: x << word(r) | x >> word(32 - r)
