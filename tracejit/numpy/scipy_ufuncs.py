@@ -59,8 +59,16 @@ def _boxcox(log: Callable) -> Callable:
     return body
 
 
+def _complex_by_scipy(name: str) -> Callable:
+    """Our op of real numbers, SciPy's function of complex ones."""
+    def body(x):
+        return getattr(special, name)(x) if x.dtype.kind == "f" else special.scipy_ufunc(x, name=name)
+    return body
+
+
 _BODIES: dict[str, Callable] = {
     **{name: getattr(special, name) for name in special.__all__ if name not in ("polygamma", "zeta", "scipy_ufunc", "offset", "digamma")},
+    **{name: _complex_by_scipy(name) for name in ("dawsn", "erfi", "exp1", "expi")},
     "psi": special.digamma, "_zeta": special.zeta, "loggamma": _loggamma, "rgamma": _rgamma,
     "expit": ops.logistic, "log_expit": _log_expit, "erf": ops.erf, "erfc": ops.erfc,
     "exp2": ops.exp2, "exp10": lambda x: ops.power(_number(10, x), x), "expm1": ops.expm1, "log1p": ops.log1p, "cbrt": ops.cbrt,

@@ -16,7 +16,7 @@ from .emit import Emitter, Value, lane_loop
 
 PREFIX = "scipy_special_"
 ARITY = {
-    **dict.fromkeys(("y0", "y1", "k0", "k1", "k0e", "k1e"), 1),
+    **dict.fromkeys(("y0", "y1", "k0", "k1", "k0e", "k1e", "erfi", "dawsn", "expi", "exp1"), 1),
     **dict.fromkeys(("beta", "betaln", "binom", "poch", "gammainc", "gammaincc", "gammaincinv", "gammainccinv", "stdtr", "stdtrit"), 2),
     **dict.fromkeys(("jv", "iv", "ive", "yv", "kv", "kve"), 2),
     **dict.fromkeys(("betainc", "betaincc", "betaincinv", "betainccinv"), 3),

@@ -1,4 +1,6 @@
-"""The tails of the normal distribution: erfcx, ndtr, log_ndtr, and the inverses erfinv, erfcinv, ndtri. erf and erfc are in elementwise.py."""
+"""The tails of the normal distribution: erfcx, ndtr, log_ndtr, and the inverses erfinv, erfcinv, ndtri. erf and erfc are in elementwise.py.
+
+On the imaginary axis: erfi and dawsn; and the exponential integrals expi and exp1."""
 
 from __future__ import annotations
 
@@ -27,3 +29,9 @@ log_ndtr = function("log_ndtr", lambda t, x, y: t * (math.sqrt(2 / math.pi) / er
 erfinv = function("erfinv", lambda t, x, y: t * (exp(square(y)) * (1 / _TWO_OVER_SQRT_PI)), singular=True)
 erfcinv = function("erfcinv", lambda t, x, y: t * (exp(square(y)) * (-1 / _TWO_OVER_SQRT_PI)), singular=True)
 ndtri = function("ndtri", lambda t, x, y: t * (exp(0.5 * square(y)) * _SQRT_TWO_PI), singular=True)
+
+# -- of imaginary arguments, and exponential integrals
+erfi = function("erfi", lambda t, x, y: t * (exp(square(x)) * _TWO_OVER_SQRT_PI))
+dawsn = function("dawsn", lambda t, x, y: t * (1 - 2 * x * y))
+expi = function("expi", lambda t, x, y: t * (exp(x) / x), singular=True)
+exp1 = function("exp1", lambda t, x, y: -t * (exp(-x) / x), singular=True)
