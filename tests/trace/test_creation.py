@@ -337,3 +337,17 @@ def test_an_element_of_one_array_into_an_array_of_known_numbers():
 
     np.testing.assert_array_equal(tj.jit(f)(np.array([3.0, 4.0])), [0, 3])
     np.testing.assert_array_equal(tj.jacfwd(f)(np.array([3.0, 4.0])), [[0, 0], [1, 0]])
+
+
+def test_compiled_code_of_libraries_gets_arrays():
+    """What Cython compiled has no frame of its own."""
+
+    def f(x):
+        noise = np.random.default_rng(0).standard_normal(4)
+        legacy = np.random.RandomState(1).randn(4)
+        return x * noise + legacy + np.random.default_rng(2).permutation(4)
+
+    x = np.arange(4.0)
+    np.testing.assert_allclose(tj.jit(f)(x), f(x))
+    np.testing.assert_allclose(tj.grad(lambda x: f(x).sum())(x), np.random.default_rng(0).standard_normal(4))
+    assert vars(np.random._generator)["np"] is np

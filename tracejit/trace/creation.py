@@ -21,7 +21,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from types import CellType, FunctionType
+from types import CellType, FunctionType, ModuleType
 from typing import Any
 
 import numpy as np
@@ -214,10 +214,33 @@ def _held(space: dict[str, Any]) -> list[str]:
     return names
 
 
+_compiled: tuple[int, list[tuple[dict[str, Any], str]]] = (0, [])
+_plain_numpy = ModuleType("numpy", "NumPy as it is outside of traces, for code that was compiled by Cython.")
+
+
+def _held_by_compiled_code() -> list[tuple[dict[str, Any], str]]:
+    """Where extension modules hold NumPy: code that Cython compiled has no frame, so that its callers would be taken for it (`np.random.randn` calls
+    `np.empty`). Looked for anew when modules were imported."""
+    global _compiled
+    if _compiled[0] != len(sys.modules):
+        found = []
+        for module in list(sys.modules.values()):
+            file = getattr(module, "__file__", None)
+            if isinstance(file, str) and file.endswith((".so", ".pyd")):
+                found += [(vars(module), name) for name in ("np", "numpy") if vars(module).get(name) is np]
+        _compiled = len(sys.modules), found
+    return _compiled[1]
+
+
 def _swap_in() -> None:
     if not _wrappers:
         _make_wrappers()
     _wrap_namesakes()
+    if len(vars(_plain_numpy)) != len(vars(np)):  # submodules come later
+        vars(_plain_numpy).update(vars(np))
+    for compiled, name in _held_by_compiled_code():
+        compiled[name] = _plain_numpy
+        _swapped.append((compiled, name, np, _plain_numpy))
     for entry in _in_numpy:
         space, name, original, wrapper = entry
         if space[name] is original:
