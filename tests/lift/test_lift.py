@@ -1,9 +1,11 @@
 """What `lift` leaves to Python, what it refuses, and how the rewritten function stays the user's own."""
 
+import doctest
 import functools
 import linecache
 import traceback
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -463,3 +465,8 @@ def test_no_warnings_where_all_is_compiled():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         tj.jit(tj.lift(summed))(np.ones(1000))
+
+
+def test_the_page_about_lifting():
+    page = Path(__file__).resolve().parents[2] / "docs" / "lifting.md"
+    assert doctest.testfile(str(page), module_relative=False, optionflags=doctest.NORMALIZE_WHITESPACE).failed == 0
