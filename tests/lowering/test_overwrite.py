@@ -140,6 +140,12 @@ def test_a_slice_that_reads_its_neighbours_is_computed_first():
     assert [[c.extent for c in s.counters] for s in whole] == [[], [], [98]]  # the ends are copied, the rest is computed
 
 
+def test_writing_nothing_copies_everything():
+    f = lambda x: tj.fori_loop(0, 2, lambda i, x: x.at[2:2].set(np.zeros(0)) + 1.0, x).at[60:60].set(np.zeros(0)) * 2.0
+    for size in (5, 100):
+        np.testing.assert_array_equal(tj.jit(f)(np.arange(float(size))), 2.0 * np.arange(2.0, size + 2.0))
+
+
 def test_origins_follow_updates():
     graph = prepare(tj.trace(lambda u, v, i: (v.at[i].set(1.0).at[0].add(2.0), u, u + v))(big, big, 1))
     assert origins(graph, TARGET.overwrites) == {0: 1, 1: 0}

@@ -425,7 +425,7 @@ class Partitioner:
         shape = x.type.shape
         _, target, _, combine = self._write(node)
         adjacent = all(len(i.terms) <= 1 and all(c == 1 for _, c in i.terms) for i in target)
-        if combine is not None or not adjacent or any(i.computed() for i in target):
+        if combine is not None or not adjacent or updates.type.size == 0 or any(i.computed() for i in target):
             parts = [[(0, n) for n in shape]]
         else:
             inside = [(i.low, i.high + 1) for i in target]
