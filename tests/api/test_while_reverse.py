@@ -120,9 +120,45 @@ def test_third_order():
         f, power = tj.grad(f), tj.grad(power)
 
 
+def test_with_checkpoints_inside_and_outside():
+    def turn(s):
+        return np.sin(np.exp(0.1 * s)) + 1.1 * s
+
+    def inside(x):
+        return np.sum(tj.while_loop(lambda s: np.sum(s) < 20.0, tj.checkpoint(turn), x) ** 2)
+
+    def outside(x):
+        return np.sum(tj.checkpoint(lambda x: tj.while_loop(lambda s: np.sum(s) < 20.0, turn, x))(x) ** 2)
+
+    def within(x):
+        def turn(s):
+            return tj.fori_loop(0, 6, lambda i, h: 1.02 * h + 0.01 * np.sin(h * i), s, checkpoints=2) + 0.1
+
+        return np.sum(tj.while_loop(lambda s: np.sum(s) < 20.0, turn, x) ** 2)
+
+    for f in (inside, outside, within):
+        (want,) = differences(f, X)
+        close(tj.jit(tj.grad(f))(X), want)
+        close(tj.grad(f)(X), want)
+
+
+def test_complex_state_and_rules_of_the_user():
+    @tj.custom_vjp
+    def cube(x):
+        return x**3
+
+    cube.defvjp(lambda x: (x**3, x), lambda x, ct: (3.0 * x * x * ct,))
+
+    def f(x):
+        z = tj.while_loop(lambda s: np.abs(s) < 5.0, lambda s: s * (1.1 + 0.2j) * (1.0 + x[0]) + x[1], x[0] + 1j * x[1])
+        return np.sum(np.abs(z) ** 2) + np.sum(tj.while_loop(lambda s: np.sum(s) < 20.0, lambda s: s + 0.1 * cube(s) + 0.1, x))
+
+    close(tj.jit(tj.grad(f))(X), differences(f, X)[0])
+
+
 def test_batches_of_gradients():
     stack = np.stack([C, 0.8 * C, 1.5 * C])
-    for g in (tj.grad(single), tj.grad(nested), tj.hessian(single)):
+    for g in (tj.grad(nested), tj.hessian(single)):
         want = np.stack([g(c, x) for c, x in zip(stack, XS)])
         close(tj.jit(tj.vmap(g))(stack, XS), want, 1e-9)
         close(tj.jit(tj.vmap(g, in_axes=(0, None)))(stack, X), np.stack([g(c, X) for c in stack]), 1e-9)

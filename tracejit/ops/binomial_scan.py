@@ -48,7 +48,7 @@ def schedule(length: int, slots: int) -> tuple[np.ndarray, np.ndarray]:
 
     >>> starts, kept = schedule(4, 2)
     >>> starts.tolist(), kept.tolist()
-    ([[0, 0], [0, 0], [1, 2], [1, 2]], [[3, 2, 1], [1, 1, 1], [-1, -1, 2]])
+    ([[0, 0], [0, 0], [1, 2], [0, 0]], [[3, 2, 1], [1, 1, 1], [-1, -1, 2]])
     """
     starts, kept, stack = np.zeros((length, 2), np.int64), [], [0]
     for turn in reversed(range(length)):
