@@ -634,7 +634,7 @@ stop_gradient = define(
     singular=False,
     elementwise=True,
 )
-# The value x, whose derivative flows only where c holds: see transforms/guard_select.py.
+# The value x, whose derivative flows only where c holds: what a branch of a batched `switch` reads.
 mask_gradient = define(
     "mask_gradient",
     infer=lambda c, x: ArrayType(broadcast_shape("where", c, x), x.dtype),
