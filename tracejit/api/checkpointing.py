@@ -49,7 +49,8 @@ def checkpoint(f: Callable | None = None, *, policy: Callable[..., bool] | None 
         count, cells = made.structure.num_leaves, made.cells.written
         body = carried(made, len(flat), count, cells)
         values = [*map(as_value, flat), *(cell.read() for cell in cells), *body.consts]
-        results = ops.checkpoint(*values, graph=ops.flat(body.captures_last()), policy=policy, again=False)
+        graph = body.captures_last() if policy is None else ops.flat(body.captures_last())
+        results = ops.checkpoint(*values, graph=graph, policy=policy, again=False)
         made.cells.write(results[count:])
         return made.structure.unflatten(results[:count])
 

@@ -13,12 +13,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from ..interpret import replay
 from ..ir import Graph, Var
 from ..trace import Trace, type_of
 from ..transforms.forward import push_forward
-from . import call as call_module
 from .bodies import build
-from .call import batched_graph, infer_call, transposed_graph
+from .call import batched_graph, call, infer_call, transposed_graph
 from .core import Linear, define
 from .movement import broadcast_to
 
@@ -104,7 +104,7 @@ def _batch(args, batched, graph, policy, again):
 checkpoint = define(
     "checkpoint",
     infer=lambda *types, graph, policy, again: infer_call(*types, graph=graph),
-    run=lambda xp, *args, graph, policy, again: call_module.executor(graph, list(args)),
+    run=lambda xp, *args, graph, policy, again: tuple(replay(graph, args)),
     jvp=_jvp,
     transpose=_transpose,
     batch=_batch,
@@ -121,7 +121,7 @@ def flat(graph: Graph) -> Graph:
         env = dict(zip(graph.inputs, args))
         for node in graph.nodes:
             inputs = [env[a] if type(a) is Var else a.value for a in node.inputs]
-            if node.op is call_module.call:
+            if node.op is call:
                 results = inlined(node.params["graph"], inputs)
             else:
                 results = node.op(*inputs, **node.params)
@@ -129,7 +129,7 @@ def flat(graph: Graph) -> Graph:
             env.update(zip(node.outputs, results))
         return [env[a] if type(a) is Var else a.value for a in graph.outputs]
 
-    if not any(n.op is call_module.call for n in graph.nodes):
+    if not any(n.op is call for n in graph.nodes):
         return graph
     trace = Trace("checkpoint")
     return trace.finish(inlined(graph, [trace.input(t) for t in graph.in_types]))[0]
