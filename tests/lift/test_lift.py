@@ -254,6 +254,30 @@ def test_sides_of_different_shape():
         batch(np.ones((2, 6)))
 
 
+def test_aliases_that_depend_on_a_condition_are_not_written():
+    def f(x):
+        v = x * 1.0
+        u = v
+        if x[0] > 0:
+            u = u * 2
+        u[0] = 1
+        return v
+
+    def copied(x):
+        v = x * 1.0
+        u = v
+        if x[0] > 0:
+            u = u * 2
+        u = u.copy()
+        u[0] = 1
+        return v + u
+
+    line = f.__code__.co_firstlineno + 3
+    with pytest.raises(tj.TracejitError, match=f"whether `v` shares memory with `u` depends on a traced condition at line {line}"):
+        tj.jit(tj.lift(f))(ARRAY)
+    np.testing.assert_array_equal(tj.jit(tj.lift(copied))(ARRAY), copied(ARRAY))
+
+
 def test_errors_are_at_the_users_lines():
     def f(x):
         s = 0.0

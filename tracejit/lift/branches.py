@@ -13,7 +13,7 @@ from ..ops.switch import switch
 from ..trace import Trace, Tracer
 from ..trace.views import OutsideWriteError
 from .places import UNSET
-from .state import Leaves, State, Stays, as_operand, described, leaves_of, promoted, same_plain
+from .state import Leaves, Slot, State, Stays, as_operand, described, leaves_of, promoted, same_plain
 
 _ATTEMPTS = 20
 
@@ -88,10 +88,9 @@ def _merge(state: State, test: Tracer, orelse: Side, then: Side, wants_result: b
                 raise Stays("one side returns a value that is no array")
             blank = Leaves([zeros(t.strong) for t in given.types], given.structure, given.types)
             la, lb = la or blank, lb or blank
-        if a is slot.entry or b is slot.entry:
-            state.require_unshared(slot)
         slot.leaves = _paired(f"`{_shown(slot.place.name)}`", (a, b), la, lb, orelse, then)
-        finishers.append((len(slot.types), lambda results, slot=slot: slot.leave(results)))
+        kept = a is slot.entry or b is slot.entry
+        finishers.append((len(slot.types), lambda results, slot=slot, kept=kept: _leave(state, slot, results, kept)))
     if state.targets:
         orelse.outputs += orelse.contents
         then.outputs += then.contents
@@ -116,6 +115,12 @@ def _merge(state: State, test: Tracer, orelse: Side, then: Side, wants_result: b
         finish(results[at : at + count])
         at += count
     return result[0]
+
+
+def _leave(state: State, slot: Slot, results: list[Any], kept: bool) -> None:
+    slot.leave(results)
+    if kept:
+        state.mark_undecided(slot)
 
 
 def _shown(name: str) -> str:

@@ -87,6 +87,9 @@ def loop(state: State, turns: Turns) -> None:
             _exchange(state, period, turns.count)
     else:
         _conditional(state, turn, turns, flags, period)
+        for slot in state.slots:
+            if not slot.by_contents and slot.leaves is not None:
+                state.mark_undecided(slot)
 
 
 # -- what is carried
@@ -154,8 +157,6 @@ def _changed(state: State, turn: Turn, turns: Turns) -> bool:
             slot.leaves = None  # a Python value that is the same in every turn
             again = True
         else:
-            if value is not slot.holder and (not turns.runs or turns.exits):
-                state.require_unshared(slot)
             again |= _retyped(slot, value, out, turns)
     return again
 

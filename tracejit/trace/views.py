@@ -19,7 +19,7 @@ from weakref import ref
 
 import numpy as np
 
-from ..errors import LeakedTracerError, at_user_line
+from ..errors import LeakedTracerError, TracejitError, at_user_line
 
 READ_ONLY = object()  # as `Op.view`: NumPy does not allow writes through this one
 _RESHAPES = ("reshape", "ravel")
@@ -131,6 +131,8 @@ def assign(x, value) -> None:
         x = base
         written.append((x, value))
     stay_inside(x, value)
+    if _undecided:
+        _require_decided(x)
     _outdate(_parts(x), value.owner)
     if hasattr(x.atom, "source"):  # it stands for an array from outside
         np.copyto(x.atom.source, value.atom.value)
@@ -179,6 +181,21 @@ class OutsideWriteError(LeakedTracerError):
     def __init__(self, message: str, target):
         super().__init__(message)
         self.target = target
+
+
+_undecided: dict[int, tuple[ref, str]] = {}  # by identity of a proxy that owns its memory, if it does
+
+
+def mark_undecided(x, reason: str) -> None:
+    """From now on a write into x is an error: whether it shares its memory with another array depends on values. `reason` says why."""
+    key = id(x)
+    _undecided[key] = ref(x, lambda _: _undecided.pop(key, None)), reason
+
+
+def _require_decided(x) -> None:
+    found = _undecided.get(id(x))
+    if found is not None and found[0]() is x:
+        raise TracejitError(at_user_line(found[1]))
 
 
 def stay_inside(x, value) -> None:
