@@ -199,6 +199,14 @@ def test_the_state_as_rows_and_as_a_constant():
     np.testing.assert_array_equal(tj.jit(g)(u[0]), u[0] + u[0][::-1])
 
 
+def test_products_in_loops_are_cut_into_blocks_of_rows():
+    def f(h, w):
+        return tj.fori_loop(0, 3, lambda i, h: np.tanh(h @ w + (w.T @ h.T).T), h)
+
+    h, w = np.random.default_rng(0).normal(size=(70, 80)), np.random.default_rng(1).normal(size=(80, 80)) * 0.05
+    same(tj.jit(f)(h, w), f(h, w))
+
+
 def test_an_index_out_of_range_in_a_loop_raises():
     def f(u, n):
         return tj.fori_loop(0, 3, lambda i, u: u.at[i + n].set(1.0), u)

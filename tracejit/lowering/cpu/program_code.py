@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import NamedTuple
 
@@ -18,6 +19,11 @@ from .emit import Emitter, Function, Module, Value
 from .kernel_code import KernelCode, in_memory
 from .llvm import Library as Code
 from .llvm import compile_module
+
+# OpenBLAS computes products of up to this many multiplications in one thread.  Inside of a loop somewhat larger ones are cut into such blocks: what
+# a second thread saves on 30 us is lost in waking it turn after turn, and many times over where other programs want the processor (LSTM, 64 turns:
+# 9 ms instead of 50 to 100).
+ONE_THREAD, MAX_BLOCKS = 262_144, 4
 
 
 class Kernel(NamedTuple):
@@ -125,7 +131,7 @@ class ModuleCode:
                 status = e.or_(status, write(f, step if step.node.op.kind in routines.LOOPS else step.node, *at))
             else:
                 self.kinds.add("dot")
-                _write_product(f, step, pointer)
+                _write_product(f, step, pointer, plan.is_body)
         return status
 
     def _call_loop(self, f: Function, step: Routine, operands: list[Value | Progression], results: list[Value]) -> Value:
@@ -168,8 +174,8 @@ def _chunk_function(module: Module, name: str, count: int) -> Function:
     return f
 
 
-def _write_product(f: Function, step: Library, pointer: Callable[[None, Buffer], Value]) -> None:
-    """A product of matrices, or one for each of a stack."""
+def _write_product(f: Function, step: Library, pointer: Callable[[None, Buffer], Value], in_loop: bool) -> None:
+    """A product of matrices, or one for each of a stack; `in_loop`, medium ones row block by row block."""
     x, y = step.operands
     *batch, m, k = x.shape
     n = y.shape[-1]
@@ -178,8 +184,14 @@ def _write_product(f: Function, step: Library, pointer: Callable[[None, Buffer],
     out = pointer(None, step.result)
     at_x, at_y = (e.gep(pointer(None, v.buffer), "i8", e.const("i64", v.offset * size)) for v in (x, y))
 
+    blocks = math.ceil(m * n * k / ONE_THREAD)
+    blocks = blocks if in_loop and blocks <= MAX_BLOCKS and m >= 4 * blocks else 1
+
     def multiply(px: Value, py: Value, po: Value) -> None:
-        blas.product(f, kind, m, n, k, blas.matrix(px, (m, k), x.strides[-2:]), blas.matrix(py, (k, n), y.strides[-2:]), po)
+        for block in range(blocks):
+            first, rows = m * block // blocks, m * (block + 1) // blocks - m * block // blocks
+            at, to = (e.gep(p, "i8", e.const("i64", first * length * size)) for p, length in ((px, x.strides[-2]), (po, n)))
+            blas.product(f, kind, rows, n, k, blas.matrix(at, (rows, k), x.strides[-2:]), blas.matrix(py, (k, n), y.strides[-2:]), to)
 
     count = batch[0] if batch else 1
     if count == 1:
