@@ -62,6 +62,18 @@ def test_a_break_and_a_traced_bound_make_a_while():
     assert tj.jit(tj.lift(until))(np.ones(9), 2) == 2
 
 
+def test_a_long_while_on_known_numbers_is_compiled():
+    def decay(x):
+        k = 0
+        while k < 1000:
+            x = x * 0.99 + 1
+            k += 1
+        return x, k
+
+    assert kinds(tj.lift(decay), 1.0) == {"while_loop"}
+    np.testing.assert_allclose(tj.jit(tj.lift(decay))(1.0), decay(1.0))
+
+
 def test_nothing_traced_is_python():
     def weights(x):
         w = 1
@@ -124,6 +136,20 @@ def test_what_cannot_be_compiled_unrolls_and_long_loops_say_so():
         out = tj.jit(tj.lift(losses))(2.0)
     np.testing.assert_array_equal(out, np.arange(100) * 2.0)
     assert caught[0].filename == __file__ and caught[0].lineno == losses.__code__.co_firstlineno + 2
+
+
+def test_a_while_that_grows_a_list_unrolls_where_the_condition_can_be_asked():
+    def halves(x):
+        found = []
+        while x > 1e-6:
+            x = x / 1.2
+            found.append(x)
+        return np.stack(found)
+
+    with pytest.warns(tj.LiftWarning, match="the list `found` grows"):
+        np.testing.assert_allclose(tj.jit(tj.lift(halves))(1.0), halves(1.0))
+    with pytest.raises(tj.TracerConversionError, match=r"test_lift.py:\d+: this loop cannot be compiled.*the list `found` grows"):
+        tj.vmap(tj.lift(halves))(np.ones(3))
 
 
 def test_everything_is_put_back_before_a_loop_unrolls():
@@ -312,6 +338,8 @@ def test_what_cannot_be_lifted():
         tj.lift(3)
     with pytest.raises(TypeError, match="written in Python"):
         tj.lift(len)
+    with pytest.raises(TypeError, match="lift comes first"):
+        tj.lift(tj.jit(summed))
     space = {}
     exec("def f(x):\n    return x", space)
     with pytest.raises(SourceError, match="test_lift.py.*cannot be read"):

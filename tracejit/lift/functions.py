@@ -77,7 +77,7 @@ def called(package: str, f: Any) -> Any:
         return f
     if replaced is not None:
         return replaced if active_traces() else f
-    if active_traces() and len(active_traces()) > 1 and _draws(f):
+    if any([t.partial for t in active_traces()]) and _draws(f):
         raise Stays(f"{getattr(f, '__qualname__', f)} gives another value at each call")
     if getattr(f, "__module__", None) is not None and str(f.__module__).partition(".")[0] == "tracejit":
         return _of_this_package(f, package)
@@ -115,7 +115,9 @@ def _lifted(f: Any, package: str, required: bool) -> Any:
         if isinstance(own, FunctionType) and not isinstance(f, type) and _is_users(own, package):
             return MethodType(_lifted(own, package, required), f)
         if required:
-            raise TypeError(at_user_line(f"lift expects a function written in Python, got {type(f).__qualname__}"))
+            ours = type(f).__module__.startswith("tracejit.")
+            instead = "; lift comes first: `tj.jit(tj.lift(f))`" if ours else ""
+            raise TypeError(at_user_line(f"lift expects a function written in Python, got {type(f).__qualname__}{instead}"))
         return f
     if f.__code__ in _ours:
         return f

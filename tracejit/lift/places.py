@@ -95,7 +95,6 @@ class Containers:
     def __init__(self, values: dict[str, Any]):
         self.found: list[tuple[list | dict | set, Any, str]] = []  # each with a copy of what is in it, and a name for messages
         self.traced = False  # whether a traced value was met
-        self.known = False  # whether an array was met that the traced function has made itself, with known contents
         self._seen: set[int] = set()
         self._left = _MOST
         for name, value in values.items():
@@ -103,10 +102,7 @@ class Containers:
 
     def _visit(self, x: Any, name: str, depth: int) -> None:
         if type(x) is Tracer:
-            if is_constant(x):
-                self.known = True
-            else:
-                self.traced = True
+            self.traced = self.traced or not is_constant(x)
             return
         if x is None or depth > 6 or isinstance(x, (int, float, complex, str, bytes, np.ndarray, np.generic, ModuleType, type, BuiltinFunctionType)):
             return

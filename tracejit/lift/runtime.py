@@ -243,34 +243,36 @@ class Runtime:
 
     def while_(self, test: FunctionType, body: FunctionType, number: int) -> None:
         facts, scope = self.facts[number], Scope(test, body)
-        turns, last = 0, None
+        turns, reason = 0, None
         while True:
             going = logic.and_(logic.not_(self._stop(facts, scope)) if facts.exits else True, test)
-            if logic.is_condition(going):
-                if turns >= WARNED * 16 or not self._compiled_while(test, body, facts, scope):
-                    if not bool(going):
-                        return
-                    body()
-                    turns += 1
-                    continue
+            asked = logic.is_condition(going)
+            if not asked and not going:
                 return
-            if not going:
+            # A loop on known numbers with traced values in it is compiled too, if it is long.  What has failed is tried again, ever more seldom: the
+            # first turns of a loop may be unlike the others.
+            again = turns > UNROLLED and turns & (turns - 1) == 0 and self._traced_while(facts, scope)
+            if again or asked and reason is None:
+                reason = self._compiled_while(test, body, facts, scope)
+                if reason is None:
+                    return
+                if asked and not self._answers():
+                    raise self._explained(facts, reason) from reason
+                if turns == WARNED:
+                    said = f"this loop cannot be compiled as a loop and is unrolled: {_said(reason)}"
+                    warnings.warn_explicit(said, LiftWarning, self.filename, facts.line)
+            if asked and not going:  # `bool` asks the arguments of the call
                 return
             turns += 1
-            if turns > UNROLLED and turns & (turns - 1) == 0 and active_traces() and self._traced(facts, scope, None) and self._symbolic():
-                if self._compiled_while(test, body, facts, scope, last):
-                    return
             body()
 
-    @staticmethod
-    def _symbolic() -> bool:
-        return any(t.values is None for t in active_traces())
+    def _traced_while(self, facts: Facts, scope: Scope) -> bool:
+        return any(t.values is None for t in active_traces()) and self._traced(facts, scope, None)
 
-    def _compiled_while(self, test: Callable, body: Callable, facts: Facts, scope: Scope, quiet: Any = None) -> bool:
-        """Emit the rest of the loop. Whether that was possible."""
+    def _compiled_while(self, test: Callable, body: Callable, facts: Facts, scope: Scope) -> Exception | None:
+        """Emit the rest of the loop; why not, where that is not possible."""
         before = Containers(scope.values(facts.read))
         variables = scope.save(facts.assigned)
-        state = None
         try:
             state = State(facts, scope)
             loop(state, Turns(f"loop at {self.filename}:{facts.line}", None, lambda _: body(), test, facts.exits))
@@ -279,11 +281,9 @@ class Runtime:
         except Exception as error:
             before.restore()
             scope.put_back(variables)
-            if not self._answers():
-                raise self._explained(facts, error) from error
-            return False
+            return error
         _running.notes.update(state.notes)
-        return True
+        return None
 
     @staticmethod
     def _answers() -> bool:
