@@ -298,7 +298,8 @@ def _elementary(e: Emitter, name: str, *args: Value) -> Value:
     if module.uses[key] <= MOST_INLINED:
         return FUNCTIONS[name](e, *args)
     if key not in module.shared:
-        f = Function(module, f"elementary_{key}", [(a.type, f"x{i}") for i, a in enumerate(args)], result=args[0].type, linkage="internal")
+        parameters = [(a.type, f"x{i}") for i, a in enumerate(args)]
+        f = Function(module, f"elementary_{key}", parameters, result=args[0].type, attributes="noinline", linkage="internal")
         f.ret(FUNCTIONS[name](Emitter(f, e.lanes), *[f.parameter(f"x{i}") for i in range(len(args))]))
         module.shared[key] = f
     operands = ", ".join(a.typed for a in args)
