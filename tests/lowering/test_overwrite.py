@@ -73,7 +73,7 @@ def same(got, want):
         np.testing.assert_allclose(x, y, rtol=1e-10, atol=1e-12)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(NAMES, st.sampled_from([5, 48]), st.integers(1, 4), st.booleans(), st.sampled_from(["nothing", "u", "element", "before", "kept"]))
 def test_random_bodies(names, size, length, reverse, used):
     args = values(size)
@@ -84,7 +84,7 @@ def test_random_bodies(names, size, length, reverse, used):
         np.testing.assert_array_equal(x, y)  # a caller's array is never changed
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(NAMES, st.sampled_from([5, 48]), st.integers(1, 3), st.booleans())
 def test_gradients_of_random_bodies(names, size, length, reverse):
     names = [n for n in names if n not in ("while",)]
