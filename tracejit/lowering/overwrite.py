@@ -82,6 +82,7 @@ class Overwriting:
         self.outputs = {a for a in graph.outputs if type(a) is Var}
         self.done: set[Node] = set()
         self.composed: dict[Var, frozenset[Buffer]] = {}  # what the values that are not stored are computed from
+        self.composed_from: dict[Buffer, list[Var]] = {}  # and the other way round
         self.allowed: dict[Buffer, set[Var]] = {}  # for the memory of each donated input: the values that may be made in it
         for k, i in donated.items():
             chain = self.allowed.setdefault(buffers[graph.inputs[i]], set())
@@ -101,6 +102,8 @@ class Overwriting:
             if type(a) is Var:
                 found |= {self.buffers[a]} if a in self.buffers else self.composed[a]
         self.composed[node.outputs[0]] = frozenset(found)
+        for buffer in found:
+            self.composed_from.setdefault(buffer, []).append(node.outputs[0])
 
     def memory(self, node: Node, operand: int, result: int) -> tuple[Buffer | None, list[Var]]:
         """The memory of the operand, where the result may be made in it, and the values that must be stored before that is done."""
@@ -112,7 +115,7 @@ class Overwriting:
             return None, []
         if any(r is not node and r not in self.done for r in self.readers[x]):
             return None, []
-        late = [v for v, read in self.composed.items() if v not in self.buffers and buffer in read and self._is_needed_after(v, node)]
+        late = [v for v in self.composed_from.get(buffer, ()) if v not in self.buffers and self._is_needed_after(v, node)]
         if sum(v.type.size for v in late) > x.type.size // 2 or any(self._is_view(v) for v in late):
             return None, []
         return buffer, late
