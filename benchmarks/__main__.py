@@ -1,4 +1,4 @@
-"""Command line: ``python -m benchmarks [--tasks ...] [--systems ...] [--rounds N] [--json FILE] [--markdown FILE]``."""
+"""Command line: ``python -m benchmarks [--tasks ...] [--only ...] [--systems ...] [--rounds N] [--json FILE] [--markdown FILE]``."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from benchmarks.tasks import load_tasks
 def parser(task_names: list[str]) -> argparse.ArgumentParser:
     options = argparse.ArgumentParser(prog="python -m benchmarks", description="Time tracejit and its peers side by side.")
     options.add_argument("--tasks", nargs="+", metavar="TASK", choices=task_names, default=task_names, help=f"of: {', '.join(task_names)}")
+    options.add_argument("--only", nargs="+", metavar="TEXT", help="of these tasks, those whose name contains one of the texts")
     options.add_argument("--systems", nargs="+", metavar="SYSTEM", choices=SYSTEMS, default=list(SYSTEMS), help=f"of: {', '.join(SYSTEMS)}")
     options.add_argument("--rounds", type=int, default=3, help="processes per task and system (default 3)")
     options.add_argument("--seconds", type=float, default=1.0, help="steady timing in each process (default 1)")
@@ -36,7 +37,7 @@ def main(arguments: list[str] | None = None) -> int:
     if options.load:
         results = json.loads(options.load.read_text())
     else:
-        chosen = [tasks[name] for name in options.tasks]
+        chosen = [tasks[name] for name in options.tasks if not options.only or any(text in name for text in options.only)]
         results = run(chosen, options.systems, options.rounds, options.seconds, options.timeout, announce)
     print(report.text(results))
     if options.json:

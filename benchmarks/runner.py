@@ -58,7 +58,7 @@ def run_task(task: Task, systems: Iterable[str], rounds: int, seconds: float, ti
         if record["status"] == "ok":
             record |= summary(record["rounds"])
     add_ratios(task, records)
-    return {"name": task.name, "title": task.title, "tolerance": task.tolerance, "systems": records}
+    return {"name": task.name, "title": task.title, "tolerance": task.tolerance, "compared": task.compared, "systems": records}
 
 
 def status_before_running(task: Task, system: str) -> str:
@@ -95,8 +95,8 @@ def summary(rounds: list[dict]) -> dict[str, float]:
 
 
 def add_ratios(task: Task, records: dict[str, dict]) -> None:
-    """Give each measured system its steady time over that of the best peer: the fastest system other than tracejit."""
-    measured = {system: record["steady_min_seconds"] for system, record in records.items() if record["status"] == "ok"}
+    """Give each measured system its time over that of the best peer: the fastest system other than tracejit."""
+    measured = {system: record[task.compared] for system, record in records.items() if record["status"] == "ok"}
     peers = [seconds for system, seconds in measured.items() if system != SUBJECT and system not in task.not_peers]
     if peers:
         for system, seconds in measured.items():

@@ -32,10 +32,11 @@ class System:
 SYSTEMS = {
     system.name: system
     for system in (
-        System("tracejit", "tracejit", ("tracejit",), ("tracejit", "llvmlite", "numba")),
+        System("tracejit", "tracejit", ("tracejit",), ("tracejit", "llvmlite")),
         System("jax", "JAX (jit)", ("jax", "jax.numpy"), ("jax", "jaxlib")),
         System("torch", "PyTorch (eager)", ("torch",), ("torch",)),
         System("torch_compile", "torch.compile", ("torch", "torch._dynamo"), ("torch",)),
+        System("numba", "Numba (njit)", ("numba",), ("numba", "llvmlite")),
         System("autograd", "HIPS autograd", ("autograd", "autograd.numpy"), ("autograd",)),
         System("numpy", "NumPy by hand", ("numpy",), ("numpy", "scipy")),
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -41,7 +41,8 @@ class Task:
 
     ``tolerance`` bounds, for every array of the result, the largest absolute difference from the reference over the reference's largest
     magnitude; the reference is the task's NumPy version run in float64. ``in_process`` is False where the work happens in child
-    processes, so that a first call and a memory peak of the worker would mean nothing.
+    processes, so that a first call and a memory peak of the worker would mean nothing. ``compared`` names the time whose ratio to the best
+    peer's is reported: of a steady call, or of the first one where the task is what a compiler takes.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Task:
     tolerance: float
     in_process: bool = True
     not_peers: tuple[str, ...] = ()
+    compared: Literal["steady_min_seconds", "first_call_seconds"] = "steady_min_seconds"
     versions: Mapping[str, Callable[[Data], Prepared]] = field(default_factory=dict)
 
 

@@ -12,7 +12,7 @@ from benchmarks.__main__ import main
 from benchmarks.measure import MemoryPeak, first_call, steady_calls
 from benchmarks.systems import SYSTEMS
 from benchmarks.task import Prepared, disagreement, flatten, in_float64
-from benchmarks.tasks import load_tasks
+from benchmarks.tasks import load_tasks, ocean_density
 
 
 @pytest.fixture(scope="module")
@@ -77,9 +77,38 @@ def test_wrong_result_is_reported(monkeypatch):
 
 def test_every_task_has_numpy_and_tracejit_versions():
     tasks = load_tasks()
-    assert len(tasks) == 11
+    assert len(tasks) == 30
     for task in tasks.values():
-        assert {"tracejit", "jax", "torch", "numpy"} <= task.versions.keys()
+        assert {"tracejit", "jax", "numpy"} <= task.versions.keys()
+
+
+@pytest.mark.parametrize("name", ["lorenz", "lotka_volterra_gradient", "jacobians", "hessian", "newton_while"])
+def test_tracejit_agrees_with_the_version_by_hand(name):
+    task = load_tasks()[name]
+    by_hand = task.versions["numpy"](task.make_data()).arrays()
+    assert disagreement(task.versions["tracejit"](task.make_data()).arrays(), by_hand) <= task.tolerance
+
+
+def test_ocean_density_gives_the_check_value_of_its_manual():
+    volume = 1.0 / ocean_density.density_with(np.sqrt)(35.0, 25.0, 2000.0)
+    assert abs(volume / 0.000969429311180351 - 1.0) < 1e-14
+
+
+def test_only_selects_tasks_by_their_names(monkeypatch):
+    chosen = []
+    monkeypatch.setattr("benchmarks.__main__.run", lambda tasks, *settings: chosen.extend(task.name for task in tasks) or {"tasks": []})
+    monkeypatch.setattr(report, "text", lambda results: "")
+    assert main(["--only", "lotka", "tiny"]) == 0
+    assert chosen == ["tiny_call", "lotka_volterra", "lotka_volterra_gradient"]
+
+
+def test_compile_tasks_are_compared_by_their_first_call():
+    records = {
+        "tracejit": {"status": "ok", "steady_min_seconds": 1.0, "first_call_seconds": 2.0},
+        "jax": {"status": "ok", "steady_min_seconds": 1.0, "first_call_seconds": 4.0},
+    }
+    runner.add_ratios(load_tasks()["compile_scan"], records)
+    assert records["tracejit"]["ratio_to_best_peer"] == 0.5
 
 
 def test_disagreement():
