@@ -32,6 +32,7 @@ from ..transforms.forward import push_forward
 from .bodies import batched_body, build, captures_first, cut, grow, materialize, positions, split, to_keep
 from .core import Linear, add_tangents, define, zeros
 from .elementwise import select
+from .lanes import may_fail, one_by_one
 from .movement import broadcast_to, reshape
 from .reduction import reduce_any
 
@@ -306,7 +307,8 @@ def transpose_sweeps(cts, *inputs, cond, bodies, cond_consts, layout, limit):
 
 # --------------------------------------------------------------------------------------------------------------------------------- batches
 def _batch_sweeps(args, batched, cond, bodies, cond_consts, layout, limit):
-    """Every example turns until all are done.  Those that are done keep their states, in all sweeps: the first leaves a row that says which turn."""
+    """Every example turns until all are done.  Those that are done keep their states, in all sweeps: the first leaves a row that says which turn.
+    Where a turn too many might fail, the examples run one by one."""
     n = next(type_of(a).shape[0] for a, b in zip(args, batched) if b)
     for_cond, groups = arguments(args, cond_consts, layout)
     b_cond, b_groups = arguments(list(batched), cond_consts, layout)
@@ -319,6 +321,9 @@ def _batch_sweeps(args, batched, cond, bodies, cond_consts, layout, limit):
         flags = grow(flags, place, lambda f, body=body, k=sweep.carry: batched_body(body, f, n, ())[2][:k])
         if i == 0:
             cond_batched = batched_body(cond, (*b_cond, *flags[place]), n, ())[2][0]
+            if cond_batched and any([may_fail(b) for b in bodies]):
+                params = {"cond": cond, "bodies": bodies, "cond_consts": cond_consts, "layout": layout, "limit": limit}
+                return one_by_one(sweeps, args, batched, params)
         if cond_batched:
             flags[place] = [True] * sweep.carry
         rows_marked.append(list(batched_body(body, tuple(flags), n, ())[2][sweep.carry :]))

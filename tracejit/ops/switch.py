@@ -16,6 +16,7 @@ from ..transforms.batch import batch as batch_graph
 from .bodies import batched_body, build, same_captures, split
 from .core import Linear, define, zeros
 from .elementwise import equal, mask_gradient, maximum, minimum, select
+from .lanes import may_fail, one_by_one
 from .movement import broadcast_to, reshape
 
 
@@ -106,6 +107,8 @@ def _batch_switch(args, batched, branches):
         everything = (True,) * len(branches[0].outputs)
         graphs, outside = same_captures([batched_body(b, flags, n, everything)[:2] for b in branches])
         return switch(index, *operands, *outside, branches=graphs)
+    if any([may_fail(b) for b in branches]):
+        return one_by_one(switch, args, batched, {"branches": branches})
     # One index an example: all branches are computed, each on operands whose derivative flows only where it was chosen.
     last = len(branches) - 1
     index = minimum(maximum(index, np.int64(0), tie=0.0), np.int64(last), tie=0.0)

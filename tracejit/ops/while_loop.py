@@ -16,6 +16,7 @@ from ..transforms.forward import push_forward
 from .bodies import batched_body, build, captures_first, cut, grow, materialize, parts, positions, split
 from .core import define, zeros
 from .elementwise import select
+from .lanes import may_fail, one_by_one
 from .movement import broadcast_to, reshape
 from .reduction import reduce_any
 from .sweeps import Sweep, transpose_sweeps
@@ -101,13 +102,16 @@ def _transpose_while(cts, *inputs, cond, body, cond_consts, body_consts, limit):
 
 
 def _batch_while(args, batched, cond, body, cond_consts, body_consts, limit):
-    """Every example turns until all are done; those that are done keep their state."""
+    """Every example turns until all are done; those that are done keep their state. Where a turn too many might fail, they run one by one."""
     n = next(type_of(a).shape[0] for a, b in zip(args, batched) if b)
     for_cond, for_body, state = parts(args, cond_consts, body_consts)
     b_cond, b_body, b_state = parts(list(batched), cond_consts, body_consts)
     flags = grow([*b_body, *b_state], slice(body_consts, body_consts + len(state)), lambda f: batched_body(body, f, n, ())[2])
     b_state = flags[body_consts:]
     _, _, (cond_batched,) = batched_body(cond, (*b_cond, *b_state), n, ())
+    if cond_batched and may_fail(body):
+        params = {"cond": cond, "body": body, "cond_consts": cond_consts, "body_consts": body_consts, "limit": limit}
+        return one_by_one(while_loop, args, batched, params)
     if cond_batched:
         b_state = [True] * len(state)
     state = [
