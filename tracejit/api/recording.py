@@ -186,7 +186,7 @@ def record_once(
         made_here |= frozenset(range(len(leaves) + len(written), len(leaves) + len(written) + len(held)))
         contents = [Tracer(t.owner, t.atom) for t in tracers]
         for i in written:
-            tracers[i].owner, tracers[i].atom, tracers[i].view = trace, begin[i], None
+            tracers[i].owner, tracers[i].atom, tracers[i].part_of = trace, begin[i], None
         results, holds, guards = [*leaves, *[contents[i] for i in written], *held.values()], trace.holding(), None
         graph, outside = trace.finish(results if holds is None else [*results, holds], keep_cells)
         if holds is not None:

@@ -15,7 +15,7 @@ np.float64(3.0)
 from . import applying, bits, comparing, concatenators, creation, einstein, histograms, indexing, inspecting, joining, likeness, mathematics, matrices
 from . import norms, ordering, padding, places, polynomials, powers, products, quantiles, ranges, reductions, refused, scimath, scipy_ufuncs, sets
 from . import shaping, statistics, taking, text, ufunc_methods, ufuncs, windows
-from . import aliasing, writing
+from . import aliasing, reinterpreting, writing
 from numpy import (  # traced
     abs, absolute, acos, acosh, add, all, allclose, amax, amin, angle, any, append, apply_along_axis, apply_over_axes, arange, arccos, arccosh,
     arcsin, arcsinh, arctan, arctan2, arctanh, argmax, argmin, argpartition, argsort, around, array2string, array_equal, array_equiv,

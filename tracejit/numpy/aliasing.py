@@ -27,10 +27,10 @@ _ravel = dispatch.functions[np.ravel]
 def ravel(a, order="C"):
     """As `numpy.ravel`: a view of an array that is contiguous, else a copy."""
     line = _ravel(a, order)
-    if type(line) is Tracer and line.view is not None:
-        reshaped = line if line.view[1] is reshape else line.view[0]  # the order F ends in a transpose
-        if reshaped.view is not None and reshaped.view[1] is reshape:
-            reshaped.view = reshaped.view[0], _RAVEL, *reshaped.view[2:]
+    if type(line) is Tracer and line.part_of is not None:
+        reshaped = line if line.part_of[1] is reshape else line.part_of[0]  # the order F ends in a transpose
+        if reshaped.part_of is not None and reshaped.part_of[1] is reshape:
+            reshaped.part_of = reshaped.part_of[0], _RAVEL, *reshaped.part_of[2:]
     return line
 
 

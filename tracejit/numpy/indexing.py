@@ -45,7 +45,7 @@ def getitem(x, index):
 
 def _number(part):
     """An element: a number, which does not change when the array does."""
-    part.view = None
+    part.part_of = None
     return part.atom.value[()] if part.owner is CONSTANTS else part
 
 
@@ -82,7 +82,7 @@ def setitem(x, index, value) -> None:
         assign(whole, as_proxy(new))
         return
     value = cast(operand(value), x.dtype)
-    if type(value) is Tracer and value.view is not None and _same_atom(getitem(x, index), value):
+    if type(value) is Tracer and value.part_of is not None and _same_atom(getitem(x, index), value):
         return  # the end of `x[index] += v`, which has written into this very view
     if at == 0 and is_traced_mask(index):
         new = Place(as_proxy(zeros(x.type.strong)), index).set(value)

@@ -37,3 +37,17 @@ _exponent: list[Op] = []
 exponent = define("exponent", infer=_infer_exponent, run=lambda xp, x: xp.frexp(x)[1], jvp=_no_jvp, batch=batch_elementwise(_exponent),
                   show=lambda x: f"np.frexp({x})[1]", elementwise=True)
 _exponent.append(exponent)
+
+
+# -- reinterpret(x): the bits of x as numbers of another dtype of the same size
+def _infer_reinterpret(x, dtype):
+    if x.dtype.itemsize != dtype.itemsize or not {x.dtype.kind, dtype.kind} <= set("iuf"):
+        raise TypeError(at_user_line(f"reinterpret is defined for integers and floats of one size, got {x.dtype} and {dtype}"))
+    return ArrayType(x.shape, dtype)
+
+
+_reinterpret: list[Op] = []
+reinterpret = define("reinterpret", infer=_infer_reinterpret, run=lambda xp, x, dtype: xp.asarray(x).view(dtype)[()],
+                     jvp=lambda primals, out, tangents, dtype: None, batch=batch_elementwise(_reinterpret),
+                     show=lambda x, dtype: f"np.asarray({x}).view(np.{dtype.name})[()]", elementwise=True)
+_reinterpret.append(reinterpret)

@@ -27,7 +27,7 @@ def _binary(ufunc):
 def _in_place(ufunc):
     def method(self, other):
         # A number cannot change: its name is bound anew.
-        return self._operator(ufunc, self, other) if not self.shape and self.view is None else dispatch.operators["in place"](ufunc, self, other)
+        return self._operator(ufunc, self, other) if not self.shape and self.part_of is None else dispatch.operators["in place"](ufunc, self, other)
 
     return method
 
@@ -59,17 +59,17 @@ class Tracer:
     """A value of the trace `owner`. `atom` is its variable or literal in the trace's graph; `weak` says that it acts as a Python scalar in
     promotion.
 
-    A write in place rebinds `owner` and `atom`. `view` says of what it is a part, `views` lists its own parts (see `views`); `home` is the innermost
+    A write in place rebinds `owner` and `atom`. `part_of`: of what array and how, `views` lists its own parts (see `views`); `home` is the innermost
     trace that was active when it was made, where that is not `owner`: values of traces inside of that one may not be written into it.
     """
 
-    __slots__ = ("owner", "atom", "weak", "view", "views", "home", "__weakref__")
+    __slots__ = ("owner", "atom", "weak", "part_of", "views", "home", "__weakref__")
     __array_priority__ = 1000.0
     __hash__ = None
 
     def __init__(self, owner, atom, weak: bool = False):
         self.owner, self.atom, self.weak = owner, atom, weak
-        self.view = self.views = self.home = None
+        self.part_of = self.views = self.home = None
 
     def __getattr__(self, name: str):
         if name == "atom":  # deleted when what it is a part of was written into
@@ -285,6 +285,10 @@ class Tracer:
     def partition(self, kth, axis=-1, kind="introselect", order=None):
         """As `numpy.ndarray.partition`: in place."""
         self[...] = dispatch.functions[np.partition](self, kth, axis, kind, order)
+
+    def view(self, dtype=None, type=None):
+        """As `numpy.ndarray.view`: the same array, or its bits as numbers of another dtype."""
+        return dispatch.operators["view"](self, dtype, type)
 
     def fill(self, value):
         """As `numpy.ndarray.fill`."""
@@ -513,7 +517,7 @@ FOREIGN = (str, bytes, dict, set)  # what an operator leaves to the other operan
 def as_new(result, *given):
     """`result` as a proxy of its own, that shares memory with no other. NumPy's functions return new arrays even where nothing changes."""
     if type(result) is Tracer:
-        return same(result) if result.view is not None or any([result is x for x in given]) else result
+        return same(result) if result.part_of is not None or any([result is x for x in given]) else result
     return type(result)([as_new(r, *given) for r in result]) if type(result) in (tuple, list) else result
 
 

@@ -1,6 +1,6 @@
 """NumPy's aliasing on values that never change: a write makes a new value and rebinds the proxies that share the memory.
 
-An op that reads a part of an array (`Op.view`) leaves a note in its result: `Tracer.view = (base, op, other inputs, params)`.  A write into a view
+An op that reads a part of an array (`Op.view`) leaves a note in its result: `Tracer.part_of = (base, op, other inputs, params)`.  A write into a view
 goes up: `op.view` makes the base's new value, and so on to the array that owns the memory, the root.  Then all views of the root are out of date:
 their `atom` is deleted, and the next look at it replays the op on the base's new value (`Tracer.__getattr__`).
 
@@ -39,7 +39,7 @@ class Reading:
 def link(part, op, args: tuple, params: dict[str, Any]) -> None:
     """Note that the proxy `part` is what `op` reads of the proxy args[0]."""
     base = args[0]
-    part.view = base, op, args[1:], params
+    part.part_of = base, op, args[1:], params
     if base.views is None:
         base.views = [ref(part)]
     else:
@@ -51,11 +51,11 @@ def link(part, op, args: tuple, params: dict[str, Any]) -> None:
 
 def is_view(x) -> bool:
     """Whether x shares the memory of another array."""
-    if x.view is None:
+    if x.part_of is None:
         return False
-    base, op, _, params = x.view
+    base, op, _, params = x.part_of
     if op.name in _RESHAPES and is_view(base) and not _stays(layout(base), op.name, params["shape"]):
-        x.view = None  # a copy, now and for ever
+        x.part_of = None  # a copy, now and for ever
         return False
     return True
 
@@ -83,7 +83,7 @@ def layout(x) -> np.ndarray:
     if not is_view(x):
         strides = tuple(itertools.accumulate(x.shape[:0:-1], lambda stride, n: stride * max(n, 1), initial=1))[::-1]
         return np.lib.stride_tricks.as_strided(np.empty((), np.uint8), x.shape, strides[-x.ndim :] if x.ndim else ())
-    base, op, others, params = x.view
+    base, op, others, params = x.part_of
     if op.name in _RESHAPES:
         return np.reshape(layout(base), params["shape"])
     if op.name in ("slice", "transpose", "reverse", "broadcast_to"):
@@ -95,9 +95,9 @@ def layout(x) -> np.ndarray:
 
 def refresh(x) -> Any:
     """Read a view that is out of date again, and return its atom."""
-    base, op, others, params = x.view
+    base, op, others, params = x.part_of
     found = _unclaimed(op, base, *others, **params)
-    found.view = None
+    found.part_of = None
     x.owner, x.atom = found.owner, found.atom
     return x.atom
 
@@ -124,7 +124,7 @@ def assign(x, value) -> None:
     """
     written = [(x, value)]
     while is_view(x):
-        base, op, others, params = x.view
+        base, op, others, params = x.part_of
         if op.view is READ_ONLY:
             raise ValueError(at_user_line("assignment destination is read-only"))
         value = op.view(base, value, *others, **params)
@@ -148,7 +148,7 @@ def _outdate(parts: list, owner) -> None:
     """Let the views be read again, from a root that now belongs to the trace `owner`, when they are next looked at."""
     for part in parts:
         part.home = part.home or part.owner
-        part.owner = max((owner, *[a.owner for a in part.view[2] if hasattr(a, "owner")]), key=lambda trace: trace.depth)
+        part.owner = max((owner, *[a.owner for a in part.part_of[2] if hasattr(a, "owner")]), key=lambda trace: trace.depth)
         if not _is_outdated(part):
             del part.atom
 
@@ -159,7 +159,7 @@ def _parts(x) -> list:
     for reference in x.views or ():
         part = reference()
         # What is out of date was found to be a view when it became so; to ask again would read it.
-        if part is not None and part.view is not None and part.view[0] is x and (_is_outdated(part) or is_view(part)):
+        if part is not None and part.part_of is not None and part.part_of[0] is x and (_is_outdated(part) or is_view(part)):
             alive.append(reference)
             found.append(part)
             found += _parts(part)
@@ -217,7 +217,7 @@ def stay_inside(x, value) -> None:
 def root(x):
     """The proxy that owns the memory that x is a view of, or x itself."""
     while is_view(x):
-        x = x.view[0]
+        x = x.part_of[0]
     return x
 
 
