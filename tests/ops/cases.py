@@ -235,6 +235,7 @@ def _pair_graph(shape):
 row("call", *[on(s, (), graph=_pair_graph(s)) for s in ((3,), ())])
 
 from . import control_cases as _control_cases  # noqa: E402, F401  (more rows)
+from . import conv_cases as _conv_cases  # noqa: E402, F401
 from . import custom_cases as _custom_cases  # noqa: E402, F401
 from . import linalg_cases as _linalg_cases  # noqa: E402, F401  (more rows)
 from . import number_cases as _number_cases  # noqa: E402, F401

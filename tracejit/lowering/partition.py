@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Container, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -26,6 +26,8 @@ from .overwrite import Overwriting, readers_first, reads_ahead
 
 # A cheap value with several readers is stored once this many operations would be repeated: about what a store and a load of it cost.
 REPEATED_WORK = 6
+# The same for what is made of positions alone (the identity matrix): a load, which is often across the lanes, is dearer beside it.
+REPEATED_COUNTING = 18
 # Composition goes this deep before a value is stored: expressions are walked recursively, and LLVM's time grows faster than linearly in a block.
 MAX_DEPTH = 40
 # In the body of a loop, stages over up to this many elements are written out: their elements live in registers.
@@ -34,6 +36,9 @@ WRITTEN_OUT = 32
 MAX_WRITTEN_OUT = 2000
 # Axes of up to this many elements are cut where their parts were joined, into at most so many pieces.
 SHORT_AXIS, MAX_PIECES = 16, 16
+# Dear functions over an innermost axis of up to this many elements run along an outer one that is this many times longer, if what they make stays in
+# cache: a vector of 8 lanes takes as long for 3 elements as for 8. A power of 2000 x 3 numbers takes 27 us instead of 76.
+FEW_ELEMENTS, TIMES_LONGER, MAX_INTERCHANGED = 6, 32, 1 << 16
 
 
 @dataclass(eq=False)
@@ -204,7 +209,7 @@ class Partitioner:
             return None
         return flat.constant, tuple(flat.coefficient(c) for c in counters)
 
-    def _stores(self, node: Node, dear: bool, work: int, depth: int) -> bool:
+    def _stores(self, node: Node, dear: bool, work: int, depth: int, counted: bool) -> bool:
         var = node.outputs[0]
         if var in self.wanted or depth >= MAX_DEPTH:
             return True
@@ -212,7 +217,7 @@ class Partitioner:
         repeated = len(readers) > 1 or any(
             r.op.kind == "pointwise" and r.op.name not in _PLACING and r.outputs[0].type.size > var.type.size for r in readers
         )
-        return repeated and (dear or work > REPEATED_WORK)
+        return repeated and (dear or work > (REPEATED_COUNTING if counted else REPEATED_WORK))
 
     # -- the walk
     def run(self) -> Partition:
@@ -220,6 +225,7 @@ class Partitioner:
         dear: dict[Var, bool] = {}
         work: dict[Var, int] = {}
         depth: dict[Var, int] = {}
+        counted: dict[Var, bool] = {}
         for node in self.graph.nodes:
             kind = self.kind(node)
             if kind == "pointwise":
@@ -228,10 +234,11 @@ class Partitioner:
                 is_dear = node.op.dear or any(dear[a] for a in inline)
                 cost = min(1000, (node.op.name not in _MOVEMENT) + sum(work[a] for a in inline))
                 deep = 1 + max((depth[a] for a in inline), default=0)
-                if self._stores(node, is_dear, cost, deep):
-                    steps += self._pointwise_stages(node)
+                is_counted = all(type(a) is Literal or counted.get(a, False) for a in node.inputs)
+                if self._stores(node, is_dear, cost, deep, is_counted):
+                    steps += map(_along_the_long_axis, self._pointwise_stages(node)) if is_dear else self._pointwise_stages(node)
                 else:
-                    dear[var], work[var], depth[var] = is_dear, cost, deep
+                    dear[var], work[var], depth[var], counted[var] = is_dear, cost, deep, is_counted
                     self.overwriting.compose(node)
             elif kind == "reduce":
                 steps += self._reduce_stages(node)
@@ -441,6 +448,16 @@ class Partitioner:
         return stages
 
 
+def _along_the_long_axis(stage: Stage) -> Stage:
+    """The stage with its longest loop as the innermost one, where that has few turns."""
+    if len(stage.counters) < 2 or stage.counters[-1].extent > FEW_ELEMENTS or math.prod(c.extent for c in stage.counters) > MAX_INTERCHANGED:
+        return stage
+    longest = max(stage.counters, key=lambda c: c.extent)
+    if longest.extent < TIMES_LONGER * stage.counters[-1].extent:
+        return stage
+    return replace(stage, counters=[*(c for c in stage.counters if c is not longest), longest])
+
+
 def is_matrix(shape: tuple[int, ...], strides: tuple[int, ...]) -> bool:
     """Whether the last two axes are a matrix as BLAS takes it: one of them adjacent in memory, and a positive step from line to line at least as
     long as a line."""
@@ -457,6 +474,7 @@ ROUTINES = {
     "lapack": "LAPACK",
     "fft": "pocketfft",
     "sort": "NumPy's sort",
+    "taps": "convolution kernel",
     "scan": "native loop",
     "while": "native loop",
     "sweeps": "native loop",
