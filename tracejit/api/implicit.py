@@ -325,7 +325,7 @@ def _iterate(change: Callable, x: Any, types: Sequence[ArrayType], tol: float, m
 
     count, x, step = while_loop(lambda s: (s[0] < max_steps) & moves(s[1], s[2]), turn, (0, x, change(x)))
     failed = moves(x, step)
-    known = _known(failed)
+    known = known_value(failed)
     if known is None:
         return tree.map(lambda v: np.where(failed, np.nan, v), x)
     if known:
@@ -333,7 +333,7 @@ def _iterate(change: Callable, x: Any, types: Sequence[ArrayType], tol: float, m
     return x
 
 
-def _known(x: Any) -> Any:
+def known_value(x: Any) -> Any:
     """The value behind a proxy through all traces outside, or None where it is not known yet."""
     while type(x) is Tracer:
         if not x.owner.knows(x.atom):

@@ -27,7 +27,7 @@ from typing import Any
 import numpy as np
 
 from ..config import config
-from ..errors import at_user_line
+from ..errors import TracerConversionError, at_user_line
 from ..ir import supported
 from . import dispatch, methods
 from .constants import active_traces, constant, known, plain
@@ -200,9 +200,29 @@ def _on_traced_values(original: Callable, traced: Callable) -> Callable:
 
     @functools.wraps(original, updated=())
     def call(*args, **kwargs):
-        return (traced if any(map(holds_tracer, (*args, *kwargs.values()))) else original)(*args, **kwargs)
+        given = (*args, *kwargs.values())
+        if any(map(holds_tracer, given)):
+            return traced(*args, **kwargs)
+        if not any(type(x) is FunctionType for x in given):
+            return original(*args, **kwargs)
+        # A solver, which converts what the user's function returns: where that turns out to be traced, by what it closes over, it is ours as well.
+        try:
+            return original(*args, **kwargs)
+        except Exception as error:
+            if not _of_conversion(error):
+                raise
+        return traced(*args, **kwargs)
 
     return call
+
+
+def _of_conversion(error: BaseException | None) -> bool:
+    """Whether an error comes from the refusal to make a traced value a plain one."""
+    while error is not None:
+        if isinstance(error, TracerConversionError):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def _held(space: dict[str, Any]) -> list[str]:
