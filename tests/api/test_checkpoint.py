@@ -170,8 +170,28 @@ def test_bad_input():
         tj.checkpoint_name(1.0, 2)
     with pytest.raises(TypeError, match="expects a function"):
         tj.checkpoint(3.0)
-    with pytest.raises(tj.TracerBoolError):
-        tj.jit(lambda x: tj.checkpoint(lambda x: x if x > 0 else -x)(x))(1.0)
+    with pytest.raises(tj.TracerBoolError, match="vmap of"):
+        tj.vmap(tj.checkpoint(lambda x: x if x > 0 else -x))(np.ones(2))
+
+
+def branching(x):
+    if x.sum() > 0:
+        return np.sum(np.sin(x)) * x.sum()
+    turns = 0
+    while x.sum() < 10 and turns < 3:
+        x = x * x + 1
+        turns += 1
+    return x.sum()
+
+
+def test_python_branches_inside():
+    inside = tj.checkpoint(branching)
+    compiled = tj.jit(tj.grad(inside))
+    for x in (np.array([1.0, 2.0]), np.array([-1.0, -2.0]), np.array([-5.0, -2.0]), np.array([2.0, 2.0])):
+        want = tj.grad(branching)(x)
+        for got in (tj.grad(inside)(x), compiled(x), tj.grad(tj.jit(inside))(x), tj.grad(tj.checkpoint(lambda x: inside(x)))(x)):
+            np.testing.assert_allclose(got, want, rtol=1e-12)
+        np.testing.assert_allclose(tj.hessian(inside)(x), tj.hessian(branching)(x), rtol=1e-12)
 
 
 class TestReport:

@@ -23,7 +23,7 @@ def checkpoint(f: Callable | None = None, *, policy: Callable[..., bool] | None 
     `policy` says which values are kept all the same: one of `tracejit.checkpoint_policies`, or any function of an operation and its types that gives
     a bool. Values can be given names for it by `checkpoint_name`. Arguments numbered in `static_argnums` are passed to `f` as they are.
     `print_saved_residuals` shows what is kept.  Derivatives of any order and `vmap` work; usable as a decorator, with or without arguments.
-    Inside, traced values have no Python values, as in the body of a loop: use `cond` for branches on them.
+    Python may branch on values inside where it may outside: what it asks is computed then from the arguments.
 
     >>> import numpy as np, tracejit as tj
     >>> layer = tj.checkpoint(lambda x: np.sin(np.sin(x)))
@@ -45,7 +45,7 @@ def checkpoint(f: Callable | None = None, *, policy: Callable[..., bool] | None 
         function, moving = _without_statics(f, args, numbers)
         flat, structure = tree.flatten((moving, kwargs))
         types = check_leaves(flat, lambda: argument_paths(moving, kwargs), f, what)
-        made = record(with_keywords(function), what, types, structure, concrete=False, keep_cells=True)
+        made = record(with_keywords(function), what, types, structure, concrete=False, keep_cells=True, actual=flat)
         count, cells = made.structure.num_leaves, made.cells.written
         body = carried(made, len(flat), count, cells)
         values = [*map(as_value, flat), *(cell.read() for cell in cells), *body.consts]
