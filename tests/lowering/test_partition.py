@@ -125,3 +125,22 @@ def test_writes_change_temporaries_in_place():
     found = partition(prepare(traced), native)
     copies = [s for s in found.steps if isinstance(s, Stage) and not s.into]
     assert len(copies) <= 2  # the product, and at most one copy of it
+
+
+def test_dear_functions_run_along_the_long_axis():
+    few = np.linspace(0.1, 1.0, 3 * 500).reshape(500, 3)
+    (stage,) = parted(lambda x: np.exp(x), few).steps
+    assert [c.extent for c in stage.counters] == [3, 500]
+    assert [c.extent for c in parted(lambda x: 2.0 * x, few).steps[0].counters] == [500, 3]
+    np.testing.assert_array_equal(tj.jit(lambda x: np.exp(x))(few), tj.jit(lambda x: np.exp(x))(few.T).T)
+
+
+def test_the_identity_is_no_factor():
+    """Unit tangents are a comparison of positions: products with them are the other factor, and what they are multiplied with reads no array."""
+    graph = prepare(tj.trace(tj.jacfwd(lambda x, m: m @ x))(np.ones(4), np.ones((3, 4))))
+    assert [n.op.name for n in graph.nodes if n.op.name == "dot_general"] == []
+    matrix = np.arange(12.0).reshape(3, 4)
+    for jacobian in (tj.jacfwd, tj.jacrev):
+        np.testing.assert_array_equal(tj.jit(jacobian(lambda x, m: m @ x))(np.ones(4), matrix), matrix)
+        by_matrix = tj.jit(jacobian(lambda m, x: m @ x))(matrix, np.arange(4.0))
+        np.testing.assert_array_equal(by_matrix, np.einsum("ij,k->ijk", np.eye(3), np.arange(4.0)))

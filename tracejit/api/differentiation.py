@@ -15,10 +15,13 @@ from .. import tree
 from ..errors import at_user_line
 from ..interpret import replay
 from ..ir import ArrayType, Var, is_inexact
+from ..ir.types import INT
 from ..ops.core import zeros
+from ..ops.elementwise import convert, equal
 from ..ops.elementwise import stop_gradient as stop_gradient_op
+from ..ops.movement import iota, reshape
 from ..trace import Trace, Tracer, constant_beside, type_of
-from ..trace.constants import copied_on_write
+from ..trace.constants import active_traces, copied_on_write
 from ..transforms import backward, forward
 from ..transforms.forward import differentiable, instantiate
 from .linear_maps import Linear, Pullback, Pushforward, check_structure, cotangents, matching, matching_tangents
@@ -318,13 +321,18 @@ def _linear_part(f: Callable, what: str, made: Recording, n: int) -> tuple[forwa
 
 # ---------------------------------------------------------------------------------------------------------------- jacobians
 def _basis(flat: Sequence[Any]) -> list:
-    """Unit tangents of all leaves at once: leaf i is an array of shape (total, *shape)."""
+    """Unit tangents of all leaves at once: leaf i is an array of shape (total, *shape).
+
+    In a trace they are a comparison of positions, made in the outermost one, of which compiled code computes what it needs, where an array would be
+    read.
+    """
     types = [type_of(x) for x in flat]
     total, at, result = sum(t.size for t in types), 0, []
+    traces = active_traces()
     for t in types:
-        unit = np.zeros((total, t.size), t.dtype)
-        unit[np.arange(at, at + t.size), np.arange(t.size)] = 1
-        result.append(unit.reshape(total, *t.shape))
+        positions = ({"shape": (total, t.size), "axis": axis, "dtype": INT} for axis in range(2))
+        row, column = (traces[0].emit(iota, (), p) if traces else iota(**p) for p in positions)
+        result.append(reshape(convert(equal(row, column + at), dtype=t.dtype), shape=(total, *t.shape)))
         at += t.size
     return result
 

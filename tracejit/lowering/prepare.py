@@ -12,7 +12,8 @@ from typing import Any
 
 from ..ir import Atom, Builder, Graph, Literal, Node, Var, checked
 from ..ops.dot import as_matrices, dot_general
-from ..ops.movement import reshape, transpose
+from ..ops.elementwise import convert, equal
+from ..ops.movement import iota, reshape, transpose
 from ..ops.scan import scan
 from ..trace import Trace, Tracer
 
@@ -74,7 +75,37 @@ def _expanded(trace: Trace, node: Node, inputs: Sequence[Atom]) -> tuple[Atom, .
     return None if result is None else (result.atom,)
 
 
+def _is_identity(builder: Builder, atom: Atom) -> bool:
+    """Whether the value is the identity matrix as a comparison of positions, which is what the unit tangents of a Jacobian are."""
+    while made := builder.produced_by(atom, transpose) or builder.produced_by(atom, convert):
+        (atom,) = made.inputs
+    made = builder.produced_by(atom, equal)
+    if made is None or len(atom.type.shape) != 2 or atom.type.shape[0] != atom.type.shape[1]:
+        return False
+    counts = [builder.produced_by(a, iota) for a in made.inputs]
+    return all(counts) and {c.params["axis"] for c in counts} == {0, 1} and all(c.params["shape"] == atom.type.shape for c in counts)
+
+
+def _product_with_identity(builder: Builder, node: Node, x: Atom, y: Atom) -> Atom | None:
+    """The other factor with its axes in the order of the product's, where one of the two is the identity; else None."""
+    (contract_x, contract_y), batch = node.params["contract"], node.params["batch"]
+    if len(contract_x) != 1 or batch[0]:
+        return None
+    if _is_identity(builder, y):
+        other, last, rank = x, contract_x[0], len(x.type.shape)
+        permutation = (*(d for d in range(rank) if d != last), last)
+    elif _is_identity(builder, x):
+        other, first, rank = y, contract_y[0], len(y.type.shape)
+        permutation = (first, *(d for d in range(rank) if d != first))
+    else:
+        return None
+    return builder.emit(transpose, (other,), {"permutation": permutation}, node.source)[0]
+
+
 def _as_matrix_product(builder: Builder, node: Node, x: Atom, y: Atom) -> Atom:
+    simple = _product_with_identity(builder, node, x, y)
+    if simple is not None:
+        return simple
     contract, batch = node.params["contract"], node.params["batch"]
     nb, nc = len(batch[0]), len(contract[0])
     px, py = as_matrices(len(x.type.shape), len(y.type.shape), contract, batch)
