@@ -1,0 +1,75 @@
+"""The imperative front end: tensors that remember how they were made, `backward()`, with torch's names and rules.
+
+Change `import torch` into `import tracejit.torch as torch`. Everything is computed by the operations of tracejit and differentiated by their rules.
+
+>>> import tracejit.torch as torch
+>>> x = torch.tensor([9.0], requires_grad=True)
+>>> f = x ** 2
+>>> f
+tensor([81.], grad_fn=<PowBackward0>)
+>>> f.backward()
+>>> x.grad
+tensor([18.])
+"""
+
+from __future__ import annotations
+
+import importlib as _importlib
+import math as _math
+
+from .. import numpy as _numpy  # noqa: F401  (fills the tables of what NumPy's functions do on proxies)
+from . import autograd, random  # noqa: F401
+from . import functions as _functions  # noqa: F401
+from .dispatch import FUNCTIONS as _FUNCTIONS
+from .dtypes import NAMES as _NAMES
+from .dtypes import dtype, finfo, get_default_dtype, iinfo, set_default_dtype  # noqa: F401
+from .modes import enable_grad, inference_mode, is_grad_enabled, is_inference_mode_enabled, no_grad, set_grad_enabled  # noqa: F401
+from .printing import set_printoptions  # noqa: F401
+from .random import Generator, default_generator, get_rng_state, initial_seed, manual_seed, seed, set_rng_state  # noqa: F401
+from .tensor import Size, Tensor, device  # noqa: F401
+
+globals().update(_FUNCTIONS)
+globals().update(_NAMES)
+pi, e, inf, nan, newaxis = _math.pi, _math.e, _math.inf, _math.nan, None
+strided, contiguous_format, preserve_format, channels_last = (
+    "torch.strided",
+    "torch.contiguous_format",
+    "torch.preserve_format",
+    "torch.channels_last",
+)
+
+_SUBMODULES = (
+    "nn",
+    "optim",
+    "utils",
+    "models",
+    "linalg",
+    "fft",
+    "special",
+    "func",
+    "compile",
+    "compiler",
+    "cuda",
+    "testing",
+    "serialization",
+    "jit",
+    "backends",
+    "distributions",
+)
+
+
+def __getattr__(name: str):
+    """Parts that are imported when they are first used."""
+    if name in ("save", "load"):
+        return getattr(_importlib.import_module(".serialization", __name__), name)
+    if name == "compile":
+        return _importlib.import_module(".compile", __name__).compile
+    if name == "vmap":
+        return _importlib.import_module(".func", __name__).vmap
+    if name in _SUBMODULES:
+        try:
+            return _importlib.import_module("." + name, __name__)
+        except ModuleNotFoundError as error:
+            if error.name != f"{__name__}.{name}":
+                raise
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

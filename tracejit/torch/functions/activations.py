@@ -1,0 +1,75 @@
+"""The activations that torch has in its main namespace: the others are in `nn.functional`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .. import dtypes
+from ..dispatch import Primitive, function
+from ..tensor import Tensor
+from .operands import axis, cast
+
+
+def _relu_slope(xs, y, ts):
+    return np.where(y > 0, ts[0], 0 * ts[0])
+
+
+_relu = Primitive("Relu", lambda x: np.maximum(x, 0), rule=_relu_slope)
+
+
+@function("relu", inplace=True)
+def relu(input: Tensor) -> Tensor:
+    """The elements, zero at least. The gradient at zero is zero."""
+    return _relu(input)
+
+
+def _softmax_impl(x, axis, dtype=None):
+    x = cast(x, dtype)
+    if not x.ndim:
+        return x * 0 + 1
+    e = np.exp(x - np.max(x, axis=axis, keepdims=True))
+    return e / np.sum(e, axis=axis, keepdims=True)
+
+
+def _softmax_slope(xs, y, ts, axis, dtype=None):
+    t = cast(ts[0], dtype)
+    return 0 * t if not y.ndim else y * (t - np.sum(y * t, axis=axis, keepdims=True))
+
+
+def _log_softmax_impl(x, axis, dtype=None):
+    x = cast(x, dtype)
+    if not x.ndim:
+        return x * 0
+    centred = x - np.max(x, axis=axis, keepdims=True)
+    return centred - np.log(np.sum(np.exp(centred), axis=axis, keepdims=True))
+
+
+def _log_softmax_slope(xs, y, ts, axis, dtype=None):
+    t = cast(ts[0], dtype)
+    return 0 * t if not y.ndim else t - np.sum(np.exp(y) * t, axis=axis, keepdims=True)
+
+
+_softmax = Primitive("Softmax", _softmax_impl, rule=_softmax_slope)
+_log_softmax = Primitive("LogSoftmax", _log_softmax_impl, rule=_log_softmax_slope)
+
+
+def _floating(input: Tensor, dtype: Any) -> dict[str, Any]:
+    if dtype is not None:
+        return {"dtype": dtypes.as_numpy(dtype)}
+    if input._data.dtype.kind not in "fc":
+        raise RuntimeError(f"\"softmax_lastdim_kernel_impl\" not implemented for '{input.dtype.legacy}': convert the input first, x.float()")
+    return {}
+
+
+@function("softmax")
+def softmax(input: Tensor, dim: int, *, dtype: Any = None) -> Tensor:
+    """Exponentials along `dim`, divided by their sum."""
+    return _softmax(input, axis=axis(dim, input._data.ndim), **_floating(input, dtype))
+
+
+@function("log_softmax")
+def log_softmax(input: Tensor, dim: int, *, dtype: Any = None) -> Tensor:
+    """The logarithm of the softmax."""
+    return _log_softmax(input, axis=axis(dim, input._data.ndim), **_floating(input, dtype))

@@ -1,0 +1,459 @@
+"""Functions of each element by itself, arithmetic operators among them. A line of a table is a whole function."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ... import ops as _ops  # noqa: F401  (fills the table of operations)
+from ...ops import elementwise
+from .. import dtypes
+from ..dispatch import Primitive, function, into_first
+from ..tensor import Tensor
+from .operands import cast, common, operand, require_tensor
+
+
+# -- of one tensor
+def _unary(name: str, node: str, fn: Callable, floating: bool = True, inplace: bool = True, aliases: tuple[str, ...] = (), rule=None) -> Callable:
+    def impl(x, dtype=None):
+        return fn(cast(x, dtype))
+
+    primitive = Primitive(node, impl, rule=rule)
+
+    def of_tensor(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+        require_tensor(input, name)
+        if floating and input._data.dtype.kind not in "fc":
+            made = primitive(input, dtype=dtypes.get_default_dtype().numpy)
+        else:
+            made = primitive(input)
+        return made if out is None else out.copy_(made)
+
+    of_tensor.__name__ = of_tensor.__qualname__ = name
+    of_tensor.__doc__ = f"As `torch.{name}`, of each element."
+    return function(name, *aliases, inplace=inplace)(of_tensor)
+
+
+def _frac(x):
+    return x - np.trunc(x)
+
+
+def _sgn(x):
+    return np.sign(x)
+
+
+def _rsqrt(x):
+    return 1 / np.sqrt(x)
+
+
+def _angle(x):
+    return np.angle(x) if x.dtype.kind == "c" else np.where(np.isnan(x), x, np.where(x < 0, x.dtype.type(math.pi), x.dtype.type(0)))
+
+
+def _lgamma(x):
+    from scipy import special
+
+    return special.gammaln(x)
+
+
+def _digamma(x):
+    from scipy import special
+
+    return special.psi(x)
+
+
+def _special(name: str) -> Callable:
+    def fn(x):
+        from scipy import special
+
+        return getattr(special, name)(x)
+
+    return fn
+
+
+def _sigmoid_slope(xs, y, ts, dtype=None):
+    """Rounded as torch rounds it."""
+    return cast(ts[0], dtype) * (1 - y) * y
+
+
+def _rsqrt_slope(xs, y, ts, dtype=None):
+    return cast(ts[0], dtype) * (-0.5 * y * y * y)
+
+
+def _reciprocal_slope(xs, y, ts, dtype=None):
+    return cast(ts[0], dtype) * (-(y * y))
+
+
+sin = _unary("sin", "Sin", np.sin)
+cos = _unary("cos", "Cos", np.cos)
+tan = _unary("tan", "Tan", np.tan)
+asin = _unary("asin", "Asin", np.arcsin, aliases=("arcsin",))
+acos = _unary("acos", "Acos", np.arccos, aliases=("arccos",))
+atan = _unary("atan", "Atan", np.arctan, aliases=("arctan",))
+sinh = _unary("sinh", "Sinh", np.sinh)
+cosh = _unary("cosh", "Cosh", np.cosh)
+tanh = _unary("tanh", "Tanh", np.tanh)
+asinh = _unary("asinh", "Asinh", np.arcsinh, aliases=("arcsinh",))
+acosh = _unary("acosh", "Acosh", np.arccosh, aliases=("arccosh",))
+atanh = _unary("atanh", "Atanh", np.arctanh, aliases=("arctanh",))
+exp = _unary("exp", "Exp", np.exp)
+exp2 = _unary("exp2", "Exp2", np.exp2)
+expm1 = _unary("expm1", "Expm1", np.expm1)
+log = _unary("log", "Log", np.log)
+log2 = _unary("log2", "Log2", np.log2)
+log10 = _unary("log10", "Log10", np.log10)
+log1p = _unary("log1p", "Log1P", np.log1p)
+sqrt = _unary("sqrt", "Sqrt", np.sqrt)
+rsqrt = _unary("rsqrt", "Rsqrt", _rsqrt, rule=_rsqrt_slope)
+reciprocal = _unary("reciprocal", "Reciprocal", lambda x: 1 / x, rule=_reciprocal_slope)
+sigmoid = _unary("sigmoid", "Sigmoid", elementwise.logistic, rule=_sigmoid_slope)
+erf = _unary("erf", "Erf", elementwise.erf)
+erfc = _unary("erfc", "Erfc", elementwise.erfc)
+erfinv = _unary("erfinv", "Erfinv", _special("erfinv"))
+lgamma = _unary("lgamma", "Lgamma", _lgamma)
+digamma = _unary("digamma", "Digamma", _digamma)
+i0 = _unary("i0", "I0", np.i0)
+sinc = _unary("sinc", "Sinc", np.sinc)
+neg = _unary("neg", "Neg", np.negative, floating=False, aliases=("negative",))
+abs = _unary("abs", "Abs", np.absolute, floating=False, aliases=("absolute",))
+sign = _unary("sign", "Sign", np.sign, floating=False)
+sgn = _unary("sgn", "Sgn", _sgn, floating=False)
+square = _unary("square", "PowBackward0", np.square, floating=False)
+floor = _unary("floor", "Floor", lambda x: np.floor(x) if x.dtype.kind == "f" else x + 0, floating=False)
+ceil = _unary("ceil", "Ceil", lambda x: np.ceil(x) if x.dtype.kind == "f" else x + 0, floating=False)
+trunc = _unary("trunc", "Trunc", lambda x: np.trunc(x) if x.dtype.kind == "f" else x + 0, floating=False, aliases=("fix",))
+frac = _unary("frac", "Frac", _frac, floating=False)
+deg2rad = _unary("deg2rad", "Deg2Rad", lambda x: x * (math.pi / 180))
+rad2deg = _unary("rad2deg", "Rad2Deg", lambda x: x * (180 / math.pi))
+angle = _unary("angle", "Angle", _angle, inplace=False)
+bitwise_not = _unary("bitwise_not", "BitwiseNot", np.invert, floating=False)
+logical_not = _unary("logical_not", "LogicalNot", np.logical_not, floating=False)
+isnan = _unary("isnan", "Isnan", np.isnan, floating=False, inplace=False)
+isinf = _unary("isinf", "Isinf", np.isinf, floating=False, inplace=False)
+isfinite = _unary("isfinite", "Isfinite", np.isfinite, floating=False, inplace=False)
+isposinf = _unary("isposinf", "Isposinf", np.isposinf, floating=False, inplace=False)
+isneginf = _unary("isneginf", "Isneginf", np.isneginf, floating=False, inplace=False)
+signbit = _unary("signbit", "Signbit", np.signbit, floating=False, inplace=False)
+_conj = _unary("conj", "Conj", np.conjugate, floating=False, inplace=False, aliases=("conj_physical", "resolve_conj"))
+positive = _unary("positive", "Alias", lambda x: x + 0, floating=False, inplace=False)
+
+_round = Primitive("Round", lambda x, decimals: np.round(x, decimals) if x.dtype.kind in "fc" else x + 0)
+
+
+@function("round", inplace=True)
+def round(input: Tensor, *, decimals: int = 0) -> Tensor:
+    """Round half to even, to `decimals` digits."""
+    return _round(input, decimals=decimals)
+
+
+_real = Primitive("Real", np.real, view=True)
+_imag = Primitive("Imag", np.imag, view=True)
+
+
+@function("real")
+def real(input: Tensor) -> Tensor:
+    """The real part, in the memory of a complex tensor."""
+    return _real(input) if input._data.dtype.kind == "c" else input
+
+
+@function("imag")
+def imag(input: Tensor) -> Tensor:
+    """The imaginary part, in the memory of a complex tensor. Raises `RuntimeError` for a real one."""
+    if input._data.dtype.kind != "c":
+        raise RuntimeError("imag is not implemented for tensors with non-complex dtypes.")
+    return _imag(input)
+
+
+_complex = Primitive("Complex", lambda x, y: x + y * (np.complex128(1j) if x.dtype == np.float64 else np.complex64(1j)))
+
+
+@function("complex", method=False)
+def complex_(real: Tensor, imag: Tensor) -> Tensor:
+    """The complex tensor of two real ones."""
+    return _complex(real, imag)
+
+
+_nan_to_num = Primitive("NanToNum", lambda x, nan, posinf, neginf: np.nan_to_num(x, nan=nan, posinf=posinf, neginf=neginf))
+
+
+@function("nan_to_num", inplace=True)
+def nan_to_num(input: Tensor, nan: float = 0.0, posinf: float | None = None, neginf: float | None = None) -> Tensor:
+    """Replace NaN and infinities."""
+    return _nan_to_num(input, nan=nan, posinf=posinf, neginf=neginf)
+
+
+_logit = Primitive("Logit", lambda x, eps: np.log(_clipped(x, eps) / (1 - _clipped(x, eps))))
+
+
+def _clipped(x, eps):
+    return x if eps is None else np.clip(x, eps, 1 - eps)
+
+
+@function("logit", inplace=True)
+def logit(input: Tensor, eps: float | None = None) -> Tensor:
+    """log(x / (1 - x)), of x between eps and 1 - eps."""
+    return _logit(input, eps=eps)
+
+
+# -- of two
+def _binary(node: str, fn: Callable, rule=None) -> Primitive:
+    def impl(x, y, dtype=None):
+        return fn(x, y) if dtype is None else fn(cast(x, dtype), cast(y, dtype))
+
+    return Primitive(node, impl, rule=rule)
+
+
+def _apply(primitive: Primitive, x: Any, y: Any, name: str, floating: bool = False) -> Tensor:
+    if not isinstance(y, Tensor):
+        y = operand(y, name)
+    if not isinstance(x, Tensor):
+        x = operand(x, name)
+    dtype = common(x, y, floating)
+    try:
+        return primitive(x, y) if dtype is None else primitive(x, y, dtype=dtype)
+    except ValueError as error:
+        raise _mismatch(x, y, error) from None
+
+
+def _mismatch(x: Any, y: Any, error: ValueError) -> Exception:
+    """torch's error for shapes that do not broadcast."""
+    a, b = [t._data.shape if isinstance(t, Tensor) else () for t in (x, y)]
+    for back in range(1, min(len(a), len(b)) + 1):
+        if a[-back] != b[-back] and 1 not in (a[-back], b[-back]):
+            place = max(len(a), len(b)) - back
+            return RuntimeError(
+                f"The size of tensor a ({a[-back]}) must match the size of tensor b ({b[-back]}) at non-singleton dimension {place}: "
+                f"shapes {list(a)} and {list(b)}"
+            )
+    return error
+
+
+_add, _sub, _mul, _div = (_binary(n, f) for n, f in (("Add", np.add), ("Sub", np.subtract), ("Mul", np.multiply), ("Div", np.true_divide)))
+_rsub = _binary("RsubBackward1", lambda x, y: np.subtract(y, x))
+
+
+@function("add", inplace=True)
+def add(input: Tensor, other: Any, *, alpha: Any = 1, out: Tensor | None = None) -> Tensor:
+    """input + alpha * other."""
+    made = _apply(
+        _add, input, other if type(alpha) is int and alpha == 1 else mul(other, alpha) if isinstance(other, Tensor) else other * alpha, "add"
+    )
+    return made if out is None else out.copy_(made)
+
+
+@function("sub", "subtract", inplace=True)
+def sub(input: Tensor, other: Any, *, alpha: Any = 1, out: Tensor | None = None) -> Tensor:
+    """input - alpha * other. Raises `RuntimeError` for booleans."""
+    if isinstance(input, Tensor) and input._data.dtype.kind == "b" and (not isinstance(other, Tensor) or other._data.dtype.kind == "b"):
+        raise RuntimeError("Subtraction, the `-` operator, with a bool tensor is not supported. Use the `~` or `logical_not()` operator instead.")
+    other = other if type(alpha) is int and alpha == 1 else mul(other, alpha) if isinstance(other, Tensor) else other * alpha
+    made = _apply(_sub, input, other, "sub")
+    return made if out is None else out.copy_(made)
+
+
+@function("rsub")
+def rsub(input: Tensor, other: Any, *, alpha: Any = 1) -> Tensor:
+    """other - alpha * input."""
+    return _apply(_rsub, input if type(alpha) is int and alpha == 1 else mul(input, alpha), other, "rsub")
+
+
+@function("mul", "multiply", inplace=True)
+def mul(input: Tensor, other: Any, *, out: Tensor | None = None) -> Tensor:
+    """input * other."""
+    made = _apply(_mul, input, other, "mul")
+    return made if out is None else out.copy_(made)
+
+
+_div_trunc = _binary("Div", lambda x, y: np.trunc(x / y) if x.dtype.kind == "f" else np.sign(x) * np.sign(y) * (np.abs(x) // np.abs(y)))
+_floor_divide = _binary("FloorDivide", np.floor_divide)
+
+
+@function("div", "divide", "true_divide", inplace=True)
+def div(input: Tensor, other: Any, *, rounding_mode: str | None = None, out: Tensor | None = None) -> Tensor:
+    """input / other; with `rounding_mode` "trunc" or "floor", rounded to whole numbers."""
+    if rounding_mode is None:
+        made = _apply(_div, input, other, "div", floating=True)
+    elif rounding_mode == "floor":
+        made = floor_divide(input, other)
+    elif rounding_mode == "trunc":
+        made = _apply(_div_trunc, input, other if isinstance(other, Tensor) else _like(other, input), "div")
+    else:
+        raise RuntimeError(f"div expected rounding_mode to be one of None, 'trunc', or 'floor' but found '{rounding_mode}'")
+    return made if out is None else out.copy_(made)
+
+
+def _like(x: Any, t: Tensor) -> Any:
+    """A number as a 0-d tensor of the dtype that it has beside t."""
+    from .operands import tensor_of
+
+    return tensor_of(x) if not isinstance(x, Tensor) else x
+
+
+@function("floor_divide", inplace=True)
+def floor_divide(input: Tensor, other: Any) -> Tensor:
+    """The floor of input / other. Raises `RuntimeError` for a division of integers by zero."""
+    _refuse_zero(input, other)
+    return _apply(_floor_divide, input, other, "floor_divide")
+
+
+def _refuse_zero(x: Any, y: Any) -> None:
+    """Integers have no infinity to give for a division by zero."""
+    if any((t._data.dtype.kind if isinstance(t, Tensor) else "f" if isinstance(t, float) else "i") in "fc" for t in (x, y)):
+        return
+    divisor = y._data if isinstance(y, Tensor) else np.asarray(y)
+    if type(divisor) is np.ndarray and not divisor.all():
+        raise RuntimeError("ZeroDivisionError")
+
+
+_remainder = _binary("Remainder", np.remainder)
+_fmod = _binary("Fmod", np.fmod)
+_atan2 = _binary("Atan2", np.arctan2)
+_hypot = _binary("Hypot", np.hypot)
+_logaddexp = _binary("Logaddexp", np.logaddexp)
+_logaddexp2 = _binary("Logaddexp2", np.logaddexp2)
+_maximum = _binary("Maximum", np.maximum)
+_minimum = _binary("Minimum", np.minimum)
+_fmax = _binary("Fmax", np.fmax)
+_fmin = _binary("Fmin", np.fmin)
+_copysign = _binary("Copysign", np.copysign)
+_xlogy = _binary("Xlogy", lambda x, y: np.where(x == 0, np.where(np.isnan(y), y, 0 * x), x * np.log(np.where(x == 0, 1 + 0 * y, y))))
+_nextafter = _binary("Nextafter", np.nextafter)
+_ldexp = _binary("Ldexp", lambda x, y: x * np.exp2(y))
+
+
+def _two(primitive: Primitive, *names: str, floating: bool = False, inplace: bool = True) -> Callable:
+    name = names[0]
+
+    def of_two(input: Tensor, other: Any, *, out: Tensor | None = None) -> Tensor:
+        made = _apply(primitive, input, other, name, floating)
+        return made if out is None else out.copy_(made)
+
+    of_two.__name__ = of_two.__qualname__ = name
+    of_two.__doc__ = f"As `torch.{name}`, elementwise with broadcasting."
+    return function(*names, inplace=inplace)(of_two)
+
+
+remainder = _two(_remainder, "remainder")
+fmod = _two(_fmod, "fmod")
+atan2 = _two(_atan2, "atan2", "arctan2", floating=True)
+hypot = _two(_hypot, "hypot")
+logaddexp = _two(_logaddexp, "logaddexp", inplace=False)
+logaddexp2 = _two(_logaddexp2, "logaddexp2", inplace=False)
+maximum = _two(_maximum, "maximum", inplace=False)
+minimum = _two(_minimum, "minimum", inplace=False)
+fmax = _two(_fmax, "fmax", inplace=False)
+fmin = _two(_fmin, "fmin", inplace=False)
+copysign = _two(_copysign, "copysign", floating=True)
+xlogy = _two(_xlogy, "xlogy", floating=True)
+nextafter = _two(_nextafter, "nextafter")
+ldexp = _two(_ldexp, "ldexp", floating=True)
+bitwise_and = _two(_binary("BitwiseAnd", np.bitwise_and), "bitwise_and")
+bitwise_or = _two(_binary("BitwiseOr", np.bitwise_or), "bitwise_or")
+bitwise_xor = _two(_binary("BitwiseXor", np.bitwise_xor), "bitwise_xor")
+bitwise_left_shift = _two(_binary("LeftShift", np.left_shift), "bitwise_left_shift")
+bitwise_right_shift = _two(_binary("RightShift", np.right_shift), "bitwise_right_shift")
+gcd = _two(_binary("Gcd", np.gcd), "gcd")
+lcm = _two(_binary("Lcm", np.lcm), "lcm")
+
+_pow_number = Primitive("Pow", lambda x, exponent, dtype=None: np.power(cast(x, dtype), exponent))
+_pow = _binary("PowBackward1", np.power)
+
+
+@function("pow", inplace=True)
+def pow(input: Any, exponent: Any, *, out: Tensor | None = None) -> Tensor:
+    """input ** exponent. Raises `RuntimeError` for integers to negative powers."""
+    exponent = operand(exponent, "pow")
+    if isinstance(input, Tensor) and not isinstance(exponent, Tensor):
+        if input._data.dtype.kind in "iub" and isinstance(exponent, int) and exponent < 0:
+            raise RuntimeError("Integers to negative integer powers are not allowed.")
+        made = _pow_number(input, exponent=exponent, dtype=common(input, exponent))
+    else:
+        made = _apply(_pow, input, exponent, "pow")
+    return made if out is None else out.copy_(made)
+
+
+@function("float_power", inplace=True)
+def float_power(input: Any, exponent: Any) -> Tensor:
+    """input ** exponent in double precision."""
+    from .operands import tensor_of
+
+    return pow(tensor_of(input).to(dtypes.float64), exponent.to(dtypes.float64) if isinstance(exponent, Tensor) else float(exponent))
+
+
+_addcmul = Primitive("Addcmul", lambda x, a, b, value: x + value * a * b)
+_addcdiv = Primitive("Addcdiv", lambda x, a, b, value: x + value * (a / b))
+_lerp = Primitive("Lerp", lambda x, y, w: x + w * (y - x))
+
+
+@function("addcmul", inplace=True)
+def addcmul(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Any = 1) -> Tensor:
+    """input + value * tensor1 * tensor2."""
+    return _addcmul(input, tensor1, tensor2, value)
+
+
+@function("addcdiv", inplace=True)
+def addcdiv(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Any = 1) -> Tensor:
+    """input + value * tensor1 / tensor2."""
+    return _addcdiv(input, tensor1, tensor2, value)
+
+
+@function("lerp", inplace=True)
+def lerp(input: Tensor, end: Tensor, weight: Any) -> Tensor:
+    """input + weight * (end - input)."""
+    return _lerp(input, end, weight)
+
+
+# -- operators
+def _operator(f: Callable) -> Callable:
+    def method(self: Tensor, other: Any) -> Any:
+        return f(self, other) if isinstance(other, _OPERANDS) else NotImplemented
+
+    return method
+
+
+def _reflected(f: Callable) -> Callable:
+    def method(self: Tensor, other: Any) -> Any:
+        return f(other, self) if isinstance(other, _OPERANDS) else NotImplemented
+
+    return method
+
+
+def _written(f: Callable, name: str) -> Callable:
+    written = into_first(f, name)
+
+    def method(self: Tensor, other: Any) -> Any:
+        return written(self, other) if isinstance(other, _OPERANDS) else NotImplemented
+
+    return method
+
+
+_OPERANDS = (Tensor, bool, int, float, complex, np.ndarray, np.generic)
+
+
+def _reflected_sub(self: Tensor, other: Any) -> Any:
+    return rsub(self, other) if isinstance(other, _OPERANDS) else NotImplemented
+
+
+def _reflected_mul(self: Tensor, other: Any) -> Any:
+    return mul(self, other) if isinstance(other, _OPERANDS) else NotImplemented
+
+
+def _reflected_add(self: Tensor, other: Any) -> Any:
+    return add(self, other) if isinstance(other, _OPERANDS) else NotImplemented
+
+
+_OPERATORS = {
+    "add": add, "sub": sub, "mul": mul, "truediv": div, "floordiv": floor_divide, "mod": remainder, "pow": pow, "and": bitwise_and, "or": bitwise_or,
+    "xor": bitwise_xor, "lshift": bitwise_left_shift, "rshift": bitwise_right_shift,
+}  # fmt: skip
+for _name, _f in _OPERATORS.items():
+    setattr(Tensor, f"__{_name}__", _operator(_f))
+    setattr(Tensor, f"__r{_name}__", _reflected(_f))
+    setattr(Tensor, f"__i{_name}__", _written(_f, f"__i{_name}__"))
+Tensor.__radd__, Tensor.__rsub__, Tensor.__rmul__ = _reflected_add, _reflected_sub, _reflected_mul
+Tensor.__neg__, Tensor.__abs__, Tensor.__invert__ = neg, abs, bitwise_not
+Tensor.__pos__ = positive
+Tensor.real = property(real, doc=real.__doc__)
+Tensor.imag = property(imag, doc=imag.__doc__)

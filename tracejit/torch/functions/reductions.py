@@ -1,0 +1,438 @@
+"""Reductions along dimensions, and cumulative sums."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .. import dtypes
+from ..dispatch import Primitive, function
+from ..tensor import Tensor
+from .operands import axes, axis, cast
+
+
+def _sum_impl(x, axis=None, keepdims=False, dtype=None):
+    return np.sum(cast(x, dtype), axis=axis, keepdims=keepdims)
+
+
+_sum_all = Primitive("Sum", _sum_impl)
+_sum_dims = Primitive("SumBackward1", _sum_impl)
+_INTEGERS = "biu"
+
+
+def _summed(x: Tensor, dtype: Any) -> np.dtype | None:
+    """The dtype to sum in: that which is asked for, or int64 for smaller integers."""
+    d = x._data.dtype
+    if dtype is not None:
+        return dtypes.as_numpy(dtype)
+    return np.dtype(np.int64) if d.kind in _INTEGERS and d != np.int64 else None
+
+
+@function("sum")
+def sum(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
+    """The sum of all elements, or along `dim` (a number or a tuple of them)."""
+    d = _summed(input, dtype)
+    static = {} if d is None or d == input._data.dtype else {"dtype": d}
+    if dim is None or dim == () or dim == []:
+        return _sum_all(input, **static) if not keepdim else _sum_dims(input, axis=None, keepdims=True, **static)
+    return _sum_dims(input, axis=axes(dim, input._data.ndim), keepdims=bool(keepdim), **static)
+
+
+def _mean_impl(x, axis=None, keepdims=False, dtype=None):
+    return np.mean(cast(x, dtype), axis=axis, keepdims=keepdims)
+
+
+_mean_all = Primitive("Mean", _mean_impl)
+_mean_dims = Primitive("MeanBackward1", _mean_impl)
+
+
+@function("mean")
+def mean(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
+    """The mean of all elements, or along `dim`. Raises `RuntimeError` for integers, unless `dtype` is floating."""
+    d = None if dtype is None else dtypes.as_numpy(dtype)
+    if (d or input._data.dtype).kind not in "fc":
+        raise RuntimeError(
+            f"mean(): could not infer output dtype. Input dtype must be either a floating point or complex dtype. Got: {input.dtype}. "
+            "Convert it first: x.float().mean()"
+        )
+    static = {} if d is None else {"dtype": d}
+    if dim is None or dim == () or dim == []:
+        return _mean_all(input, **static) if not keepdim else _mean_dims(input, axis=None, keepdims=True, **static)
+    return _mean_dims(input, axis=axes(dim, input._data.ndim), keepdims=bool(keepdim), **static)
+
+
+_prod = Primitive("Prod", lambda x, axis=None, keepdims=False, dtype=None: np.prod(cast(x, dtype), axis=axis, keepdims=keepdims))
+
+
+@function("prod")
+def prod(input: Tensor, dim: int | None = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
+    """The product of all elements, or along `dim`."""
+    return _prod(input, axis=axes(dim, input._data.ndim), keepdims=bool(keepdim), dtype=_summed(input, dtype))
+
+
+def _nan_sum(x, axis=None, keepdims=False, dtype=None):
+    return np.nansum(cast(x, dtype), axis=axis, keepdims=keepdims)
+
+
+_nansum, _nanmean = Primitive("Nansum", _nan_sum), Primitive("Nanmean", lambda x, axis, keepdims: np.nanmean(x, axis=axis, keepdims=keepdims))
+
+
+@function("nansum")
+def nansum(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
+    """The sum of the elements that are not NaN."""
+    return _nansum(input, axis=axes(dim, input._data.ndim), keepdims=bool(keepdim), dtype=_summed(input, dtype))
+
+
+@function("nanmean")
+def nanmean(input: Tensor, dim: Any = None, keepdim: bool = False) -> Tensor:
+    """The mean of the elements that are not NaN."""
+    return _nanmean(input, axis=axes(dim, input._data.ndim), keepdims=bool(keepdim))
+
+
+# -- spread
+def _var_impl(x, axis, keepdims, correction):
+    n = math.prod(x.shape) if axis is None else math.prod(x.shape[a] for a in axis)
+    centred = x - np.mean(x, axis=axis, keepdims=True)
+    squares = np.real(centred * np.conjugate(centred)) if x.dtype.kind == "c" else centred * centred
+    left = n - correction
+    total = np.sum(squares, axis=axis, keepdims=keepdims)
+    return total / left if left > 0 else total / (0.0 * n)
+
+
+_var = Primitive("Var", _var_impl)
+_std = Primitive("Std", lambda x, axis, keepdims, correction: np.sqrt(_var_impl(x, axis, keepdims, correction)))
+
+
+def _correction(unbiased: bool | None, correction: Any) -> Any:
+    return correction if correction is not None else 1 if unbiased is None else int(unbiased)
+
+
+def _spread(primitive: Primitive, input: Tensor, dim: Any, unbiased: Any, keepdim: bool, correction: Any) -> Tensor:
+    if isinstance(dim, bool):
+        dim, unbiased = None, dim
+    if input._data.dtype.kind not in "fc":
+        raise RuntimeError("std and var only support floating point and complex dtypes")
+    return primitive(input, axis=axes(dim, input._data.ndim), keepdims=bool(keepdim), correction=_correction(unbiased, correction))
+
+
+@function("var")
+def var(input: Tensor, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *, correction: Any = None) -> Tensor:
+    """The variance, with n - `correction` (1 unless said otherwise) in the denominator."""
+    return _spread(_var, input, dim, unbiased, keepdim, correction)
+
+
+@function("std")
+def std(input: Tensor, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *, correction: Any = None) -> Tensor:
+    """The standard deviation, as `var`."""
+    return _spread(_std, input, dim, unbiased, keepdim, correction)
+
+
+@function("var_mean", method=False)
+def var_mean(input: Tensor, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *, correction: Any = None) -> tuple[Tensor, Tensor]:
+    """The variance and the mean."""
+    return var(input, dim, unbiased, keepdim, correction=correction), mean(input, None if isinstance(dim, bool) else dim, keepdim)
+
+
+@function("std_mean", method=False)
+def std_mean(input: Tensor, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *, correction: Any = None) -> tuple[Tensor, Tensor]:
+    """The standard deviation and the mean."""
+    return std(input, dim, unbiased, keepdim, correction=correction), mean(input, None if isinstance(dim, bool) else dim, keepdim)
+
+
+# -- the largest and the smallest
+def _extreme_impl(fn: Callable) -> Callable:
+    return lambda x, axis=None, keepdims=False: fn(x, axis=axis, keepdims=keepdims)
+
+
+def _extreme_slope(xs, y, ts, axis=None, keepdims=False):
+    """Ties share the tangent, as in torch's amax and full reductions."""
+    x, t = xs[0], ts[0]
+    largest = y if keepdims or axis is None else np.expand_dims(y, axis)
+    mask = x == largest
+    return np.sum(np.where(mask, t, 0 * t), axis=axis, keepdims=keepdims) / np.sum(mask, axis=axis, keepdims=keepdims).astype(x.dtype)
+
+
+_max_all, _min_all = (Primitive(f"{n}Backward1", _extreme_impl(f), rule=_extreme_slope) for n, f in (("Max", np.max), ("Min", np.min)))
+_amax, _amin = (Primitive(n, _extreme_impl(f), rule=_extreme_slope) for n, f in (("Amax", np.max), ("Amin", np.min)))
+
+
+def _at(x, places, axis, keepdims):
+    found = np.take_along_axis(x, np.expand_dims(places, axis), axis)
+    return found if keepdims else np.squeeze(found, axis)
+
+
+def _with_place(arg: Callable) -> Callable:
+    def impl(x, axis, keepdims):
+        if not x.ndim:
+            return x + 0, np.zeros((), np.int64)
+        places = arg(x, axis=axis)
+        return _at(x, places, axis, keepdims), np.expand_dims(places, axis) if keepdims else places + 0
+
+    return impl
+
+
+def _place_slope(xs, ys, ts, axis, keepdims):
+    if not xs[0].ndim:
+        return ts[0], None
+    places = np.squeeze(ys[1], axis) if keepdims else ys[1]
+    return _at(ts[0], places, axis, keepdims), None
+
+
+_max_dim, _min_dim = (Primitive(n, _with_place(f), rule=_place_slope) for n, f in (("Max", np.argmax), ("Min", np.argmin)))
+
+
+class max_result(NamedTuple):
+    """What `torch.max(x, dim)` gives."""
+
+    values: Tensor
+    indices: Tensor
+
+
+class min_result(NamedTuple):
+    """What `torch.min(x, dim)` gives."""
+
+    values: Tensor
+    indices: Tensor
+
+
+def _extreme(input: Tensor, dim: Any, keepdim: bool, whole: Primitive, along: Primitive, two: str, kind: Any) -> Any:
+    if isinstance(dim, Tensor):
+        from .. import dispatch
+
+        return dispatch.FUNCTIONS[two](input, dim)
+    if dim is None:
+        if not input._data.size:
+            raise RuntimeError(
+                f"{two[:3]}(): Expected reduction dim to be specified for input.numel() == 0. Specify the reduction dim with the 'dim' argument."
+            )
+        return whole(input)
+    dim = axis(dim, input._data.ndim)
+    if input._data.ndim and not input._data.shape[dim]:
+        raise IndexError(f"{two[:3]}(): Expected reduction dim {dim} to have non-zero size.")
+    return kind(*along(input, axis=dim, keepdims=bool(keepdim)))
+
+
+@function("max")
+def max(input: Tensor, dim: Any = None, keepdim: bool = False) -> Any:
+    """The largest element; along a dimension, `(values, indices)`; with a second tensor, elementwise."""
+    return _extreme(input, dim, keepdim, _max_all, _max_dim, "maximum", max_result)
+
+
+@function("min")
+def min(input: Tensor, dim: Any = None, keepdim: bool = False) -> Any:
+    """The smallest element; along a dimension, `(values, indices)`; with a second tensor, elementwise."""
+    return _extreme(input, dim, keepdim, _min_all, _min_dim, "minimum", min_result)
+
+
+@function("amax")
+def amax(input: Tensor, dim: Any = None, keepdim: bool = False) -> Tensor:
+    """The largest elements along dimensions; ties share the gradient."""
+    return _amax(input, axis=axes(dim if dim != () else None, input._data.ndim), keepdims=bool(keepdim))
+
+
+@function("amin")
+def amin(input: Tensor, dim: Any = None, keepdim: bool = False) -> Tensor:
+    """The smallest elements along dimensions; ties share the gradient."""
+    return _amin(input, axis=axes(dim if dim != () else None, input._data.ndim), keepdims=bool(keepdim))
+
+
+@function("aminmax")
+def aminmax(input: Tensor, *, dim: Any = None, keepdim: bool = False) -> tuple[Tensor, Tensor]:
+    """The smallest and the largest elements."""
+    return amin(input, dim, keepdim), amax(input, dim, keepdim)
+
+
+_argmax = Primitive("Argmax", lambda x, axis, keepdims: np.argmax(x, axis=axis, keepdims=keepdims))
+_argmin = Primitive("Argmin", lambda x, axis, keepdims: np.argmin(x, axis=axis, keepdims=keepdims))
+
+
+@function("argmax")
+def argmax(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
+    """Where the largest element is, in all or along `dim`."""
+    return _argmax(input.detach(), axis=None if dim is None or not input._data.ndim else axis(dim, input._data.ndim), keepdims=bool(keepdim))
+
+
+@function("argmin")
+def argmin(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
+    """Where the smallest element is, in all or along `dim`."""
+    return _argmin(input.detach(), axis=None if dim is None or not input._data.ndim else axis(dim, input._data.ndim), keepdims=bool(keepdim))
+
+
+_all = Primitive("All", lambda x, axis, keepdims: np.all(x, axis=axis, keepdims=keepdims))
+_any = Primitive("Any", lambda x, axis, keepdims: np.any(x, axis=axis, keepdims=keepdims))
+
+
+@function("all")
+def all(input: Tensor, dim: Any = None, keepdim: bool = False) -> Tensor:
+    """Whether all elements are true."""
+    return _all(input.detach(), axis=axes(dim, input._data.ndim), keepdims=bool(keepdim))
+
+
+@function("any")
+def any(input: Tensor, dim: Any = None, keepdim: bool = False) -> Tensor:
+    """Whether an element is true."""
+    return _any(input.detach(), axis=axes(dim, input._data.ndim), keepdims=bool(keepdim))
+
+
+_count_nonzero = Primitive("CountNonzero", lambda x, axis: np.count_nonzero(x, axis=axis))
+
+
+@function("count_nonzero")
+def count_nonzero(input: Tensor, dim: Any = None) -> Tensor:
+    """How many elements are not zero."""
+    return _count_nonzero(input.detach(), axis=axes(dim, input._data.ndim))
+
+
+# -- sums of exponentials
+def _logsumexp_impl(x, axis, keepdims):
+    largest = np.max(x, axis=axis, keepdims=True)
+    largest = np.where(np.isfinite(largest), largest, 0 * np.where(np.isfinite(largest), largest, 1))
+    total = np.log(np.sum(np.exp(x - largest), axis=axis, keepdims=True)) + largest
+    return total if keepdims else np.squeeze(total, axis)
+
+
+def _logsumexp_slope(xs, y, ts, axis, keepdims):
+    y = y if keepdims else np.expand_dims(y, axis)
+    y = np.where(np.isfinite(y), y, 0 * np.where(np.isfinite(y), y, 1))
+    return np.sum(ts[0] * np.exp(xs[0] - y), axis=axis, keepdims=keepdims)
+
+
+_logsumexp = Primitive("Logsumexp", _logsumexp_impl, rule=_logsumexp_slope)
+
+
+@function("logsumexp")
+def logsumexp(input: Tensor, dim: Any, keepdim: bool = False) -> Tensor:
+    """log(sum(exp(input))) along `dim`, without overflow."""
+    return _logsumexp(input, axis=axes(dim, input._data.ndim), keepdims=bool(keepdim))
+
+
+# -- norms
+def _norm_impl(x, p, axis, keepdims, dtype=None):
+    size = np.abs(cast(x, dtype))
+    if p == 2:
+        return np.sqrt(np.sum(size * size, axis=axis, keepdims=keepdims))
+    if p == math.inf:
+        return np.max(size, axis=axis, keepdims=keepdims)
+    if p == -math.inf:
+        return np.min(size, axis=axis, keepdims=keepdims)
+    if p == 0:
+        return np.sum((size != 0).astype(size.dtype), axis=axis, keepdims=keepdims)
+    if p == 1:
+        return np.sum(size, axis=axis, keepdims=keepdims)
+    return np.power(np.sum(np.power(size, p), axis=axis, keepdims=keepdims), 1.0 / p)
+
+
+def _norm_slope(xs, y, ts, p, axis, keepdims, dtype=None):
+    """The gradient is zero where the norm is."""
+    x, t = cast(xs[0], dtype), cast(ts[0], dtype)
+    size = np.abs(x)
+    along = t * np.sign(x) if x.dtype.kind == "f" else np.real(t * np.conjugate(x)) / np.where(size == 0, 1 + 0 * size, size)
+    if p == 0:
+        return None
+    if p == 1:
+        return np.sum(along, axis=axis, keepdims=keepdims)
+    big = y if keepdims or axis is None else np.expand_dims(y, axis)
+    if p in (math.inf, -math.inf):
+        mask = (size == big).astype(size.dtype)
+        return np.sum(along * mask, axis=axis, keepdims=keepdims) / np.sum(mask, axis=axis, keepdims=keepdims)
+    safe = np.where(big == 0, 1 + 0 * big, big)
+    if p == 2:
+        weight = size / safe
+    elif p < 2:
+        weight = np.where(size == 0, 0 * size, np.power(np.where(size == 0, 1 + 0 * size, size) / safe, p - 1))
+    else:
+        weight = np.power(size / safe, p - 1)
+    return np.sum(along * np.where(big == 0, 0 * weight, weight), axis=axis, keepdims=keepdims)
+
+
+_norm = Primitive("LinalgVectorNorm", _norm_impl, rule=_norm_slope)
+
+
+def vector_norm(x: Tensor, ord: float = 2, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
+    """The norm sum(|x|^ord)^(1/ord) of vectors along `dim`, or of all elements."""
+    if x._data.dtype.kind not in "fc" and dtype is None:
+        raise RuntimeError(f"linalg.vector_norm: Expected a floating point or complex tensor as input. Got {x.dtype}")
+    static = {} if dtype is None else {"dtype": dtypes.as_numpy(dtype)}
+    return _norm(x, p=float(ord), axis=axes(dim, x._data.ndim), keepdims=bool(keepdim), **static)
+
+
+@function("norm")
+def norm(input: Tensor, p: Any = "fro", dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
+    """The vector norm of order p of all elements or along `dim`; "fro" is that of order 2, "nuc" the sum of singular values."""
+    if p == "nuc":
+        from .. import linalg
+
+        return linalg.matrix_norm(input, "nuc", dim if dim is not None else (-2, -1), keepdim)
+    return vector_norm(input, 2.0 if p in ("fro", None) else p, dim, keepdim, dtype=dtype)
+
+
+@function("dist")
+def dist(input: Tensor, other: Tensor, p: float = 2) -> Tensor:
+    """The norm of the difference."""
+    return vector_norm(input - other, p)
+
+
+# -- cumulative
+_cumsum = Primitive("Cumsum", lambda x, axis, dtype=None: np.cumsum(cast(x, dtype), axis=axis) if x.ndim else cast(x, dtype) + 0)
+_cumprod = Primitive("Cumprod", lambda x, axis, dtype=None: np.cumprod(cast(x, dtype), axis=axis) if x.ndim else cast(x, dtype) + 0)
+
+
+@function("cumsum", inplace=True)
+def cumsum(input: Tensor, dim: int, *, dtype: Any = None) -> Tensor:
+    """Sums of the first elements along `dim`."""
+    return _cumsum(input, axis=axis(dim, input._data.ndim), dtype=_summed(input, dtype))
+
+
+@function("cumprod", inplace=True)
+def cumprod(input: Tensor, dim: int, *, dtype: Any = None) -> Tensor:
+    """Products of the first elements along `dim`."""
+    return _cumprod(input, axis=axis(dim, input._data.ndim), dtype=_summed(input, dtype))
+
+
+class cummax_result(NamedTuple):
+    """What `torch.cummax` and `torch.cummin` give."""
+
+    values: Tensor
+    indices: Tensor
+
+
+def _cumulative_extreme(input: Tensor, dim: int, ufunc: Any) -> cummax_result:
+    from .indexing import gather
+
+    dim = axis(dim, input._data.ndim)
+    array = np.moveaxis(np.asarray(input.detach()._array), dim, 0)
+    best = ufunc.accumulate(array, axis=0)
+    steps = np.arange(len(array)).reshape(-1, *(1,) * (array.ndim - 1))
+    places = np.maximum.accumulate(np.where(array == best, steps, 0), axis=0)
+    from ..tensor import wrap
+
+    indices = wrap(np.ascontiguousarray(np.moveaxis(places, 0, dim)))
+    return cummax_result(gather(input, dim, indices), indices)
+
+
+@function("cummax")
+def cummax(input: Tensor, dim: int) -> cummax_result:
+    """The largest of the first elements along `dim`, and where it is."""
+    return _cumulative_extreme(input, dim, np.maximum)
+
+
+@function("cummin")
+def cummin(input: Tensor, dim: int) -> cummax_result:
+    """The smallest of the first elements along `dim`, and where it is."""
+    return _cumulative_extreme(input, dim, np.minimum)
+
+
+def _logcumsumexp_impl(x, axis):
+    return np.logaddexp.accumulate(x, axis=axis)
+
+
+_logcumsumexp = Primitive("Logcumsumexp", _logcumsumexp_impl)
+
+
+@function("logcumsumexp")
+def logcumsumexp(input: Tensor, dim: int) -> Tensor:
+    """The logarithm of the cumulative sum of exponentials."""
+    return _logcumsumexp(input, axis=axis(dim, input._data.ndim))

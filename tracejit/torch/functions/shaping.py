@@ -1,0 +1,424 @@
+"""Views: other shapes and orders of the same elements."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ...trace import Tracer
+from ..dispatch import Primitive, function
+from ..tensor import Size, Tensor
+from .operands import axes, axis, extents
+
+_view = Primitive("View", lambda x, shape: np.reshape(x, shape), view=True)
+_reshape_copied = Primitive("UnsafeView", lambda x, shape: np.reshape(x, shape))
+_transpose = Primitive("Transpose", lambda x, order: np.transpose(x, order), view=True)
+_t = Primitive("T", lambda x, order: np.transpose(x, order), view=True)
+_permute = Primitive("Permute", lambda x, order: np.transpose(x, order), view=True)
+_expand = Primitive("Expand", lambda x, shape: np.broadcast_to(x, shape), view=True)
+_squeeze = Primitive("Squeeze", lambda x, shape: np.reshape(x, shape), view=True)
+_unsqueeze = Primitive("Unsqueeze", lambda x, shape: np.reshape(x, shape), view=True)
+_clone = Primitive("Clone", lambda x: np.copy(x))
+_alias = Primitive("Alias", lambda x: x[...], view=True)
+
+
+def _whole(shape: Sequence[int], size: int) -> tuple[int, ...]:
+    """A shape in which one extent may be -1. Raises `RuntimeError` where the sizes do not fit."""
+    shape = tuple(shape)
+    if shape.count(-1) > 1:
+        raise RuntimeError("only one dimension can be inferred")
+    if -1 in shape:
+        rest = math.prod(n for n in shape if n != -1)
+        if rest == 0 or size % rest:
+            raise RuntimeError(f"shape '{list(shape)}' is invalid for input of size {size}")
+        return tuple([size // rest if n == -1 else n for n in shape])
+    if math.prod(shape) != size or any(n < 0 for n in shape):
+        raise RuntimeError(f"shape '{list(shape)}' is invalid for input of size {size}")
+    return shape
+
+
+@function("size", namespace=False)
+def size(self: Tensor, dim: int | None = None) -> Any:
+    """The shape, or one extent."""
+    return Size(self._data.shape) if dim is None else self._data.shape[axis(dim, self._data.ndim)]
+
+
+@function("dim", "ndimension", namespace=False)
+def dim(self: Tensor) -> int:
+    """The number of dimensions."""
+    return self._data.ndim
+
+
+@function("numel", "nelement")
+def numel(input: Tensor) -> int:
+    """The number of elements."""
+    return self_size(input)
+
+
+def self_size(t: Tensor) -> int:
+    return int(t._data.size)
+
+
+@function("stride", namespace=False)
+def stride(self: Tensor, dim: int | None = None) -> Any:
+    """How many elements lie between neighbours along each dimension."""
+    array = self._data
+    if type(array) is Tracer:
+        steps = tuple([math.prod(array.shape[i + 1 :]) for i in range(array.ndim)])
+    else:
+        steps = tuple([s // array.itemsize for s in array.strides])
+    return steps if dim is None else steps[dim]
+
+
+@function("is_contiguous", namespace=False)
+def is_contiguous(self: Tensor, memory_format: Any = None) -> bool:
+    """Whether the elements lie in memory in the order of their indices."""
+    return type(self._data) is Tracer or bool(self._data.flags.c_contiguous)
+
+
+@function("data_ptr", namespace=False)
+def data_ptr(self: Tensor) -> int:
+    """The address of the first element."""
+    return self._array.__array_interface__["data"][0]
+
+
+@function("storage_offset", namespace=False)
+def storage_offset(self: Tensor) -> int:
+    """How many elements of the storage come before the first one."""
+    root = self._storage._array
+    return (data_ptr(self) - root.__array_interface__["data"][0]) // self._data.itemsize
+
+
+def _keeps_memory(x: Any, shape: tuple[int, ...]) -> bool:
+    """Whether the elements can be given this shape where they lie."""
+    if type(x) is Tracer or x.flags.c_contiguous:
+        return True
+    try:
+        np.reshape(x, shape, copy=False)
+    except ValueError:
+        return False
+    return True
+
+
+@function("reshape")
+def reshape(input: Tensor, *shape: Any) -> Tensor:
+    """The elements in another shape: a view where the memory allows it, else a copy."""
+    whole = _whole(extents(shape), input._data.size)
+    if _keeps_memory(input._data, whole):
+        return _view(input, shape=whole)
+    return _reshape_copied(input, shape=whole)
+
+
+@function("view", namespace=False)
+def view(self: Tensor, *shape: Any) -> Tensor:
+    """The elements in another shape, in the same memory; with a dtype, the bytes as numbers of that dtype.
+
+    Raises `RuntimeError` where a copy is needed.
+    """
+    from .. import dtypes
+    from ..tensor import wrap
+
+    if len(shape) == 1 and isinstance(shape[0], dtypes.dtype):
+        return wrap(self.detach()._array.view(shape[0].numpy))
+    whole = _whole(extents(shape), self._data.size)
+    if not _keeps_memory(self._data, whole):
+        raise RuntimeError(
+            "view size is not compatible with input tensor's size and stride (at least one dimension spans across two contiguous subspaces). "
+            "Use .reshape(...) instead."
+        )
+    return _view(self, shape=whole)
+
+
+@function("view_as", namespace=False)
+def view_as(self: Tensor, other: Tensor) -> Tensor:
+    """`view` with the shape of another tensor."""
+    return view(self, other._data.shape)
+
+
+@function("reshape_as", namespace=False)
+def reshape_as(self: Tensor, other: Tensor) -> Tensor:
+    """`reshape` to the shape of another tensor."""
+    return reshape(self, other._data.shape)
+
+
+@function("flatten")
+def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
+    """The dimensions from `start_dim` to `end_dim` as one."""
+    x = input._data
+    if not x.ndim:
+        return reshape(input, 1)
+    first, last = axis(start_dim, x.ndim), axis(end_dim, x.ndim)
+    if first > last:
+        raise RuntimeError("flatten() has invalid args: start_dim cannot come after end_dim")
+    if first == last:
+        return input
+    return reshape(input, (*x.shape[:first], math.prod(x.shape[first : last + 1]), *x.shape[last + 1 :]))
+
+
+@function("unflatten")
+def unflatten(input: Tensor, dim: int, sizes: Sequence[int]) -> Tensor:
+    """One dimension as several."""
+    x = input._data
+    dim = axis(dim, x.ndim)
+    return reshape(input, (*x.shape[:dim], *_whole(sizes, x.shape[dim]), *x.shape[dim + 1 :]))
+
+
+@function("ravel")
+def ravel(input: Tensor) -> Tensor:
+    """The elements in one row."""
+    return reshape(input, -1)
+
+
+@function("transpose", "swapaxes", "swapdims")
+def transpose(input: Tensor, dim0: int, dim1: int) -> Tensor:
+    """Exchange two dimensions."""
+    n = input._data.ndim
+    a, b = axis(dim0, n), axis(dim1, n)
+    order = list(range(n))
+    if n:
+        order[a], order[b] = order[b], order[a]
+    return _transpose(input, order=tuple(order))
+
+
+@function("t")
+def t(input: Tensor) -> Tensor:
+    """The transpose of a matrix. Raises `RuntimeError` for more than two dimensions."""
+    n = input._data.ndim
+    if n > 2:
+        raise RuntimeError(f"t() expects a tensor with <= 2 dimensions, but self is {n}D")
+    return _t(input, order=tuple(reversed(range(n))))
+
+
+@function("permute")
+def permute(input: Tensor, *dims: Any) -> Tensor:
+    """The dimensions in another order."""
+    order = axes(extents(dims), input._data.ndim)
+    if len(order) != input._data.ndim:
+        raise RuntimeError(
+            f"permute(sparse_coo): number of dimensions in the tensor input does not match the length of the desired ordering of dimensions "
+            f"i.e. input.dim() = {input._data.ndim} is not equal to len(dims) = {len(order)}"
+        )
+    return _permute(input, order=order)
+
+
+@function("movedim", "moveaxis")
+def movedim(input: Tensor, source: Any, destination: Any) -> Tensor:
+    """Move dimensions to other places."""
+    n = input._data.ndim
+    came, go = (axes(d, n) for d in (source, destination))
+    order = [d for d in range(n) if d not in came]
+    for d, s in sorted(zip(go, came)):
+        order.insert(d, s)
+    return _permute(input, order=tuple(order))
+
+
+@function("squeeze")
+def squeeze(input: Tensor, dim: Any = None) -> Tensor:
+    """Without dimensions of extent one: all, or those named."""
+    shape = input._data.shape
+    chosen = range(len(shape)) if dim is None else axes(dim, len(shape))
+    return _squeeze(input, shape=tuple([n for i, n in enumerate(shape) if n != 1 or i not in chosen]))
+
+
+@function("unsqueeze")
+def unsqueeze(input: Tensor, dim: int) -> Tensor:
+    """With a dimension of extent one at `dim`."""
+    shape = list(input._data.shape)
+    shape.insert(axis(dim, len(shape) + 1), 1)
+    return _unsqueeze(input, shape=tuple(shape))
+
+
+@function("expand", namespace=False)
+def expand(self: Tensor, *sizes: Any) -> Tensor:
+    """Repeat dimensions of extent one without copying; -1 keeps an extent."""
+    shape, wanted = self._data.shape, extents(sizes)
+    lead = len(wanted) - len(shape)
+    if lead < 0:
+        raise RuntimeError(
+            f"expand(torch.{self.dtype.legacy}Tensor{list(shape)}, size={list(wanted)}): "
+            f"the number of sizes provided ({len(wanted)}) must be greater or equal to the number of dimensions in the tensor ({len(shape)})"
+        )
+    whole = []
+    for i, n in enumerate(wanted):
+        have = shape[i - lead] if i >= lead else 1
+        if n == -1 and i >= lead:
+            n = have
+        elif have not in (1, n):
+            raise RuntimeError(
+                f"The expanded size of the tensor ({n}) must match the existing size ({have}) at non-singleton dimension {i}.  "
+                f"Target sizes: {list(wanted)}.  Tensor sizes: {list(shape)}"
+            )
+        whole.append(n)
+    return _expand(self, shape=tuple(whole))
+
+
+@function("expand_as", namespace=False)
+def expand_as(self: Tensor, other: Tensor) -> Tensor:
+    """`expand` to the shape of another tensor."""
+    return expand(self, other._data.shape)
+
+
+@function("broadcast_to")
+def broadcast_to(input: Tensor, *shape: Any) -> Tensor:
+    """As `expand`."""
+    return expand(input, *shape)
+
+
+@function("broadcast_tensors", method=False)
+def broadcast_tensors(*tensors: Tensor) -> tuple[Tensor, ...]:
+    """The tensors, expanded to their common shape."""
+    shape = np.broadcast_shapes(*[t._data.shape for t in tensors])
+    return tuple([expand(t, shape) for t in tensors])
+
+
+@function("clone")
+def clone(input: Tensor, *, memory_format: Any = None) -> Tensor:
+    """A copy that stays in the graph."""
+    return _clone(input)
+
+
+@function("contiguous", namespace=False)
+def contiguous(self: Tensor, memory_format: Any = None) -> Tensor:
+    """The tensor itself where its elements lie in order, else a copy."""
+    return self if is_contiguous(self) else _clone(self)
+
+
+@function("alias", method=False)
+def alias(input: Tensor) -> Tensor:
+    """The same elements in the same memory."""
+    return _alias(input)
+
+
+@function("view_as_real", method=False)
+def view_as_real(input: Tensor) -> Tensor:
+    """A complex tensor as real and imaginary parts along a new last dimension."""
+    from .joining import stack
+    from .pointwise import imag, real
+
+    return stack((real(input), imag(input)), -1)
+
+
+@function("view_as_complex", method=False)
+def view_as_complex(input: Tensor) -> Tensor:
+    """Undo `view_as_real`."""
+    from .pointwise import complex_
+
+    return complex_(input[..., 0], input[..., 1])
+
+
+_flip = Primitive("Flip", lambda x, axis: np.flip(x, axis))
+_roll = Primitive("Roll", lambda x, shift, axis: np.roll(x, shift, axis))
+_rot90 = Primitive("Rot90", lambda x, k, axes: np.rot90(x, k, axes))
+_repeat = Primitive("Repeat", lambda x, reps: np.tile(x, reps))
+_diagonal = Primitive("Diagonal", lambda x, offset, axis1, axis2: np.diagonal(x, offset, axis1, axis2), view=True)
+_tril = Primitive("Tril", lambda x, k: np.tril(x, k))
+_triu = Primitive("Triu", lambda x, k: np.triu(x, k))
+
+
+@function("flip")
+def flip(input: Tensor, *dims: Any) -> Tensor:
+    """The elements in reverse order along dimensions: a copy."""
+    return _flip(input, axis=axes(extents(dims), input._data.ndim))
+
+
+@function("fliplr")
+def fliplr(input: Tensor) -> Tensor:
+    """Reverse the second dimension."""
+    return flip(input, 1)
+
+
+@function("flipud")
+def flipud(input: Tensor) -> Tensor:
+    """Reverse the first dimension."""
+    return flip(input, 0)
+
+
+@function("roll")
+def roll(input: Tensor, shifts: Any, dims: Any = None) -> Tensor:
+    """Shift elements round along dimensions."""
+    shift = tuple(shifts) if isinstance(shifts, (tuple, list)) else int(shifts)
+    return _roll(input, shift=shift, axis=None if dims is None else axes(dims, input._data.ndim))
+
+
+@function("rot90")
+def rot90(input: Tensor, k: int = 1, dims: Sequence[int] = (0, 1)) -> Tensor:
+    """Turn by 90 degrees in the plane of two dimensions."""
+    return _rot90(input, k=k, axes=tuple(dims))
+
+
+@function("repeat", namespace=False)
+def repeat(self: Tensor, *repeats: Any) -> Tensor:
+    """Copies of the tensor, laid one beside another along each dimension."""
+    return _repeat(self, reps=extents(repeats))
+
+
+@function("tile")
+def tile(input: Tensor, *dims: Any) -> Tensor:
+    """As `repeat`; missing dimensions count as one."""
+    reps = extents(dims)
+    return _repeat(input, reps=(1,) * (input._data.ndim - len(reps)) + reps)
+
+
+@function("diagonal")
+def diagonal(input: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Tensor:
+    """The diagonals of two dimensions, as a last dimension."""
+    return _diagonal(input, offset=offset, axis1=axis(dim1, input._data.ndim), axis2=axis(dim2, input._data.ndim))
+
+
+_diag = Primitive("DiagEmbed", lambda x, k: np.diag(x, k))
+
+
+@function("diag")
+def diag(input: Tensor, diagonal: int = 0) -> Tensor:
+    """The diagonal of a matrix, or the matrix with a vector on its diagonal."""
+    return _diag(input, k=diagonal)
+
+
+def _diag_embed_impl(x, offset):
+    n = x.shape[-1] + abs(offset)
+    made = np.zeros((*x.shape[:-1], n, n), x.dtype)
+    i = np.arange(x.shape[-1])
+    rows, columns = (i, i + offset) if offset >= 0 else (i - offset, i)
+    places = np.zeros((x.shape[-1], n, n), x.dtype)
+    places[i, rows, columns] = 1
+    return made + np.tensordot(x, places, 1)
+
+
+_diag_embed = Primitive("DiagEmbed", _diag_embed_impl)
+
+
+@function("diag_embed")
+def diag_embed(input: Tensor, offset: int = 0) -> Tensor:
+    """Matrices with the last dimension on their diagonals."""
+    return _diag_embed(input, offset=offset)
+
+
+@function("tril", inplace=True)
+def tril(input: Tensor, diagonal: int = 0) -> Tensor:
+    """The lower triangle."""
+    return _tril(input, k=diagonal)
+
+
+@function("triu", inplace=True)
+def triu(input: Tensor, diagonal: int = 0) -> Tensor:
+    """The upper triangle."""
+    return _triu(input, k=diagonal)
+
+
+def _reversed(self: Tensor) -> Tensor:
+    return permute(self, tuple(reversed(range(self._data.ndim))))
+
+
+def _matrix_transposed(self: Tensor) -> Tensor:
+    if self._data.ndim < 2:
+        raise RuntimeError(f"tensor.mT is only supported on matrices or batches of matrices. Got {self._data.ndim}-D tensor.")
+    return transpose(self, -2, -1)
+
+
+Tensor.T = property(_reversed, doc="The dimensions in reverse order.")
+Tensor.mT = property(_matrix_transposed, doc="The last two dimensions exchanged.")
+Tensor.H = property(lambda self: _matrix_transposed(self).conj() if self._data.dtype.kind == "c" else _matrix_transposed(self), doc="The adjoint.")
+Tensor.mH = Tensor.H

@@ -1,0 +1,140 @@
+"""Writing into tensors: what the graph looks like afterwards.
+
+The result is computed as by the function that is not in place, and then the memory is overwritten.  A tensor that owns its memory takes over the node
+of the result.  Behind a view stands a base: its new value is "the old one with the result in this place" (`CopySlices`), and every view of it makes its
+`grad_fn` anew from that when it is next asked.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..trace import Tracer
+from . import dtypes
+from .dispatch import Primitive
+from .modes import state
+from .nodes import Node, PrimitiveNode
+from .storage import here
+from .tensor import Tensor, along
+
+
+def check_writable(t: Tensor) -> None:
+    """Raise `RuntimeError` where a write would lose a gradient: into a leaf that requires one, or into a view of it."""
+    if not state.grad:
+        return
+    if t._base is not None:
+        t._refresh()
+        base = t._base
+        if base._requires and base._node is None:
+            raise RuntimeError(
+                "a view of a leaf Variable that requires grad is being used in an in-place operation. "
+                "Write inside `with torch.no_grad():`, or work on a clone: x.clone()."
+            )
+        if t._no_grad_view and base._requires:
+            raise RuntimeError(
+                "A view was created in no_grad mode and is being modified inplace with grad mode enabled. "
+                "Make the view outside of no_grad, or write inside of it."
+            )
+    elif t._requires and t._node is None:
+        raise RuntimeError(
+            "a leaf Variable that requires grad is being used in an in-place operation. "
+            "Write inside `with torch.no_grad():`, or work on a clone: x.clone()."
+        )
+    if t._inference and not state.inference:
+        raise RuntimeError("Inplace update to inference tensor outside InferenceMode is not allowed. Make a clone to get a normal tensor.")
+
+
+def assign(t: Tensor, result: Tensor, start: int) -> Tensor:
+    """Write `result` into t. Nodes numbered above `start` were made for it. Returns t."""
+    target, value = t._array, result._array
+    if value.shape != target.shape:
+        raise RuntimeError(f"output with shape {list(target.shape)} doesn't match the broadcast shape {list(value.shape)}")
+    if value.dtype != target.dtype:
+        if not dtypes.of(value.dtype).category <= dtypes.of(target.dtype).category:
+            have, want = dtypes.of(value.dtype).legacy, dtypes.of(target.dtype).legacy
+            raise RuntimeError(f"result type {have} can't be cast to the desired output type {want}")
+        result = result.to(dtypes.of(target.dtype))
+        value = result._array
+    recorded = result._requires and state.grad
+    if recorded and result._node is not None:
+        _keep_copies(result._node, t, start)
+    overwrite(t, value)
+    if recorded:
+        _let_results_lie_in(t, result)
+        rebase(t, result)
+    elif state.grad and t._requires and t._node is not None:
+        rebase(t, result)  # the result depends on nothing: so does t from here on
+    return t
+
+
+def overwrite(t: Tensor, value: Any) -> None:
+    """Let the memory of t hold `value`, and count the write. Autograd is told nothing."""
+    target = t._array
+    if type(target) is Tracer:
+        target[...] = value
+    else:
+        np.copyto(target, value, casting="unsafe")
+    storage = t._storage
+    storage.version += 1
+    storage.written_at = here()
+
+
+def _keep_copies(node: Node, t: Tensor, start: int) -> None:
+    """What the new nodes have saved of t's old contents is kept as a copy."""
+    stack, seen = [node], set()
+    while stack:
+        node = stack.pop()
+        if node.sequence <= start or node in seen:
+            continue
+        seen.add(node)
+        if isinstance(node, PrimitiveNode) and node.saved:
+            for s in node.saved:
+                if s.storage is t._storage:
+                    s.keep_copy()
+        stack += [e[0] for e in node.edges if e is not None]
+
+
+def _let_results_lie_in(t: Tensor, result: Tensor) -> None:
+    """A saved result is t's memory from here on: nothing is kept twice."""
+    node = result._node
+    if isinstance(node, PrimitiveNode) and node.saved:
+        for s in node.saved:
+            if s.storage is result._storage and s.array is result._data:
+                s.array, s.storage, s.version = t._data, t._storage, t._storage.version
+
+
+def _with_part(base: Any, part: Any, chain: tuple) -> Any:
+    made = np.copy(base)
+    along(chain, made)[...] = part
+    return made
+
+
+_copy_slices = Primitive("CopySlices", _with_part)
+
+
+class CopySlices(PrimitiveNode):
+    """The node of a tensor that was written through one of its views."""
+
+    __slots__ = ()
+
+
+_copy_slices.type = CopySlices
+
+
+def rebase(t: Tensor, result: Tensor) -> None:
+    """Let the history of t be that of `result`."""
+    storage = t._storage
+    storage.history += 1
+    base = t._base
+    if base is None:
+        retained = t._node.extras.retains.pop(t._nr, None) if t._node is not None and t._node.extras is not None else None
+        t._node, t._nr, t._requires = result._node, result._nr, result._requires
+        if retained is not None and t._node is not None:
+            t._node.more.retains[t._nr] = retained
+        return
+    chain = t._chain[len(base._chain) :]
+    operands = (base, result)
+    _copy_slices.record(operands, [base._array, result._array], [base], {"chain": chain})
+    t._refresh()

@@ -1,0 +1,141 @@
+"""How to go backwards through a function, derived from the rules of the operations that it is made of.
+
+A function is traced on the types of its operands, its derivative is pushed forward through the graph (`transforms.forward`), and the linear part is
+transposed (`transforms.backward`).  Everything nonlinear that the way back needs is written in terms of operands and results: cheap things are
+computed again, so what a node keeps for backward are operands and results, by reference, as in torch.  The whole is one graph, a `Plan`, that is made
+once for the types; on arrays it runs as a plain Python function (`compiled`), on tensors it is a function of its own with derivatives of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..interpret import last_uses, replay
+from ..ir import ArrayType, Graph, Literal, Var, is_inexact
+from ..trace import Trace, Tracer
+from ..trace.tracer import same
+from ..transforms import backward
+from ..transforms.forward import push_forward
+
+
+class Plan:
+    """The way back through a function on operands of given types.
+
+    `graph` takes the operands and results that are numbered in `operands` and `results`, and the cotangents of those results that have one
+    (`out_types` gives the type for these, None for the others); it gives the cotangents of the operands numbered in `reached`.
+    """
+
+    __slots__ = ("name", "graph", "operands", "results", "out_types", "reached", "constants", "_run", "_again")
+
+    def __init__(self, name, graph, operands, results, out_types, reached, constants):
+        self.name, self.graph, self.operands, self.results = name, graph, operands, results
+        self.out_types, self.reached, self.constants = out_types, reached, constants
+        self._run = self._again = None
+
+    def __call__(self, *values: Any) -> Sequence[Any]:
+        """The cotangents, from saved values and cotangents: arrays or proxies."""
+        for x in values:
+            if type(x) is Tracer:
+                return replay(self.graph, [*values, *self.constants])
+        if self._run is None:
+            self._run = compiled(self.graph)
+        return self._run(*values, *self.constants)
+
+    @property
+    def again(self):
+        """The plan as a function of tensors, which is differentiated in turn."""
+        if self._again is None:
+            from .dispatch import Primitive
+
+            self._again = Primitive(f"{self.name.partition('Backward')[0]}BackwardBackward0", lambda *values: tuple(self(*values)))
+        return self._again
+
+
+def make_plan(name: str, impl: Callable, types: Sequence[ArrayType], wanted: Sequence[int], static: dict[str, Any], rule: Callable | None) -> Plan:
+    """The plan of `impl` for operands of these types, of which those numbered in `wanted` need a gradient.
+
+    `rule(primals, results, tangents, **static)` is the derivative where `impl` has a convention of its own, in the form of an op's `jvp`.
+    """
+    forward = Trace(f"torch.{name}")
+    made = impl(*[forward.input(t) for t in types], **static)
+    multiple = isinstance(made, (tuple, list))
+    graph, outside = forward.finish(tuple(made) if multiple else (made,))
+    back = Trace(f"backward of torch.{name}")
+    xs = [back.input(t) for t in types]
+    ys = [back.input(t.strong) for t in graph.out_types]
+    cts = [back.input(t.strong) if is_inexact(t.dtype) else None for t in graph.out_types]
+    moving = Trace(f"derivative of torch.{name}")
+    tangents: list[Any] = [None] * len(graph.inputs)
+    for i in wanted:
+        tangents[i] = moving.input(graph.inputs[i].type.strong)
+    if rule is None:
+        values: dict[Var, Any] = dict(zip(graph.inputs, [*xs, *outside]))
+        for atom, y in zip(graph.outputs, ys):
+            if type(atom) is Var and atom not in values:
+                values[atom] = y
+        _, out = push_forward(graph, values, tangents)
+    else:
+        out = rule(xs, ys if multiple else ys[0], tangents[: len(types)], **static)
+        out = list(out) if multiple else [out]
+    reached = [i for i, t in enumerate(out) if t is not None and cts[i] is not None]
+    linear, residuals = moving.finish([out[i] for i in reached])
+    grads = backward.transpose(linear, len(wanted), residuals, [_conjugate(cts[i]) for i in reached])
+    kept = [(i, _conjugate(g)) for i, g in zip(wanted, grads) if g is not None]
+    full, constants = back.finish([g for _, g in kept])
+    used = {a for n in full.nodes for a in n.inputs if type(a) is Var} | {a for a in full.outputs if type(a) is Var}
+    n, m = len(types), len(types) + len(ys)
+    operands = tuple(i for i in range(n) if full.inputs[i] in used)
+    results = tuple(i for i in range(len(ys)) if full.inputs[n + i] in used)
+    inputs = (*[full.inputs[i] for i in operands], *[full.inputs[n + i] for i in results], *full.inputs[m:])
+    out_types = tuple(None if c is None else y.type.strong for c, y in zip(cts, ys))
+    return Plan(name, Graph(inputs, full.nodes, full.outputs), operands, results, out_types, tuple(i for i, _ in kept), constants)
+
+
+def _conjugate(x: Any) -> Any:
+    """torch's gradient of a complex number is the conjugate of the transposed derivative: the direction of steepest ascent."""
+    return np.conjugate(x) if x is not None and x.dtype.kind == "c" else x
+
+
+def compiled(graph: Graph) -> Callable[..., tuple]:
+    """The graph as one Python function of arrays."""
+    names: dict[Var, str] = {v: f"x{i}" for i, v in enumerate(graph.inputs)}
+    space: dict[str, Any] = {"np": np}
+
+    def name(atom) -> str:
+        if type(atom) is Literal:
+            constant = f"c{len(space)}"
+            space[constant] = atom.value
+            return constant
+        return names[atom]
+
+    lines = [f"def run({', '.join(names.values())}):"]
+    kept = {a for a in graph.outputs if type(a) is Var}
+    for k, (node, dead) in enumerate(zip(graph.nodes, last_uses(graph))):
+        given = ", ".join(map(name, node.inputs))
+        op = node.op
+        direct = op.elementwise and isinstance(op.show, str) and op.show.startswith("np.") and getattr(np, op.show[3:], None)
+        if direct and not node.params:
+            space[f"f{k}"], call = direct, f"f{k}({given})"
+        else:
+            space[f"f{k}"], space[f"p{k}"], call = op.run, node.params, f"f{k}(np, {given}{', ' if given else ''}**p{k})"
+        for j, var in enumerate(node.outputs):
+            names[var] = f"t{k}_{j}"
+        lines.append(f"    {', '.join(names[v] for v in node.outputs)}{',' if op.multiple else ''} = {call}")
+        gone = [names[v] for v in dead if v in names and v not in kept]
+        if gone:
+            lines.append(f"    del {', '.join(gone)}")
+    lines.append(f"    return ({' '.join(name(a) + ',' for a in graph.outputs)})")
+    exec(compile("\n".join(lines), f"<backward of {len(graph.nodes)} operations>", "exec"), space)
+    return space["run"]
+
+
+def own(x: Any, operands: Sequence[Any]) -> Any:
+    """A result as an array or proxy of its own, that shares memory with no operand."""
+    if type(x) is Tracer:
+        return same(x) if x.part_of is not None or any(x is a for a in operands) else x
+    if type(x) is not np.ndarray:
+        return np.array(x)
+    return x if x.base is None and not any(x is a for a in operands) else x.copy()
