@@ -1,8 +1,11 @@
 """What a compiled function reads besides its arguments is as it is at each call: closures, globals, attributes, helper functions."""
 
+import array
+import collections
 import dataclasses
 import functools
 import gc
+import operator
 import types
 import weakref
 
@@ -50,6 +53,56 @@ def test_containers_are_looked_into(monkeypatch):
         SETTINGS["power"] = power
         for _ in range(3):
             np.testing.assert_allclose(f(0.5), functools.reduce(lambda x, n: getattr(np, n)(x), names, 0.5) ** power)
+
+
+def test_containers_of_the_standard_library():
+    base = {"a": 1.0}
+    holders = [
+        collections.deque([1.0, 2.0]), collections.UserList([1.0, 2.0]), array.array("d", [1.0, 2.0]), bytearray(b"12"),
+        collections.UserDict(a=1.0), collections.OrderedDict(a=1.0), collections.ChainMap({}, base), types.MappingProxyType(base),
+    ]  # fmt: skip
+    for held in holders:
+        first = "a" if "a" in held else 0
+        f = tj.jit(lambda x, held=held, first=first: x + held[first] + len(held))
+        for _ in range(3):
+            assert f(1.0) == 1.0 + held[first] + len(held)
+        (base if isinstance(held, types.MappingProxyType) else held)[first] = 7
+        assert f(1.0) == 8.0 + len(held)
+        if hasattr(held, "append"):
+            held.append(3)
+            assert f(1.0) == 8.0 + len(held)
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        lambda settings: getattr(settings, "rate"),  # noqa: B009
+        lambda settings: sum(getattr(settings, name) for name in ["rate"]),
+        lambda settings: vars(settings)["rate"],
+        lambda settings: settings.__dict__["rate"],
+        lambda settings: dataclasses.asdict(settings)["rate"],
+        lambda settings: dataclasses.replace(settings, steps=2).rate,
+        operator.attrgetter("rate"),
+    ],
+)
+def test_attributes_by_name(read):
+    @dataclasses.dataclass
+    class Settings:
+        rate: float = 2.0
+        steps: int = 1
+
+    settings = Settings()
+    f = tj.jit(lambda x: x * read(settings))
+    assert f(1.0) == f(1.0) == f(1.0) == 2.0
+    settings.rate = 3.0
+    assert f(1.0) == 3.0
+
+
+def test_globals_by_name(monkeypatch):
+    f = tj.jit(lambda x: x * globals()["SCALE"])
+    assert f(1.0) == 2.0
+    monkeypatch.setitem(globals(), "SCALE", 5.0)
+    assert f(1.0) == 5.0
 
 
 def test_arrays_are_read_where_they_are_now(monkeypatch):

@@ -9,13 +9,16 @@ are taken as they are.  Arrays count by shape and dtype: their contents are read
 
 from __future__ import annotations
 
+import array
+import collections
 import dis
 import enum
 import functools
+import operator
 import sys
 import types
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -26,19 +29,27 @@ from ..trace.user_code import in_library
 from .statics import identity
 
 _VALUES = (bool, int, float, complex, str, bytes, type(None), type(Ellipsis), slice, range, np.generic, np.dtype, enum.Enum)
+_BYTES = (bytearray, memoryview, array.array)
 _ABSENT = object()
+_ALL = "*"  # among names: every attribute
+_REFLECTION = frozenset(("getattr", "hasattr", "vars", "attrgetter", "asdict", "astuple", "fields", "replace", "__dict__", "__getattribute__"))
 _LIMIT = 20_000  # items of containers that are looked at: a million numbers in a list are data, and data belong in an array
 
 
 @functools.lru_cache(maxsize=4096)
 def _names(code: types.CodeType) -> tuple[frozenset[str], frozenset[str]]:
-    """The globals and the attributes that some code loads, with the functions defined in it."""
+    """The globals and the attributes that some code loads, with the functions defined in it. Code that may ask for an attribute by a name that it
+    computes loads all (`_ALL`); of `globals()["name"]` the names that it spells out are known."""
     spaces, attributes = set(), set()
     for instruction in dis.get_instructions(code):
         if instruction.opname in ("LOAD_GLOBAL", "LOAD_NAME"):
             spaces.add(instruction.argval)
         elif instruction.opname in ("LOAD_ATTR", "LOAD_METHOD", "LOAD_SUPER_ATTR"):
             attributes.add(instruction.argval)
+    if not _REFLECTION.isdisjoint(spaces | attributes):
+        attributes.add(_ALL)
+    if "globals" in spaces:
+        spaces.update([c for c in code.co_consts if isinstance(c, str)])
     for constant in code.co_consts:
         if isinstance(constant, types.CodeType):
             inner = _names(constant)
@@ -115,7 +126,7 @@ class Environment:
         return True
 
 
-def _in_dict(container: dict, key: Any) -> Any:
+def _in_dict(container: Mapping, key: Any) -> Any:
     return container.get(key, _ABSENT)
 
 
@@ -134,8 +145,12 @@ def _in_class(kind: type, name: str) -> Any:
     return kind.__dict__.get(name, _ABSENT)
 
 
-def _in_list(container: list, place: int) -> Any:
+def _in_sequence(container: Sequence, place: int) -> Any:
     return container[place] if place < len(container) else _ABSENT
+
+
+def _contents(x: Any, key: None) -> bytes:
+    return bytes(x)  # a new object: they are looked at again at every call
 
 
 def _length(container: Any, key: None) -> Any:
@@ -212,7 +227,15 @@ class _Look:
             self.at(x.__func__, path)
         elif isinstance(x, functools.cached_property):
             self.at(x.func, path)
-        elif isinstance(x, (list, tuple, dict, set, frozenset)) and len(x) <= _LIMIT:
+        elif isinstance(x, (list, tuple, dict, set, frozenset, collections.deque)) and len(x) <= _LIMIT:
+            self._container(x, path)
+        elif isinstance(x, _BYTES):
+            self.note(path, "contents", type(x), bytes(x))
+            self.watches.append((_contents, x, None, None))
+        elif isinstance(x, (operator.attrgetter, operator.methodcaller)):
+            self.note_identity(path, "object", x)
+            self.found.add(_ALL)
+        elif isinstance(x, (Mapping, Sequence)) and _of_library(type(x)) and len(x) <= _LIMIT:  # UserDict, mappingproxy, ChainMap
             self._container(x, path)
         else:
             self._object(x, path)
@@ -237,18 +260,18 @@ class _Look:
 
     def _container(self, x: Any, path: str) -> None:
         self.note(path, "container", type(x), len(x))
-        if isinstance(x, dict):
+        if isinstance(x, Mapping):
             self.watches.append((_length, x, None, len(x)))
             for key in list(x):
                 self.at(key, f"{path}<key>")
                 self.watch(_in_dict, x, key, f"{path}[{key!r}]")
-        elif isinstance(x, list):
-            self.watches.append((_length, x, None, len(x)))
-            for place in range(len(x)):
-                self.watch(_in_list, x, place, f"{path}[{place}]")
         elif isinstance(x, tuple):
             for place, item in enumerate(x):
                 self.at(item, f"{path}[{place}]")
+        elif isinstance(x, Sequence):
+            self.watches.append((_length, x, None, len(x)))
+            for place in range(len(x)):
+                self.watch(_in_sequence, x, place, f"{path}[{place}]")
         else:
             self.watches.append((_length, x, None, len(x)))
             for item in x:
@@ -270,7 +293,7 @@ class _Look:
             for base in type(x).__mro__:
                 slots = vars(base).get("__slots__", ())
                 for name in (slots,) if isinstance(slots, str) else slots:
-                    if name in self.names:
+                    if name in self.names or _ALL in self.names and name not in ("__dict__", "__weakref__"):
                         self.watch(_in_slot, x, name, f"{path}.{name}")
             if _of_library(type(x)):  # which attributes its methods read is not known, but those that the user's code reads are
                 self.note_identity(path, "object", x)
@@ -278,7 +301,8 @@ class _Look:
                 self.note_identity(path, "object of", type(x))
             if type(getattr(x, "__dict__", None)) is not dict:
                 return
-        for name in sorted(self.names):
+        named = self.names if _ALL not in self.names or isinstance(x, types.ModuleType) else {*self.names, *x.__dict__}
+        for name in sorted(named):
             if name in x.__dict__ or hasattr(type(x), name):  # an attribute of the class may be hidden by one of the object
                 self.watch(_in_dict, x.__dict__, name, f"{path}.{name}")
 
