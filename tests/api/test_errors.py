@@ -6,6 +6,7 @@ import functools
 import math
 import re
 import threading
+import types
 
 import numpy as np
 import pytest
@@ -361,17 +362,6 @@ def of_trunc(x):
     return math.trunc(x[0])
 
 
-BUFFER = np.zeros(3)
-
-
-def of_write(x):
-    BUFFER[0] = x[0]
-
-
-def of_slice_write(x):
-    BUFFER[1:] = x[1:]
-
-
 CONVERSIONS = [
     of_float,
     of_int,
@@ -384,8 +374,6 @@ CONVERSIONS = [
     of_format,
     of_round,
     of_trunc,
-    of_write,
-    of_slice_write,
 ]
 
 
@@ -400,7 +388,7 @@ def test_conversions_while_symbolic(f, transform):
     assert "np.stack" in str(info.value)
 
 
-@pytest.mark.parametrize("f", [of_float, of_complex, of_math, of_asarray, of_array, of_write, of_slice_write], ids=lambda f: f.__name__[3:])
+@pytest.mark.parametrize("f", [of_float, of_complex, of_math, of_asarray, of_array], ids=lambda f: f.__name__[3:])
 def test_conversions_that_would_lose_a_derivative(f):
     with pytest.raises(tj.TracerConversionError, match="its derivative would be lost") as info:
         tj.grad(f)(x3)
@@ -454,18 +442,12 @@ def test_truth_of_an_array_is_numpys_error():
 
 def test_a_plain_array_is_not_indexed_by_a_traced_value():
     table = np.arange(4.0)
-    tables = (table,)
+    tables = types.MappingProxyType({0: table})
     for index in (np.array([0, 3]), np.array([True, False, True, True])):
         np.testing.assert_array_equal(tj.jit(lambda i: table[i])(index), table[index])
         with pytest.raises(tj.TracerConversionError, match="to index a plain array with one make that array an argument"):
             tj.jit(lambda i: tables[0][i])(index)
     assert tj.jit(lambda table, i: table[i])(table, 2) == 2.0
-
-
-@pytest.mark.parametrize("write", [lambda b, x: np.add(b, x, out=b), lambda b, x: b.__iadd__(x)])
-def test_writing_into_plain_arrays(write):
-    with pytest.raises(tj.TracerConversionError, match="cannot be written into a plain array"):
-        tj.jit(lambda x: write(BUFFER, x))(x3)
 
 
 def test_what_has_no_traced_form():

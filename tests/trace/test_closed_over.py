@@ -9,7 +9,6 @@ import pytest
 
 import tracejit as tj
 from tracejit.errors import TracerConversionError
-from tracejit.trace.views import OutsideWriteError
 
 MATRIX = np.random.default_rng(0).standard_normal((4, 4))
 LINE = np.linspace(0.0, 1.0, 4)
@@ -106,7 +105,7 @@ def test_contents_are_read_at_each_call(monkeypatch):
     np.testing.assert_allclose(gradient(X), tj.grad(copies)(X))
 
 
-def test_known_writes_reach_the_array():
+def test_known_numbers_are_written_into_a_copy_under_grad():
     def f(w):
         BUFFER[:] = 0
         BUFFER[0] = 3
@@ -117,21 +116,9 @@ def test_known_writes_reach_the_array():
         BUFFER[3] = 1
         return copied.sum()
 
+    before = BUFFER.copy()
     np.testing.assert_array_equal(tj.grad(f)(X), [1, 0, 0, 0])
-    np.testing.assert_array_equal(BUFFER, [3, 5, 0, 1])
-
-
-@pytest.mark.parametrize("transform", [tj.jit, tj.grad])
-def test_traced_values_are_not_written_into_them(transform):
-    def f(w):
-        BUFFER[0] = w[0]
-        return BUFFER.sum()
-
-    for _ in range(2):
-        with pytest.raises(TracerConversionError) as caught:
-            transform(f)(X)
-        assert isinstance(caught.value.__cause__, OutsideWriteError)
-    assert type(BUFFER) is np.ndarray
+    np.testing.assert_array_equal(BUFFER, before)
 
 
 def test_other_conversions_are_refused_as_before():

@@ -115,8 +115,9 @@ def test_values_of_a_concrete_trace_survive_writing():
         w[:] = 100.0
         return y
 
-    np.testing.assert_array_equal(tj.grad(f)(x3), [1.0, 1.0, 1.0])
-    np.testing.assert_array_equal(tj.grad(f)(x3), [100.0, 100.0, 100.0])
+    for _ in range(2):
+        np.testing.assert_array_equal(tj.grad(f)(x3), [1.0, 1.0, 1.0])
+    np.testing.assert_array_equal(w, np.ones(3))
 
 
 def test_the_end_of_a_trace():

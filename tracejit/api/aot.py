@@ -64,8 +64,9 @@ class Lowered:
         self._environment = Environment(jitted.f, statics)
         f = with_keywords(with_statics(jitted.f, statics))
         made: Recording = record(
-            f, self._what, self.in_types, self._structure, concrete=False, keep_writes=True, keep_cells=True, actual=actual
-        )
+            f, self._what, self.in_types, self._structure, concrete=False, keep_writes=True, keep_cells=True, actual=actual,
+            kept=self._environment.arrays,
+        )  # fmt: skip
         self._variant = Variant(made, name_of(jitted.f), self._environment)
 
     @property
@@ -131,8 +132,8 @@ class Compiled:
         if any(type(x) is Tracer for x in flat):
             from ..ops.call import call
 
-            return variant.rebuild(call(*flat, *self._outside, graph=variant.graph), flat, self._outside)
-        out = variant.run(flat, self._outside)
+            return variant.rebuild(call(*flat, *self._outside, graph=variant.graph), flat, self._outside, lowered._environment)
+        out = variant.run(flat, self._outside, lowered._environment)
         self._calls += 1
         if self._calls > 1 and self._entry is never and not kwargs:
             self._entry = variant.entry(list(args), lowered._environment, alone=True)

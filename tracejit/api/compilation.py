@@ -29,7 +29,6 @@ from .environment import Environment
 from .recording import argument_paths, as_value, check_leaves, defined_at, name_of, record, require_callable, with_keywords
 from .statics import identity, static_places, with_statics
 from .variant import MISS, Static, Variant, never
-from .write_back import check_targets
 
 _ENTRIES = 8  # native entries that a call tries before it goes the slow way: a miss costs some 50 ns, the slow way 20 us
 
@@ -171,7 +170,8 @@ class Jit:
                 raise GuardLimitError(explanation.too_many(self._what, reasons))
             self._misses += 1
             f = with_keywords(with_statics(self.f, statics))
-            made = record(f, self._what, key.types, key.structure, concrete=False, keep_writes=True, keep_cells=True, actual=flat)
+            how = {"keep_writes": True, "keep_cells": True, "actual": flat, "kept": environment.arrays}
+            made = record(f, self._what, key.types, key.structure, concrete=False, **how)
             key, environment = self._without_own_effects(key, environment, statics)
             variant = Variant(made, name_of(self.f), environment)
             # A function that closes over a value of an outer trace means something else each time.
@@ -188,10 +188,10 @@ class Jit:
         if variant.graph.effect:
             values = anchored([variant.graph], values)
         if any(type(x) is Tracer for x in (*values, *outside)):
-            check_targets(flat, variant.written)
+            variant.check(flat, environment)
             results = call(*values, *outside, graph=variant.graph)
-            return variant.rebuild(results, flat, outside)
-        out = variant.run(flat, outside)
+            return variant.rebuild(results, flat, outside, environment)
+        out = variant.run(flat, outside, environment)
         variant.calls += 1
         if not kwargs and variant.calls > 1:  # a function that is called once needs no entry: loading the first one takes 15 ms
             self._enter(variant, key, args, environment)
@@ -315,8 +315,10 @@ def jit(
     methods too.
 
     Python may branch on values: `if x.sum() > 0`, `while error > tol`, `range(n)`.  What was asked is remembered as a guard, and a call that would
-    get other answers compiles another variant, up to `config.max_variants` for one signature. With `lift`, loops and branches of Python are compiled as
-    such (see `tracejit.lift`), instead of unrolled and guarded.
+    get other answers compiles another variant, up to `config.max_variants` for one signature. With `lift`, loops and branches of Python are compiled
+    as such (see `tracejit.lift`), instead of unrolled and guarded.
+
+    What `f` writes into its arguments, and into arrays that it closes over (`self.u[1:-1] += ...`), is in them after each call.
 
     Raises `TypeError` for arguments or results that are not arrays, `TracerConversionError` where `f` asks a traced value for a Python float,
     `GuardLimitError` where too many calls got different answers.

@@ -99,9 +99,10 @@ def _said(description: tuple | None) -> str:
 
 class Environment:
     """A look at what `f` reads, now, and through its static arguments ((place, value), ...); paths in `ignored` are left out.
-    `arrays` are the arrays among it, each once, in an order that equal fingerprints share."""
+    `arrays` are the arrays among it, each once, in an order that equal fingerprints share; where a proxy stands for one, `targets` has that for its
+    number."""
 
-    __slots__ = ("arrays", "fingerprint", "watches")
+    __slots__ = ("arrays", "fingerprint", "targets", "watches")
 
     def __init__(self, f: Any, statics: tuple = (), ignored: frozenset[str] = frozenset()):
         names: frozenset[str] = frozenset()
@@ -115,6 +116,7 @@ class Environment:
                 break
             names |= look.found
         self.arrays: list[np.ndarray] = look.arrays
+        self.targets: dict[int, Tracer] = look.targets
         self.fingerprint = Fingerprint(tuple(look.items), look.kept)
         self.watches: list[tuple] = look.watches
 
@@ -164,6 +166,7 @@ class _Look:
         self.names, self.ignored, self.found = names, ignored, set()
         self.items: list[tuple[str, tuple]] = []
         self.arrays: list[np.ndarray] = []
+        self.targets: dict[int, Tracer] = {}
         self.watches: list[tuple] = []
         self.kept: list[Any] = []
         self._seen: dict[int, int] = {}
@@ -192,8 +195,9 @@ class _Look:
         """Note `x`, and all that is read through it."""
         from .compilation import Jit  # the two modules need each other
 
-        if is_constant(x):  # an array that a function around this one closes over, say
-            x = released(x)
+        proxy = x if is_constant(x) else None  # an array that a function around this one closes over, say
+        if proxy is not None:
+            x = released(proxy)
         if isinstance(x, _VALUES):
             self.note(path, "value", identity(x))
             return
@@ -205,6 +209,8 @@ class _Look:
         self._alive.append(x)  # so that identities stay apart while the walk lasts
         if isinstance(x, np.ndarray):
             self.note(path, "array", x.shape, x.dtype.str, type(x), len(self.arrays))
+            if proxy is not None:
+                self.targets[len(self.arrays)] = proxy
             self.arrays.append(x)
         elif type(x) is Tracer:
             self.note_identity(path, "traced", x)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,11 +17,13 @@ from ..ir import ArrayType, Graph
 from ..ir.graph import live_nodes
 from ..ir.types import refusal
 from ..trace import Trace, Tracer, dispatch, type_of
-from ..trace.closed_over import closes_over_arrays, references_in_place, want_references, wants_references
-from ..trace.constants import Reference, is_constant, released
+from ..trace.cells import Outside, stand_ins
+from ..trace.closed_over import arrays_of, read_only, references_in_place, want_references, wants_references
+from ..trace.constants import CONSTANTS, Reference, is_constant, released
 from ..trace.creation import tracing
 from ..trace.guards import Guards
 from ..trace.user_code import innermost
+from ..trace.views import OutsideWriteError, rebind, root
 from .states import Cells, require_returned
 
 
@@ -124,33 +127,91 @@ def check_leaves(
 
 
 def record(f: Callable, what: str, flat: Sequence[Any], structure: tree.Structure, **how) -> Recording:
-    """Trace `f`, as `record_once` does; once more, with proxies of the arrays that it closes over, where one of those refused a traced value."""
-    if wants_references(f):
-        return record_once(f, what, flat, structure, references_in_place(f), **how)
-    try:
-        return record_once(f, what, flat, structure, nullcontext(), **how)
-    except TracerConversionError as refusal:
-        if not closes_over_arrays(f):
-            raise
+    """Trace `f`, as `record_once` does; once more, with proxies of the arrays that it closes over, where one of those refused a traced value or is
+    written into, and once more for each array of another kind that it turns out to write into."""
+    outside = Surroundings(f, wants_references(f))
+    how.setdefault("kept", arrays_of(f))
+    first: Exception | None = None  # what was refused when the function was traced as it is
+    while True:
         try:
-            made = record_once(f, what, flat, structure, references_in_place(f), **how)
+            made = record_once(f, what, flat, structure, outside, **how)
+            break
         except Exception as error:
-            raise refusal from error
-    want_references(f)
+            if not (isinstance(error, OutsideWriteError) and outside.write_into(error.target, how)):
+                refused = isinstance(error, TracerConversionError) or isinstance(error, ValueError) and "read-only" in str(error)
+                if outside.references or not refused or not arrays_of(f):
+                    if first is None:
+                        raise
+                    raise first from error
+                outside.references = True
+                first = error if isinstance(error, TracerConversionError) else None
+    if outside.references:
+        want_references(f)
     return made
 
 
+class Surroundings:
+    """What is put in place of arrays outside while `f` is traced. `references`: proxies stand for those that it closes over."""
+
+    def __init__(self, f: Callable, references: bool):
+        self.f, self.references = f, references
+        self.written: list[np.ndarray] = []  # arrays of integers or booleans among them, that are not known because they are written into
+        self.proxies: list[Tracer] = []  # of traces outside, that it writes into
+
+    def write_into(self, target: Tracer, how: Mapping[str, Any]) -> bool:
+        """Let the function, traced as `how` says, write into what `target` stands for. Whether that is something new from outside of it."""
+        source = getattr(target.atom, "source", None)
+        home = target.home or target.owner
+        if not home.alive:  # it was made inside
+            return False
+        if source is not None and home is CONSTANTS:
+            new = not how["concrete"] and not any(source is x for x in self.written)
+            self.written += [source] * new
+            return new
+        new = how.get("keep_cells", False) and not any(target is x for x in self.proxies)
+        self.proxies += [target] * new
+        return new
+
+    @contextmanager
+    def around(self, trace: Trace) -> Iterator[list[Tracer]]:
+        """Put them in place. Gives the proxies that are bound to something else again afterwards: what is written under a concrete trace is undone,
+        under another one cells of the trace have it."""
+        concrete = trace.values is not None
+        proxies = stand_ins() if concrete else self.proxies
+        saved = [(x, x.owner, x.atom, x.home) for x in proxies]
+        cells = []
+        for x in proxies:
+            if concrete:
+                x.home = trace
+            else:
+                cell = trace.cell(Outside(x), partial(Tracer, x.owner, x.atom))
+                cells.append(cell)
+                rebind(x, trace, cell.atom, trace)
+        try:
+            with references_in_place(self.f, trace, self.written) if self.references else nullcontext():
+                yield proxies
+            for x, cell in zip(proxies, cells):
+                cell.owner, cell.atom = x.owner, x.atom
+        finally:
+            for x, owner, atom, home in saved:
+                if x.atom is not atom:
+                    rebind(x, owner, atom, home)
+                x.home = home
+
+
 def record_once(
-    f: Callable, what: str, flat: Sequence[Any], structure: tree.Structure, surroundings: AbstractContextManager, *, concrete: bool,
+    f: Callable, what: str, flat: Sequence[Any], structure: tree.Structure, outside: Surroundings, *, concrete: bool,
     has_aux: bool = False, keep_writes: bool = False, keep_cells: bool = False, actual: Sequence[Any] | None = None,
+    kept: Sequence[np.ndarray] = (),
 ) -> Recording:  # fmt: skip
     """Trace `f` on the arguments that `structure` builds from `flat`: values if concrete, else types. With `actual` arguments beside the types,
     Python's questions to traced values are answered on those, and the answers are the recording's `guards`.
 
     What the function writes into its arguments is lost, as if they were copies, unless `keep_writes`; what it writes into cells is given in
-    `Recording.cells` where the caller hands it over (`keep_cells`), else it is refused.
+    `Recording.cells` where the caller hands it over (`keep_cells`), else it is refused. Nothing is written into the arrays `kept`.
     """
     trace = Trace(what, concrete)
+    trace.apart = not concrete
     try:
         if concrete:
             tracers = []
@@ -163,8 +224,8 @@ def record_once(
             tracers = [trace.input(t) for t in flat]
         begin = [t.atom for t in tracers]
         try:
-            with tracing(trace, f) as traced, surroundings:
-                out = traced(*structure.unflatten(tracers))
+            with tracing(trace, f) as traced, outside.around(trace) as rebound, read_only(kept):
+                out = _as_they_are(traced(*structure.unflatten(tracers)), rebound)
         except ValueError as error:
             # `array[i] = x` hides the refusal of a traced x behind "setting an array element with a sequence".
             if isinstance(error.__cause__, TracerConversionError):
@@ -177,12 +238,14 @@ def record_once(
         leaves, out_structure = tree.flatten(out)
         leaves = [dispatch.operators["settled"](x) for x in leaves]
         check_result(leaves, out, f, what)
-        made_here = _made_here(trace, tracers, leaves)
+        made_here = _made_here(trace, [*tracers, *_outside(trace)] if keep_writes else tracers, leaves)
         written = tuple(i for i, t in enumerate(tracers) if t.atom is not begin[i]) if keep_writes else ()
         made_here |= frozenset(range(len(leaves), len(leaves) + len(written)))
         if not keep_writes:
             require_returned(trace, tracers, begin, [*leaves, *tree.leaves(given_aside)])
         held = trace.written_cells() if keep_cells else {}
+        if keep_writes:  # such an array that is returned is that very array
+            _begin_again(trace)
         made_here |= frozenset(range(len(leaves) + len(written), len(leaves) + len(written) + len(held)))
         contents = [Tracer(t.owner, t.atom) for t in tracers]
         for i in written:
@@ -195,6 +258,29 @@ def record_once(
     finally:
         trace.abandon()
     return Recording(graph, outside, out_structure, trace, made_here, written, aux, guards, Cells.of(trace, graph, len(outside), held))
+
+
+def _as_they_are(out: Any, rebound: Sequence[Tracer]) -> Any:
+    """A result without proxies that will be bound to something else again."""
+    if not rebound:
+        return out
+
+    def settle(leaf: Any) -> Any:
+        inside = type(leaf) is Tracer and any(root(leaf) is x for x in rebound)
+        return Tracer(leaf.owner, leaf.atom, leaf.weak) if inside else leaf
+
+    return tree.map(settle, out)
+
+
+def _outside(trace: Trace) -> list[Tracer]:
+    """The proxies that stand for arrays outside which the function may write into."""
+    return [proxy for cell, (proxy, _) in trace.cells.items() if type(cell) is Outside]
+
+
+def _begin_again(trace: Trace) -> None:
+    for cell, (proxy, begin) in trace.cells.items():
+        if type(cell) is Outside:
+            proxy.owner, proxy.atom, proxy.part_of = trace, begin, None
 
 
 def _made_here(trace: Trace, inputs: Sequence[Tracer], leaves: Sequence[Any]) -> frozenset[int]:

@@ -7,11 +7,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..errors import at_user_line
+from ..errors import LeakedTracerError, at_user_line
 from ..ir import Graph, Var
 from ..ir.graph import Atom
 from ..trace import Trace, Tracer, type_of
-from ..trace.cells import Cell
+from ..trace.cells import Cell, Outside
 
 
 class Cells(NamedTuple):
@@ -26,7 +26,8 @@ class Cells(NamedTuple):
     @staticmethod
     def of(trace: Trace, graph: Graph, outside: int, written: Mapping[Cell, Any]) -> Cells:
         place = {var: i for i, var in enumerate(graph.inputs[len(graph.inputs) - outside :])}
-        return Cells({cell: place[begin] for cell, (_, begin) in trace.cells.items()}, tuple(written))
+        looked_at = {cell: place[begin] for cell, (_, begin) in trace.cells.items() if type(cell) is not Outside or cell in written}
+        return Cells(looked_at, tuple(written))
 
     def outside(self, values: Sequence[Any]) -> list[Any]:
         """What a function closes over, with the cells as they are now."""
@@ -67,6 +68,13 @@ def spread_states(cells: Cells, outside: Sequence[Any], n: int, what: str) -> tu
     """
     values, marks = snapshot(outside, cells), [False] * len(outside)
     for cell in cells.written:
+        if type(cell) is Outside:
+            raise LeakedTracerError(
+                at_user_line(
+                    f"a value that is traced inside the {what} is written into an array from outside of it ({type_of(cell.array)}), which all "
+                    "examples share: return the value and write it outside, or make the array inside (`np.copy`)"
+                )
+            )
         if cell.spread is None:
             raise TypeError(
                 at_user_line(f"the function of the {what} writes into a state that all examples share: return what it would write instead")
@@ -98,11 +106,23 @@ def carried(recording: Any, split: int, kept: int, cells: Sequence[Cell]) -> Bod
     graph, used = recording.graph, recording.cells
     own = len(graph.inputs) - len(recording.outside)
     arguments, captured = graph.inputs[:own], graph.inputs[own:]
-    states = [captured[used.places[c]] if c in used.places else Var(type_of(c.array).strong) for c in cells]
-    moved = {used.places[c] for c in cells if c in used.places}
+    places = {c: used.places[c] if c in used.places else _captured(c, recording.outside) for c in cells}
+    states = [Var(type_of(c.array).strong) if places[c] is None else captured[places[c]] for c in cells]
+    moved = set(places.values())
     consts = [(v, x) for i, (v, x) in enumerate(zip(captured, snapshot(recording.outside, used))) if i not in moved]
     end = len(graph.outputs) - len(used.written)
     results, contents = graph.outputs[:end], dict(zip(used.written, graph.outputs[end:]))
     inputs = (*(v for v, _ in consts), *arguments[:split], *states, *arguments[split:])
     outputs = (*results[:kept], *(contents.get(c, s) for c, s in zip(cells, states)), *results[kept:])
     return Body(Graph(inputs, graph.nodes, outputs), [x for _, x in consts])
+
+
+def _captured(cell: Any, outside: Sequence[Any]) -> int | None:
+    """Where a body that only reads an array which another one writes into has it among the values that it closes over."""
+    if type(cell) is not Outside:
+        return None
+    array = cell.array
+    for i, x in enumerate(outside):
+        if x is array or type(x) is type(array) is Tracer and x.owner is array.owner and x.atom is array.atom:
+            return i
+    return None

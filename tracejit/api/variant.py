@@ -11,10 +11,12 @@ import numpy as np
 from .. import tree
 from ..ir import Graph
 from ..trace import Tracer
+from ..trace.cells import Outside
 from ..trace.guards import Guard
 from .environment import Environment
 from .recording import Recording, as_value
-from .write_back import check_targets, write_back
+from .states import Cells
+from .write_back import check_outside, check_targets, write_back
 
 MISS = object()
 """What an entry returns for arguments that it does not take, or that its guards do not hold for. Nothing has happened then."""
@@ -43,9 +45,10 @@ class Variant:
 
     def __init__(self, made: Recording, name: str, environment: Environment):
         self.graph, self.structure, self.name, self.guards = made.graph, made.structure, name, made.guards
-        self.made_here, self.cells = made.made_here, made.cells
+        self.made_here = made.made_here
         inputs = {v: i for i, v in enumerate(made.graph.inputs)}
-        # Numbers of the arguments that the function writes into. Their new contents, and then those of cells, are the last outputs.
+        # Numbers of the arguments that the function writes into. Their new contents, and then those of cells and of arrays that it closes over, are
+        # the last outputs.
         self.written = made.written
         leaves = enumerate(made.graph.outputs[: made.structure.num_leaves])
         self.passed = [None if i in made.made_here else inputs.get(a) for i, a in leaves]
@@ -56,6 +59,11 @@ class Variant:
         place = {id(x): i for i, x in enumerate(environment.arrays)}
         self._places = [place.get(id(x)) for x in made.outside]
         self._outside = [x if i is None else None for x, i in zip(made.outside, self._places)]
+        located = {c: self._places[i] for c, i in made.cells.places.items() if type(c) is Outside and self._places[i] is not None}
+        self.cells = Cells({c: i for c, i in made.cells.places.items() if c not in located}, ())
+        self._written_cells: list[Any] = [located.get(c, c) for c in made.cells.written]
+        self.written_outside = [c for c in self._written_cells if type(c) is int]
+        """Which arrays of the environment the function writes into."""
         passed = {i for i in self._places if i is not None}
         # One that is no input was read with plain Python, if at all: what was read must still be in it.
         self._read = [(i, _content(x)) for i, x in enumerate(environment.arrays) if i not in passed and not x.dtype.hasobject]
@@ -98,23 +106,33 @@ class Variant:
         return self.cells.outside([x if i is None else environment.arrays[i] for x, i in zip(self._outside, self._places)])
 
     # -- running
-    def run(self, flat: Sequence[Any], outside: Sequence[Any]) -> Any:
-        """The result for arguments that the guards hold for."""
+    def check(self, flat: Sequence[Any], environment: Environment) -> None:
+        """Raise where what the function writes into cannot be written."""
         check_targets(flat, self.written)
+        if self.written_outside:
+            check_outside(flat, environment.arrays, self.written_outside, environment.targets)
+
+    def run(self, flat: Sequence[Any], outside: Sequence[Any], environment: Environment) -> Any:
+        """The result for arguments that the guards hold for."""
+        self.check(flat, environment)
         values = [as_value(x) for x in flat]
         results = self.program.run([*values, *outside])
-        return self.rebuild(results if self.guards is None else results[:-1], flat, outside)
+        return self.rebuild(results if self.guards is None else results[:-1], flat, outside, environment)
 
-    def rebuild(self, results: Sequence[Any], flat: Sequence[Any], outside: Sequence[Any]) -> Any:
-        """The tree of results; an argument or closed-over array that is returned is the very object. Arguments get what was written into them."""
+    def rebuild(self, results: Sequence[Any], flat: Sequence[Any], outside: Sequence[Any], environment: Environment) -> Any:
+        """The tree of results; an argument or closed-over array that is returned is the very object. Arguments, and arrays that the function closes
+        over, get what was written into them."""
         given = [*flat, *outside]
-        self._write(flat, results[len(self.passed) :])
+        self._write(flat, results[len(self.passed) :], environment)
         return self.structure.unflatten([r if i is None else given[i] for r, i in zip(results, self.passed)])
 
-    def _write(self, flat: Sequence[Any], contents: Sequence[Any]) -> None:
+    def _write(self, flat: Sequence[Any], contents: Sequence[Any], environment: Environment) -> None:
         count = len(self.written)
         write_back(flat, self.written, contents[:count])
-        self.cells.write(contents[count : count + len(self.cells.written)])
+        for cell, new in zip(self._written_cells, contents[count:]):
+            if type(cell) is int:
+                cell = Outside(environment.targets.get(cell, environment.arrays[cell]))
+            cell.write(new)
 
     # -- native entries
     def entry(self, positional: Sequence[Any], environment: Environment, alone: bool) -> Callable:
@@ -132,14 +150,14 @@ class Variant:
         if specs is None:
             return never
         count = len(program.partition.inputs) - len(outside)
-        contents = len(self.written) + len(self.cells.written)
+        contents = len(self.written) + len(self._written_cells)
         result = result_spec(self.structure, self.graph, program, count, contents + (self.guards is not None))
         if result is None:
             return never
         entry = self._native(specs, result, program, outside)
         statics = [n for n, x in enumerate(positional) if type(x) is Static]
         if contents:
-            entry = self._writing(entry, statics)
+            entry = self._writing(entry, statics, environment)
         elif self.guards is not None:
             entry = _trusting(entry)
         if self.guards is not None and not (alone and _harmless(self.graph)):
@@ -160,17 +178,17 @@ class Variant:
         captured = [x.ctypes.data for x in outside] + [program.arena_address]
         return compile_entry(self.name, specs, result, program.address, captured, MISS, keep=(program, outside)).call
 
-    def _writing(self, entry: Callable, statics: Sequence[int]) -> Callable:
+    def _writing(self, entry: Callable, statics: Sequence[int], environment: Environment) -> Callable:
         """A native entry that gives the tree of results and new contents of arguments and cells, followed by the writes."""
-        written, guarded = self.written, self.guards is not None
+        guarded = self.guards is not None
 
         def write(*args):
             found = entry(*args)
             if found is MISS or guarded and not found[-1]:
                 return MISS
             flat = args if all([type(x) is np.ndarray for x in args]) else tree.leaves([x for n, x in enumerate(args) if n not in statics])
-            check_targets(flat, written)
-            self._write(flat, found[1:])
+            self.check(flat, environment)
+            self._write(flat, found[1:], environment)
             return found[0]
 
         return write

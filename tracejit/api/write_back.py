@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import Any
 
 import numpy as np
@@ -34,6 +34,23 @@ def check_targets(flat: Sequence[Any], written: Sequence[int]) -> None:
             raise TypeError(at_user_line(f"{type(target).__name__!r} object does not support item assignment: pass an array"))
         elif any(j != i and target is x for j, x in enumerate(flat)):
             raise ValueError(at_user_line("a compiled function writes into an argument that is passed twice: pass a copy of it once"))
+
+
+def check_outside(flat: Sequence[Any], arrays: Sequence[np.ndarray], written: Sequence[int], proxies: Container[int]) -> None:
+    """Raise `ValueError` where an array that the function closes over and writes into, one of those numbered in `written`, is read-only or shares
+    memory with an argument, or with another array that it closes over. Proxies stand for those numbered in `proxies`."""
+    for i in written:
+        target = arrays[i]
+        if not target.flags.writeable and i not in proxies:
+            raise ValueError(at_user_line("assignment destination is read-only"))
+        others = [x for j, x in enumerate(arrays) if j != i]
+        if any(isinstance(x, np.ndarray) and np.may_share_memory(target, x) for x in (*flat, *others)):
+            raise ValueError(
+                at_user_line(
+                    f"a compiled function writes into an array that it closes over ({target.dtype}{list(target.shape)}), which shares memory with an "
+                    "argument or with another array that it closes over: make one of the two a copy, or slice the array inside of the function"
+                )
+            )
 
 
 def write_back(flat: Sequence[Any], written: Sequence[int], contents: Sequence[Any]) -> None:

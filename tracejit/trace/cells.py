@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import LeakedTracerError, at_user_line
-from .constants import active_traces, as_proxy
+from .constants import active_traces, as_proxy, refuse_plain
 from .tracer import Tracer, same
 from .views import assign
 
@@ -78,6 +78,45 @@ class Cell:
         if array.owner.depth and not any(array is state for state in array.owner.states):
             array.owner.states.append(array)
         assign(array, as_proxy(value))
+
+
+class Outside:
+    """An array, or a proxy of a trace outside, that a traced function writes into though it does not get it as an argument.
+
+    To the transforms it is a cell: the trace hands its new contents over, and `write` puts them into the very array.  Two of one array are equal.
+    """
+
+    __slots__ = ("array",)
+    spread = None  # examples under `vmap` share it
+
+    def __init__(self, array: Any):
+        self.array = array
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is Outside and other.array is self.array
+
+    def __hash__(self) -> int:
+        return id(self.array)
+
+    def read(self) -> Any:
+        """What is in it now, which later writes do not change."""
+        array = self.array
+        return Tracer(array.owner, array.atom) if type(array) is Tracer else np.array(array)
+
+    def write(self, value: Any) -> None:
+        """Write `value` into it. Raises `TracerConversionError` for a traced value and a plain array."""
+        array = self.array
+        if type(array) is Tracer:
+            assign(array, as_proxy(value))
+        elif type(value) is Tracer:
+            refuse_plain(array)
+        else:
+            np.copyto(array, value)
+
+
+def stand_ins() -> list[Tracer]:
+    """The proxies that stand, in the traces that are active, for arrays outside of all traces."""
+    return [proxy for t in active_traces() for cell, (proxy, _) in t.cells.items() if type(cell) is Outside and type(cell.array) is not Tracer]
 
 
 def _symbolic() -> list[Any]:

@@ -5,24 +5,29 @@ array that can hold w.  A function in which such a conversion was refused is tra
 the globals that its code names, in its closure and its default arguments, in objects, dicts and lists that are found there, and so on through the
 functions that it calls.  The arrays are put back when the trace ends.  It is remembered which functions want this; all others never pay for it.
 
-Under `jit` (and `vmap`, and in loops) such a proxy is an input of the graph, whose contents are read at each call; integers and booleans, which make
-sizes, positions and tables, are known.  Under a bare `grad`, and for those, it is a `Reference`, which acts as the very array.  A traced value cannot
-be written into either: `OutsideWriteError`.
+Under `jit` (and `vmap`, and in loops) such a proxy is an input of the graph, whose contents are read at each call, and a cell (`cells.Outside`): what
+is written into it is handed over by the transform.  Integers and booleans, which make sizes, positions and tables, are known, unless the function
+writes into them (`OutsideWriteError` tells so, and they are inputs then, too).  Under a bare `grad` it is a `Reference`, which acts as the very
+array, until something is written into it: from then on it is a copy.
+
+A write that NumPy itself does while a program is recorded would happen once, and not in each run.  So the arrays are read-only then (`read_only`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import operator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from types import CellType, CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
-from weakref import WeakSet
+from weakref import WeakSet, ref
 
 import numpy as np
 
 from ..ir import supported
-from .constants import CONSTANTS, active_traces, reference
+from .cells import Outside
+from .constants import active_traces, reference
 from .tracer import Tracer
 from .user_code import code_names, in_library, innermost, is_users_class
 
@@ -42,9 +47,9 @@ def want_references(f: Any) -> None:
         _wanted.add(code)
 
 
-def closes_over_arrays(f: Any) -> bool:
-    """Whether there are arrays that proxies could stand for."""
-    return any(True for _ in _places(f))
+def arrays_of(f: Any) -> list[np.ndarray]:
+    """The arrays that proxies could stand for."""
+    return [array for array, _ in _places(f)]
 
 
 def _code(f: Any) -> CodeType | None:
@@ -54,14 +59,15 @@ def _code(f: Any) -> CodeType | None:
 
 
 @contextmanager
-def references_in_place(f: Any) -> Iterator[None]:
-    """While it runs, proxies stand for the arrays that `f` closes over."""
+def references_in_place(f: Any, trace: Any, written: Sequence[np.ndarray] = ()) -> Iterator[None]:
+    """While it runs, proxies stand for the arrays that `f` closes over, in `trace`, whose function it is. `written` are arrays of integers or
+    booleans that it is known to write into."""
     proxies: dict[int, Tracer] = {}
     back = []
     for array, put in list(_places(f)):
         proxy = proxies.get(id(array))
         if proxy is None:
-            proxy = proxies[id(array)] = _stand_in(array)
+            proxy = proxies[id(array)] = _stand_in(array, trace, any(array is w for w in written))
         put(array, proxy)
         back.append((put, proxy, array))
     try:
@@ -71,13 +77,30 @@ def references_in_place(f: Any) -> Iterator[None]:
             put(proxy, array)
 
 
-def _stand_in(array: np.ndarray) -> Tracer:
+def _stand_in(array: np.ndarray, trace: Any, written: bool) -> Tracer:
+    inexact = array.dtype.kind in "fc"
+    if trace.values is None:
+        if inexact or written:
+            return trace.cell(Outside(array), lambda: array)
+        return reference(array)  # sizes, positions and tables, which are known
     symbolic = [t for t in active_traces() if t.values is None]
-    if not symbolic or array.dtype.kind not in "fc":
-        return reference(array)
-    proxy = Tracer(symbolic[-1], symbolic[-1].atom(array))
-    proxy.home = CONSTANTS  # it is from outside of all traces: none may write its values into it
+    proxy = Tracer(symbolic[-1], symbolic[-1].atom(array)) if symbolic and inexact else reference(array)
+    proxy.home = trace  # what is written into it stays in the trace
     return proxy
+
+
+@contextmanager
+def read_only(arrays: Iterable[np.ndarray]) -> Iterator[None]:
+    """While it runs, nobody writes into the arrays: a write that NumPy does while a function is traced would be no part of the program."""
+    closed = [a for a in arrays if a.flags.writeable and (a.base is None or isinstance(a.base, np.ndarray))]
+    closed.sort(key=lambda a: a.base is not None)  # a view is opened again after the array that owns the memory
+    for a in closed:
+        a.flags.writeable = False
+    try:
+        yield
+    finally:
+        for a in closed:
+            a.flags.writeable = True
 
 
 Put = Callable[[Any, Any], None]  # put(old, new): where the old value still stands comes the new one
@@ -85,18 +108,32 @@ Put = Callable[[Any, Any], None]  # put(old, new): where the old value still sta
 
 def _places(f: Any) -> Iterator[tuple[np.ndarray, Put]]:
     """The arrays that `f` closes over, each with a function that replaces it in one place."""
-    waiting, seen = [f], {id(f)}
+    waiting: list[tuple[Any, Put | None]] = [(f, None)]
+    seen = {id(f)}
     alive = []  # so that identities stay apart
     while waiting and len(seen) < _SEARCHED:
-        x = waiting.pop()
+        x, put_x = waiting.pop()
         alive.append(x)
-        for value, put in _contents(x):
+        for value, put in _items(x, put_x) if isinstance(x, tuple) else _contents(x):
             if type(value) is np.ndarray:
                 if put is not None and value.ndim and supported(value.dtype):
                     yield value, put
             elif id(value) not in seen and not isinstance(value, (np.generic, np.ufunc, str, bytes, int, float, complex, type(None), Tracer)):
                 seen.add(id(value))
-                waiting.append(value)
+                waiting.append((value, put))
+
+
+def _items(x: tuple, put: Put | None) -> Iterator[tuple[Any, Put | None]]:
+    """What is in a tuple. An item is replaced by another tuple in its place, and the very tuple comes back with its items."""
+    now = [x]
+
+    def put_item(old: Any, new: Any) -> None:
+        made = [new if item is old else item for item in now[0]]
+        after = x if all(map(operator.is_, made, x)) else x._make(made) if hasattr(x, "_make") else tuple(made)
+        put(now[0], after)
+        now[0] = after
+
+    yield from ((item, None if put is None else put_item) for item in x)
 
 
 def _contents(x: Any) -> Iterator[tuple[Any, Put | None]]:
@@ -107,18 +144,22 @@ def _contents(x: Any) -> Iterator[tuple[Any, Put | None]]:
     elif kind is MethodType:
         yield from ((x.__func__, None), (x.__self__, None))
     elif kind is partial:
-        yield from ((part, None) for part in (x.func, *x.args, x.keywords))
-    elif kind is tuple:
-        yield from ((item, None) for item in x)
+        yield from ((x.func, None), (x.args, partial(_put_in_partial, x)), (x.keywords, None))
     elif kind is list:
         yield from ((item, partial(_put_in_list, x)) for item in x)
     elif kind is dict:
         yield from ((value, partial(_put_in_dict, x, key)) for key, value in list(x.items()))
+    elif kind is ref:
+        yield x(), None
     elif hasattr(x, "__wrapped__"):
         yield x.__wrapped__, None
     elif isinstance(x, type):
         if is_users_class(x):
-            yield from ((value, None) for value in vars(x).values() if type(value) in (FunctionType, property, staticmethod, classmethod))
+            for name, value in list(vars(x).items()):
+                if type(value) in (FunctionType, property, staticmethod, classmethod):
+                    yield value, None
+                elif type(value) in (np.ndarray, list, dict, tuple) and not name.startswith("__"):
+                    yield value, partial(_put_in_class, x, name)
     elif kind in (staticmethod, classmethod):
         yield x.__func__, None
     elif kind is property:
@@ -126,18 +167,26 @@ def _contents(x: Any) -> Iterator[tuple[Any, Put | None]]:
     elif is_users_class(kind):
         yield from ((base, None) for base in kind.__mro__)
         yield getattr(x, "__dict__", None), None
+        for base in kind.__mro__:
+            slots = vars(base).get("__slots__", ())
+            for name in (slots,) if isinstance(slots, str) else slots:
+                if hasattr(x, name):
+                    yield getattr(x, name), partial(_put_in_slot, x, name)
 
 
 def _of_function(f: FunctionType) -> Iterator[tuple[Any, Put | None]]:
+    library = in_library(f.__code__.co_filename)
     for cell in f.__closure__ or ():
         try:
-            yield cell.cell_contents, partial(_put_in_cell, cell)
+            value = cell.cell_contents
         except ValueError:  # a variable that has no value yet
             continue
+        if not library or callable(value):  # a wrapper around the user's function holds arguments, too
+            yield value, partial(_put_in_cell, cell)
     for value in f.__defaults__ or ():
         yield value, partial(_put_in_defaults, f)
     yield f.__kwdefaults__, None
-    if in_library(f.__code__.co_filename):
+    if library:
         return
     names = code_names(f.__code__)
     for name in names:
@@ -164,6 +213,21 @@ def _put_in_list(items: list, old: Any, new: Any) -> None:
     for i, item in enumerate(items):
         if item is old:
             items[i] = new
+
+
+def _put_in_class(kind: type, name: str, old: Any, new: Any) -> None:
+    if vars(kind).get(name) is old:
+        setattr(kind, name, new)
+
+
+def _put_in_slot(x: Any, name: str, old: Any, new: Any) -> None:
+    if getattr(x, name, None) is old:
+        object.__setattr__(x, name, new)
+
+
+def _put_in_partial(f: partial, old: Any, new: Any) -> None:
+    if f.args is old:
+        f.__setstate__((f.func, new, f.keywords, f.__dict__))
 
 
 def _put_in_defaults(f: FunctionType, old: Any, new: Any) -> None:

@@ -131,12 +131,11 @@ def assign(x, value) -> None:
         x = base
         written.append((x, value))
     stay_inside(x, value)
+    if hasattr(x.atom, "source") and x.home is None:  # known while a program is recorded, which will not know what is written
+        raise _written_outside(x, value)
     if _undecided:
         _require_decided(x)
     _outdate(_parts(x), value.owner)
-    if hasattr(x.atom, "source"):  # it stands for an array from outside
-        np.copyto(x.atom.source, value.atom.value)
-        written.pop()
     for tracer, value in written:
         if tracer.owner is not value.owner:
             tracer.home = tracer.home or tracer.owner
@@ -203,15 +202,19 @@ def stay_inside(x, value) -> None:
     from .constants import active_traces  # which needs this module
 
     home = x.home or x.owner
-    if value.owner.depth > home.depth or any([t.partial and t.depth > home.depth for t in active_traces()]):
-        raise OutsideWriteError(
-            at_user_line(
-                f"a value that is traced inside the {value.owner.what} is written into an array from outside of it ({x.type}): "
-                f"it would outlive its trace. "
-                f"Return the value and write it outside, or make the array inside (`np.copy`)."
-            ),
-            x,
-        )
+    if value.owner.depth > home.depth or any([(t.partial or t.apart) and t.depth > home.depth for t in active_traces()]):
+        raise _written_outside(x, value)
+
+
+def _written_outside(x, value) -> OutsideWriteError:
+    return OutsideWriteError(
+        at_user_line(
+            f"a value that is traced inside the {value.owner.what} is written into an array from outside of it ({x.type}): "
+            f"it would outlive its trace. "
+            f"Return the value and write it outside, or make the array inside (`np.copy`)."
+        ),
+        x,
+    )
 
 
 def root(x):
