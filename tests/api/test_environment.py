@@ -62,7 +62,7 @@ def test_containers_of_the_standard_library():
         collections.UserDict(a=1.0), collections.OrderedDict(a=1.0), collections.ChainMap({}, base), types.MappingProxyType(base),
     ]  # fmt: skip
     for held in holders:
-        first = "a" if "a" in held else 0
+        first = "a" if hasattr(held, "keys") else 0
         f = tj.jit(lambda x, held=held, first=first: x + held[first] + len(held))
         for _ in range(3):
             assert f(1.0) == 1.0 + held[first] + len(held)
