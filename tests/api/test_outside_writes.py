@@ -226,6 +226,23 @@ def test_bodies_of_loops_and_branches(body):
         check(closed, direct)
 
 
+@pytest.mark.parametrize("compiled", [False, True])
+def test_conditions_read_what_bodies_write(compiled):
+    field, count = np.zeros(3), np.zeros(1, dtype=int)
+
+    def body(i):
+        field[:] += 1.0
+        count[0] += 1
+        return i + 1
+
+    def f(n):
+        return tj.while_loop(lambda i: (np.sum(field) < n) & (count[0] < 50), body, 0)
+
+    f = tj.jit(f) if compiled else f
+    assert [int(f(n)) for n in (7.0, 12.0, 13.0, 1e9)] == [3, 1, 1, 45]
+    check([field, count], [np.full(3, 50.0), np.array([50])])
+
+
 def test_lifted_loops():
     closed, plain = np.zeros(3), np.zeros(3)
     compiled = tj.jit(functools.partial(in_lifted, closed), lift=True)

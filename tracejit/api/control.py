@@ -302,7 +302,7 @@ def while_loop(cond_fun: Callable, body_fun: Callable, init: Any, max_steps: int
     types = [type_of(v).strong for v in values]
     if [t.strong for t in made[0].graph.out_types[: len(types)]] != types:
         run(types, types)
-    tested = record(cond_fun, f"condition {name_of(cond_fun)} of a while_loop", types, structure, concrete=False)
+    tested = record(cond_fun, f"condition {name_of(cond_fun)} of a while_loop", types, structure, made[0].cells.written, concrete=False)
     if len(tested.graph.outputs) != 1 or tested.graph.out_types[0].shape or tested.graph.out_types[0].dtype != bool:
         raise TypeError(
             at_user_line(f"while_loop: {defined_at(cond_fun)} must return one bool, got {', '.join(builtins.map(str, tested.graph.out_types))}")

@@ -126,10 +126,13 @@ def check_leaves(
     return types
 
 
-def record(f: Callable, what: str, flat: Sequence[Any], structure: tree.Structure, **how) -> Recording:
+def record(f: Callable, what: str, flat: Sequence[Any], structure: tree.Structure, changing: Iterable[Any] = (), **how) -> Recording:
     """Trace `f`, as `record_once` does; once more, with proxies of the arrays that it closes over, where one of those refused a traced value or is
-    written into, and once more for each array of another kind that it turns out to write into."""
+    written into, and once more for each array of another kind that it turns out to write into. `changing` are cells whose contents differ from run to
+    run, though `f` itself only reads them."""
     outside = Surroundings(f, wants_references(f))
+    for cell in changing:
+        outside.expect(cell)
     how.setdefault("kept", arrays_of(f))
     first: Exception | None = None  # what was refused when the function was traced as it is
     while True:
@@ -157,6 +160,14 @@ class Surroundings:
         self.f, self.references = f, references
         self.written: list[np.ndarray] = []  # arrays of integers or booleans among them, that are not known because they are written into
         self.proxies: list[Tracer] = []  # of traces outside, that it writes into
+
+    def expect(self, cell: Any) -> None:
+        """What `cell` holds is not what it holds now."""
+        if type(cell) is Outside and type(cell.array) is Tracer:
+            self.proxies.append(cell.array)
+        elif type(cell) is Outside:
+            self.references = True
+            self.written.append(cell.array)
 
     def write_into(self, target: Tracer, how: Mapping[str, Any]) -> bool:
         """Let the function, traced as `how` says, write into what `target` stands for. Whether that is something new from outside of it."""
