@@ -136,7 +136,7 @@ isfinite = _unary("isfinite", "Isfinite", np.isfinite, floating=False, inplace=F
 isposinf = _unary("isposinf", "Isposinf", np.isposinf, floating=False, inplace=False)
 isneginf = _unary("isneginf", "Isneginf", np.isneginf, floating=False, inplace=False)
 signbit = _unary("signbit", "Signbit", np.signbit, floating=False, inplace=False)
-_conj = _unary("conj", "Conj", np.conjugate, floating=False, inplace=False, aliases=("conj_physical", "resolve_conj"))
+_conj = _unary("conj", "Conj", np.conjugate, floating=False, inplace=False, aliases=("conj_physical",))
 positive = _unary("positive", "Alias", lambda x: x + 0, floating=False, inplace=False)
 
 _round = Primitive("Round", lambda x, decimals: np.round(x, decimals) if x.dtype.kind in "fc" else x + 0)
@@ -146,6 +146,12 @@ _round = Primitive("Round", lambda x, decimals: np.round(x, decimals) if x.dtype
 def round(input: Tensor, *, decimals: int = 0) -> Tensor:
     """Round half to even, to `decimals` digits."""
     return _round(input, decimals=decimals)
+
+
+@function("resolve_conj", "resolve_neg")
+def resolve_conj(input: Tensor) -> Tensor:
+    """The tensor itself: conjugates are computed at once."""
+    return input
 
 
 _real = Primitive("Real", np.real, view=True)
