@@ -195,17 +195,22 @@ def _wrap_namesakes() -> None:
         _holders.clear()
 
 
+_EMPTY = CellType()  # a variable that has no value yet
+
+
 def _on_traced_values(original: Callable, traced: Callable) -> Callable:
     from ..numpy.promotion import holds_tracer
 
     @functools.wraps(original, updated=())
     def call(*args, **kwargs):
         given = (*args, *kwargs.values())
-        if any(map(holds_tracer, given)):
+        functions = [x for x in given if type(x) is FunctionType]
+        around = [cell.cell_contents for f in functions for cell in f.__closure__ or () if cell != _EMPTY]
+        if any(map(holds_tracer, (*given, *around))):
             return traced(*args, **kwargs)
-        if not any(type(x) is FunctionType for x in given):
+        if not functions:
             return original(*args, **kwargs)
-        # A solver, which converts what the user's function returns: where that turns out to be traced, by what it closes over, it is ours as well.
+        # A solver, which converts what the user's function returns: where that turns out to be traced, by what it reads elsewhere, it is ours.
         try:
             return original(*args, **kwargs)
         except Exception as error:

@@ -1,4 +1,4 @@
-"""What `scipy.optimize` has for traced values: its test function, which converts its argument to a plain array.
+"""SciPy's test function `rosen`, which converts its argument to a plain array.
 
 >>> import numpy as np, scipy.optimize, tracejit as tj
 >>> tj.grad(lambda x: scipy.optimize.rosen(x))(np.array([1.0, 2.0]))
@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..numpy.promotion import as_array
-from .delegate import scipy_function
+from ...numpy.promotion import as_array
+from ..delegate import scipy_function
 
 __all__ = ["rosen"]
 
