@@ -144,3 +144,25 @@ def test_the_identity_is_no_factor():
         np.testing.assert_array_equal(tj.jit(jacobian(lambda x, m: m @ x))(np.ones(4), matrix), matrix)
         by_matrix = tj.jit(jacobian(lambda m, x: m @ x))(matrix, np.arange(4.0))
         np.testing.assert_array_equal(by_matrix, np.einsum("ij,k->ijk", np.eye(3), np.arange(4.0)))
+
+
+def test_constants_that_turns_multiply_by_transposed_are_transposed_once():
+    weights, states = np.linspace(-1.0, 1.0, 64 * 64).reshape(64, 64) / 8.0, np.linspace(-1.0, 1.0, 4 * 64).reshape(4, 64)
+
+    def loop(state, weights):
+        return tj.fori_loop(0, 10, lambda _, s: np.tanh(s @ weights.T + s @ weights), state)
+
+    (scan,) = [n for n in prepare(tj.trace(loop)(states, weights)).nodes if n.op.name == "scan"]
+    assert "transpose" not in {n.op.name for n in scan.params["body"].nodes} and scan.params["consts"] == 2
+    want = states
+    for _ in range(10):
+        want = np.tanh(want @ weights.T + want @ weights)
+    np.testing.assert_allclose(tj.jit(loop)(states, weights), want, rtol=1e-12)
+
+
+def test_medium_products_in_loops_are_cut_along_their_longer_side():
+    for m, n in ((256, 24), (24, 256)):
+        x, y = np.sin(np.arange(float(m * 200))).reshape(m, 200), np.cos(np.arange(200.0 * n)).reshape(200, n)
+        total = tj.jit(lambda x, y: tj.fori_loop(0, 3, lambda i, s: s + (x * (i + 1.0)) @ y, np.zeros((x.shape[0], y.shape[1]))))
+        np.testing.assert_allclose(total(x, y), 6.0 * (x @ y), rtol=1e-12, atol=1e-10)
+        np.testing.assert_allclose(total(x, np.asfortranarray(y)), 6.0 * (x @ y), rtol=1e-12, atol=1e-10)

@@ -103,8 +103,8 @@ def _factor(f: Function, kind: str, value: float, by_value: bool) -> Value:
     return Emitter(f, 1).const(part, value)
 
 
-def product(f: Function, kind: str, m: int, n: int, k: int, a: Matrix, b: Matrix, out: Value) -> None:
-    """Write out = a @ b, where out is m by n in C order."""
+def product(f: Function, kind: str, m: int, n: int, k: int, a: Matrix, b: Matrix, out: Value, line: int) -> None:
+    """Write out = a @ b, where out is m by n in C order, with `line` elements from row to row."""
     if n == 1 or m == 1:
         _vector_product(f, kind, (m, k) if n == 1 else (k, n), a if n == 1 else b, b if n == 1 else a, n == 1, out)
         return
@@ -130,7 +130,7 @@ def product(f: Function, kind: str, m: int, n: int, k: int, a: Matrix, b: Matrix
                 size(b.line),
                 zero,
                 out,
-                size(n),
+                size(line),
             ],
         )
         return
@@ -140,7 +140,7 @@ def product(f: Function, kind: str, m: int, n: int, k: int, a: Matrix, b: Matrix
     f.call(
         f"gemm_{kind}",
         "void",
-        [flag(b), flag(a), size(n), size(m), size(k), one, b.pointer, size(b.line), a.pointer, size(a.line), zero, out, size(n)],
+        [flag(b), flag(a), size(n), size(m), size(k), one, b.pointer, size(b.line), a.pointer, size(a.line), zero, out, size(line)],
     )
 
 

@@ -21,9 +21,9 @@ from .llvm import Library as Code
 from .llvm import compile_module
 
 # OpenBLAS computes products of up to this many multiplications in one thread.  Inside of a loop somewhat larger ones are cut into such blocks: what
-# a second thread saves on 30 us is lost in waking it turn after turn, and many times over where other programs want the processor (LSTM, 64 turns:
+# a second thread saves on 40 us is lost in waking it turn after turn, and many times over where other programs want the processor (LSTM, 64 turns:
 # 9 ms instead of 50 to 100).
-ONE_THREAD, MAX_BLOCKS = 262_144, 4
+ONE_THREAD, MAX_BLOCKS = 262_144, 8
 
 
 class Kernel(NamedTuple):
@@ -175,7 +175,7 @@ def _chunk_function(module: Module, name: str, count: int) -> Function:
 
 
 def _write_product(f: Function, step: Library, pointer: Callable[[None, Buffer], Value], in_loop: bool) -> None:
-    """A product of matrices, or one for each of a stack; `in_loop`, medium ones row block by row block."""
+    """A product of matrices, or one for each of a stack; `in_loop`, medium ones by blocks of rows or columns."""
     x, y = step.operands
     *batch, m, k = x.shape
     n = y.shape[-1]
@@ -185,13 +185,18 @@ def _write_product(f: Function, step: Library, pointer: Callable[[None, Buffer],
     at_x, at_y = (e.gep(pointer(None, v.buffer), "i8", e.const("i64", v.offset * size)) for v in (x, y))
 
     blocks = math.ceil(m * n * k / ONE_THREAD)
-    blocks = blocks if in_loop and blocks <= MAX_BLOCKS and m >= 4 * blocks else 1
+    blocks = blocks if in_loop and blocks <= MAX_BLOCKS and max(m, n) >= 4 * blocks else 1
 
     def multiply(px: Value, py: Value, po: Value) -> None:
+        ahead = lambda p, elements: e.gep(p, "i8", e.const("i64", elements * size))
         for block in range(blocks):
-            first, rows = m * block // blocks, m * (block + 1) // blocks - m * block // blocks
-            at, to = (e.gep(p, "i8", e.const("i64", first * length * size)) for p, length in ((px, x.strides[-2]), (po, n)))
-            blas.product(f, kind, rows, n, k, blas.matrix(at, (rows, k), x.strides[-2:]), blas.matrix(py, (k, n), y.strides[-2:]), to)
+            start, stop = (max(m, n) * number // blocks for number in (block, block + 1))
+            if m >= n:
+                left = blas.matrix(ahead(px, start * x.strides[-2]), (stop - start, k), x.strides[-2:])
+                blas.product(f, kind, stop - start, n, k, left, blas.matrix(py, (k, n), y.strides[-2:]), ahead(po, start * n), n)
+            else:
+                right = blas.matrix(ahead(py, start * y.strides[-1]), (k, stop - start), y.strides[-2:])
+                blas.product(f, kind, m, stop - start, k, blas.matrix(px, (m, k), x.strides[-2:]), right, ahead(po, start), n)
 
     count = batch[0] if batch else 1
     if count == 1:
