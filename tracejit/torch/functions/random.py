@@ -10,12 +10,18 @@ import numpy as np
 from .. import dtypes, random
 from ..dispatch import function
 from ..inplace import check_writable, overwrite
+from ..modes import state
 from ..random import Generator
 from ..tensor import Tensor, wrap
 from .operands import extents
 
 
 def _source(generator: Generator | None) -> Generator:
+    if state.recordings and state.recordings[-1].randomness != "same":
+        raise RuntimeError(
+            "vmap: called random operation while in randomness error mode. Draw outside and pass the numbers, "
+            "or use vmap(..., randomness='same') to have the same numbers for all examples."
+        )
     return random.default_generator if generator is None else generator
 
 
@@ -192,7 +198,8 @@ def _random(t: Tensor, source: Generator, low: int = 0, high: int | None = None)
     """Fill with integers in [low, high), or up to the largest of the dtype."""
     d = t._data.dtype
     if high is None:
-        low, high = (0, low) if low else (0, (1 << 24) + 1 if d == np.float32 else 1 << 53 if d.kind == "f" else np.iinfo(d).max)
+        largest = 1 if d.kind == "b" else 1 << np.finfo(d).nmant + 1 if d.kind == "f" else np.iinfo(d).max
+        low, high = (0, low) if low else (0, int(largest) + 1)
     return source.integers(t._data.size, low, high)
 
 
