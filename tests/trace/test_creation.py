@@ -351,3 +351,44 @@ def test_compiled_code_of_libraries_gets_arrays():
     np.testing.assert_allclose(tj.jit(f)(x), f(x))
     np.testing.assert_allclose(tj.grad(lambda x: f(x).sum())(x), np.random.default_rng(0).standard_normal(4))
     assert vars(np.random._generator)["np"] is np
+
+
+# -- sizes that are arguments of a compiled function
+def buffer(make):
+    def f(n, v):
+        made = make(n) * 0.0
+        made[(0,) * made.ndim] = v
+        return made
+
+    return f
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda n: np.zeros(n), lambda n: np.empty((n, n)) * 0, lambda n: np.ones(shape=[n + 1, 2]), lambda n: np.full(n, 7.0),
+        lambda n: np.full((n, 2), 7.0),
+        lambda n: np.eye(n), lambda n: np.eye(n, M=n + 1), lambda n: np.identity(n), lambda n: np.tri(n), lambda n: np.linspace(0.0, 1.0, n),
+        lambda n: np.indices((n, 2))[0], lambda n: np.mgrid[0:n], lambda n: np.r_[0:n, 1.0], lambda n: np.hanning(n), lambda n: np.fft.fftfreq(n),
+        lambda n: np.repeat(0.0, n), lambda n: np.tile([0.0, 1.0], n), lambda n: np.zeros_like(np.ones(2), shape=n),
+        lambda n: np.fromfunction(lambda i: 1.0 * i, (n,)), lambda n: np.array([0.0, 1.0] * n), lambda n: np.array(n * [0.0]),
+    ],
+)  # fmt: skip
+def test_sizes_from_arguments(make):
+    f = buffer(make)
+    compiled = tj.jit(f)
+    for n in (3, 2, 3):
+        np.testing.assert_array_equal(compiled(n, 2.0), f(n, 2.0))
+    assert tj.grad(lambda v: np.sum(f(3, v)))(2.0) == tj.jit(tj.grad(lambda v, n: np.sum(f(n, v))))(2.0, 3) == 1.0
+    with pytest.raises(TypeError, match=r"test_creation.py:\d+"):
+        tj.vmap(f, in_axes=(0, None))(np.array([2, 2]), 1.0)
+
+
+def test_repeated_lists_keep_what_is_in_them():
+    def f(n, x):
+        items = [x, 2.0] * n
+        items *= 2
+        return len(items), np.stack(items[:3]), np.array([1.0, 2.0]) * n
+
+    for got, want in zip(tj.jit(f)(3, 5.0), (12, np.array([5.0, 2.0, 5.0]), np.array([3.0, 6.0]))):
+        np.testing.assert_array_equal(got, want)

@@ -50,6 +50,17 @@ _OF_LISTS_OF_ARRAYS = ("concatenate", "stack", "vstack", "hstack", "dstack", "co
 _BY_INDEXING = ("r_", "c_", "mgrid", "ogrid")  # objects: `np.r_[x, 0]`
 _ELSEWHERE = ("fft.fftfreq", "fft.rfftfreq")
 _ONE_NUMBER = {"zeros": 0, "ones": 1, "empty": 0, "zeros_like": 0, "ones_like": 1, "empty_like": 0}
+# Where sizes stand, by position and name. They decide the shape of the result, so a traced one is asked for, as `range` asks.
+_SIZES = {
+    **dict.fromkeys(("zeros", "ones", "empty", "full"), {0: "shape"}),
+    **dict.fromkeys(("zeros_like", "ones_like", "empty_like", "full_like"), {-1: "shape"}),
+    **dict.fromkeys(("linspace", "logspace", "geomspace"), {2: "num"}),
+    **dict.fromkeys(("eye", "tri"), {0: "N", 1: "M", 2: "k"}),
+    **dict.fromkeys(("diag", "diagflat", "tril", "triu"), {1: "k"}),
+    **dict.fromkeys(("bartlett", "blackman", "hamming", "hanning", "kaiser"), {0: "M"}),
+    **dict.fromkeys(("fft.fftfreq", "fft.rfftfreq", "identity"), {0: "n"}),
+    "indices": {0: "dimensions"}, "vander": {1: "N"}, "fromfunction": {1: "shape"}, "repeat": {1: "repeats"}, "tile": {1: "reps"},
+}  # fmt: skip
 _SAME_OBJECT = ("asarray", "asanyarray", "ascontiguousarray", "asfortranarray")  # of a proxy they return the proxy itself
 
 
@@ -58,6 +69,8 @@ def _wrapper(name: str, original: Callable) -> Callable:
     def create(*args, **kwargs):
         if not active_traces() or not config.trace_creation or in_library(sys._getframe(1).f_code.co_filename):
             return original(*args, **kwargs)
+        if name in _SIZES and not known((args[1:], kwargs) if name in _ALIKE else (args, kwargs)):
+            args, kwargs = _with_sizes(_SIZES[name], args, kwargs)
         if name in _DISPATCHED and args and type(args[0]) is Tracer:
             return original(*args, **kwargs)  # NumPy hands it to the proxy
         return _created(name, original, args, kwargs)
@@ -65,6 +78,7 @@ def _wrapper(name: str, original: Callable) -> Callable:
     return create
 
 
+_ALIKE = frozenset(("zeros_like", "ones_like", "empty_like", "full_like", "repeat", "tile"))  # of an array, which may be traced
 _DISPATCHED = frozenset((*_OF_LISTS, "copy", "diag", "diagflat", "tril", "triu"))
 
 
@@ -87,6 +101,26 @@ def _created(name: str, original: Callable, args: tuple, kwargs: dict[str, Any])
     if name in _OF_LISTS_OF_ARRAYS:
         return original(list(map(_of_list, args[0])), *args[1:], **kwargs)
     return original(*map(_of_list, args), **kwargs)
+
+
+def _with_sizes(places: dict[int, str], args: tuple, kwargs: dict[str, Any]) -> tuple[tuple, dict[str, Any]]:
+    """The arguments with plain numbers for the sizes among them."""
+    args = tuple([_size(x) if i in places else x for i, x in enumerate(args)])
+    return args, {name: _size(x) if name in places.values() else x for name, x in kwargs.items()}
+
+
+def _size(x: Any) -> Any:
+    """A size, or a tuple or list of them; one of another type is left to NumPy to refuse."""
+    if type(x) in (tuple, list):
+        return type(x)(map(_size, x))
+    return int(x) if type(x) is Tracer and x.owner.depth and x.dtype.kind in "iu" and not x.shape else x
+
+
+def _bound(x: Any) -> Any:
+    """What stands between the brackets of `np.r_` and the like, with plain numbers for the bounds of slices."""
+    if type(x) is tuple:
+        return tuple(map(_bound, x))
+    return slice(_size(x.start), _size(x.stop), _size(x.step)) if type(x) is slice else x
 
 
 def _asked(x: Any) -> Any:
@@ -124,8 +158,11 @@ class _Indexed:
     def __getitem__(self, key: Any) -> Any:
         if not active_traces() or not config.trace_creation or in_library(sys._getframe(1).f_code.co_filename):
             return self._original[key]
+        key = _bound(key)
         if known(key):
             return _proxies(self._name, self._original[plain(key)])
+        if self._name not in dispatch.operators:
+            raise TypeError(at_user_line(f"np.{self._name} of traced numbers: the number of points depends on them. Use np.linspace or np.arange"))
         return dispatch.operators[self._name][key]
 
 

@@ -137,7 +137,6 @@ class Tracer:
 
     __add__, __radd__ = _binary(np.add)
     __sub__, __rsub__ = _binary(np.subtract)
-    __mul__, __rmul__ = _binary(np.multiply)
     __truediv__, __rtruediv__ = _binary(np.true_divide)
     __floordiv__, __rfloordiv__ = _binary(np.floor_divide)
     __mod__, __rmod__ = _binary(np.remainder)
@@ -157,6 +156,12 @@ class Tracer:
     __pos__ = _unary(np.positive)
     __abs__ = _unary(np.absolute)
     __invert__ = _unary(np.invert)
+
+    def __mul__(self, other):
+        return NotImplemented if _repeats(self, other) else self._operator(np.multiply, self, other)
+
+    def __rmul__(self, other):
+        return NotImplemented if _repeats(self, other) else self._operator(np.multiply, other, self)
 
     def __pow__(self, other):
         return dispatch.operators["pow"](self, other)
@@ -512,6 +517,11 @@ class Tracer:
 
 _ARITHMETIC = frozenset((np.add, np.subtract, np.multiply, np.floor_divide, np.remainder, np.left_shift, np.right_shift))
 FOREIGN = (str, bytes, dict, set)  # what an operator leaves to the other operand
+
+
+def _repeats(number: Tracer, other) -> bool:
+    """Whether a product is Python's repetition of a list or tuple: `[0.0] * n`."""
+    return type(other) in (list, tuple) and number.dtype.kind in "iu" and not number.shape
 
 
 def as_new(result, *given):
