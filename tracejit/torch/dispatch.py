@@ -111,8 +111,6 @@ class Primitive:
                 for s in saved:
                     if s.storage is not None:
                         s.pack(state.saved_hooks[-1])
-            elif state.no_saved_hooks is not None:
-                pass
             node.saved = saved
 
 

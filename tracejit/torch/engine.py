@@ -1,8 +1,8 @@
 """The way back through a recorded graph.
 
 Operands are made before results, so nodes are gone through from the last made to the first: when a node's turn comes, everything that reads its
-outputs has had its own.  A heap holds the nodes that something has arrived at; there is no recursion, and no count of readers.  Gradients travel as arrays;
-as tensors where the way back is recorded (`create_graph`).
+outputs has had its own.  A heap holds the nodes that something has arrived at; there is no recursion, and no count of readers.  Gradients travel as
+arrays; as tensors where the way back is recorded (`create_graph`).
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Writing into tensors: what the graph looks like afterwards.
 
 The result is computed as by the function that is not in place, and then the memory is overwritten.  A tensor that owns its memory takes over the node
-of the result.  Behind a view stands a base: its new value is "the old one with the result in this place" (`CopySlices`), and every view of it makes its
-`grad_fn` anew from that when it is next asked.
+of the result.  Behind a view stands a base: its new value is "the old one with the result in this place" (`CopySlices`), and every view of it makes
+its `grad_fn` anew from that when it is next asked.
 """
 
 from __future__ import annotations
@@ -71,6 +71,8 @@ def assign(t: Tensor, result: Tensor, start: int) -> Tensor:
 
 def overwrite(t: Tensor, value: Any) -> None:
     """Let the memory of t hold `value`, and count the write. Autograd is told nothing."""
+    if state.recordings:
+        state.recordings[-1].refuse_write(t)
     target = t._array
     if type(target) is Tracer:
         target[...] = value

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import traceback
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -10,6 +11,7 @@ from weakref import ref
 
 import numpy as np
 
+from ..errors import is_library
 from . import dtypes
 from .modes import state
 from .storage import Place, Storage
@@ -69,9 +71,7 @@ class Node:
     def __init__(self, edges: tuple[Edge, ...], place: Place | None):
         self.edges, self.sequence, self.extras, self.place = edges, count(), None, place
         if state.anomaly:
-            import traceback
-
-            self.more.stack = "".join(traceback.format_stack()[:-3])
+            self.more.stack = "".join(traceback.format_list([f for f in traceback.extract_stack() if not is_library(f.filename)]))
 
     @property
     def more(self) -> Extras:
@@ -147,6 +147,11 @@ class Saved:
         self.array, self.storage, self.edge, self.packed = array, storage, edge, None
         self.version = 0 if storage is None else storage.version
 
+    @property
+    def constant(self) -> bool:
+        """Whether it is a number or an array that was no tensor."""
+        return self.storage is None and self.edge is None and self.packed is None
+
     def keep_copy(self) -> None:
         """Keep the contents as they are now, since the memory is about to be written."""
         self.array, self.storage = self.array.copy(), None
@@ -155,7 +160,7 @@ class Saved:
         """Hand the tensor to the user's hook and keep what it gives instead."""
         with _hooks_off():
             self.packed = (hooks[0](self.as_tensor(None)), hooks[1])
-        self.array = None
+        self.array = self.storage = None
 
     def value(self, node: Node) -> Any:
         """The array, if it is still what was saved. Raises `RuntimeError` where it has been overwritten since."""
@@ -224,7 +229,7 @@ class PrimitiveNode(Node):
             )
         cts = [cotangents[i] if i in cotangents else self._zeros(t, recording) for i, t in enumerate(plan.out_types) if t is not None]
         if recording:
-            results = plan.again(*[s.as_tensor(self) if s.storage is not None or s.edge is not None else s.array for s in saved], *cts)
+            results = plan.again(*[s.array if s.constant else s.as_tensor(self) for s in saved], *cts)
         else:
             results = plan(*[s.value(self) for s in saved], *cts)
         if len(plan.reached) == len(self.edges):

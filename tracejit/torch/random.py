@@ -1,8 +1,8 @@
 """Random numbers in torch's own order: the MT19937 generator and what torch's CPU kernels make of its words.
 
 A generator gives 32-bit words.  A float in [0, 1) is the low 24 bits of one (float32) or the low 53 bits of two, the first one high (float64).
-Normal numbers come in two ways: fewer than 16 by Box-Muller in double precision, cosine first and the sine kept for the next; 16 or more from that many
-uniform ones, in blocks of which the first eight give the radius and the last eight the angle, and a ragged end is drawn again.
+Normal numbers come in two ways: fewer than 16 by Box-Muller in double precision, cosine first and the sine kept for the next; 16 or more from that
+many uniform ones, in blocks of which the first eight give the radius and the last eight the angle, and a ragged end is drawn again.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """`Tensor`: an array that remembers how it was made.
 
 `_data` is the array, or the proxy that stands for it where the tensor was made inside of a trace.  `_storage` is the memory, which views share;
-`_chain` says how to get from the storage's array to this tensor's (a tuple of view primitives with their arguments), for a trace in which another array stands
-for the storage, and for a write through the view.  `_base` is the tensor that this one is a view of, as far as autograd goes.
+`_chain` says how to get from the storage's array to this tensor's (a tuple of view primitives with their arguments), for a trace in which another
+array stands for the storage, and for a write through the view.  `_base` is the tensor that this one is a view of, as far as autograd goes.
 
 Methods and operators come from `functions/`, by `dispatch.function`.
 """
@@ -219,8 +219,8 @@ class Tensor:
             return self
         if requires_grad and self._data.dtype.kind not in "fc":
             raise RuntimeError(
-                "only Tensors of floating point dtype can require gradients (Only Tensors of floating point and complex dtype can require gradients): "
-                f"got {self.dtype}. Convert it first: x.float()"
+                "only Tensors of floating point dtype can require gradients "
+                f"(Only Tensors of floating point and complex dtype can require gradients): got {self.dtype}. Convert it first: x.float()"
             )
         if requires_grad and self._inference and not state.inference:
             raise RuntimeError("Setting requires_grad=True on inference tensor outside InferenceMode is not allowed.")

@@ -1,0 +1,442 @@
+"""Transformations of functions of tensors, as `torch.func`.
+
+Derivatives are made by the engine, on aliases of the arguments.  They can be nested to any depth: what an outer derivative goes by is part of the
+graph of the inner one.  `vmap` traces the function on one example and applies the batched graph, a primitive like any other.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from .. import tree
+from ..ir import ArrayType
+from ..transforms.batch import batch
+from . import engine
+from .autograd import functional
+from .capture import filled, record
+from .dispatch import Primitive
+from .functions.joining import stack
+from .modes import enable_grad
+from .nodes import AccumulateGrad, Node
+from .tensor import Tensor, wrap
+
+__all__ = ["functional_call", "grad", "grad_and_value", "hessian", "jacfwd", "jacrev", "jvp", "linearize", "stack_module_state", "vjp", "vmap"]
+
+
+# -- trees of tensors
+def _flatten(x: Any) -> tuple[list[Any], Any]:
+    return tree.flatten(x, is_leaf=lambda leaf: isinstance(leaf, Tensor))
+
+
+def _alias(t: Any) -> Any:
+    """A tensor to differentiate by, which is in the graph of the argument where there is one."""
+    if not isinstance(t, Tensor) or t._data.dtype.kind not in "fc":
+        return t
+    return t.view_as(t) if t.requires_grad else t.detach().requires_grad_()
+
+
+def _leads_outside(nodes: Sequence[Node], own: set[int]) -> bool:
+    """Whether a graph has leaves other than those that a transformation made."""
+    stack, seen = list(nodes), set(nodes)
+    while stack:
+        node = stack.pop()
+        if type(node) is AccumulateGrad and id(node.variable) not in own:
+            return True
+        for e in node.edges:
+            if e is not None and e[0] not in seen:
+                seen.add(e[0])
+                stack.append(e[0])
+    return False
+
+
+def _settled(results: Sequence[Any], aliases: Sequence[Any]) -> list[Any]:
+    """The results without a graph, unless something outside is in it."""
+    own = {id(a) for a in aliases if isinstance(a, Tensor) and a._node is None}
+    nodes = [r._edge[0] for r in results if isinstance(r, Tensor) and r.requires_grad]
+    if nodes and _leads_outside(nodes, own):
+        return list(results)
+    return [r.detach() if isinstance(r, Tensor) and r.requires_grad else r for r in results]
+
+
+def _zeros(t: Tensor) -> Tensor:
+    return wrap(np.zeros(t._data.shape, t._data.dtype))
+
+
+def _split(has_aux: bool, made: Any, what: str) -> tuple[Any, Any]:
+    if not has_aux:
+        return made, None
+    if not isinstance(made, tuple) or len(made) != 2:
+        raise RuntimeError(f"{what}: the output of a function with has_aux=True is a pair (output, aux)")
+    return made
+
+
+# -- reverse mode
+def grad_and_value(func: Callable, argnums: int | tuple[int, ...] = 0, has_aux: bool = False) -> Callable:
+    """A function that gives the gradient and the value of `func`, a number: `(gradient, value)`, or `(gradient, (value, aux))`.
+
+    >>> from tracejit import torch
+    >>> torch.func.grad_and_value(torch.sin)(torch.tensor(0.0))
+    (tensor(1.), tensor(0.))
+    """
+
+    @functools.wraps(func)
+    def both(*args: Any, **kwargs: Any) -> Any:
+        numbers = (argnums,) if isinstance(argnums, int) else tuple(argnums)
+        for n in numbers:
+            if not -len(args) <= n < len(args):
+                raise RuntimeError(f"Got argnum={n}, but only {len(args)} positional inputs")
+        flat, structure = _flatten([args[n] for n in numbers])
+        for leaf in flat:
+            if not isinstance(leaf, Tensor):
+                raise RuntimeError(f"grad: arguments to differentiate by are tensors or containers of them, got {type(leaf).__name__}")
+        with enable_grad():
+            aliases = [_alias(t) for t in flat]
+            given = list(args)
+            for n, x in zip(numbers, structure.unflatten(aliases)):
+                given[n] = x
+            value, aux = _split(has_aux, func(*given, **kwargs), "grad")
+            if not isinstance(value, Tensor):
+                raise RuntimeError(f"Expected the given function to return a Tensor, got {type(value).__name__}")
+            if value._data.ndim:
+                raise RuntimeError(f"Expected the given function to return a scalar tensor, got a tensor with {value._data.ndim} dims")
+            found = engine.grad(value, aliases, create_graph=True, allow_unused=True) if value.requires_grad else (None,) * len(flat)
+        gradients = _settled([_zeros(a) if g is None else g for g, a in zip(found, aliases)], aliases)
+        flat_aux, aux_structure = _flatten((value, aux))
+        value, aux = aux_structure.unflatten(_settled(flat_aux, aliases))
+        made = structure.unflatten(gradients)
+        result = made[0] if isinstance(argnums, int) else tuple(made)
+        return result, (value, aux) if has_aux else value
+
+    return both
+
+
+def grad(func: Callable, argnums: int | tuple[int, ...] = 0, has_aux: bool = False) -> Callable:
+    """The gradient of `func`, which returns one number, as a function of the same arguments; with `has_aux`, `(gradient, aux)`.
+
+    >>> from tracejit import torch
+    >>> torch.func.grad(torch.func.grad(torch.sin))(torch.tensor(1.0))
+    tensor(-0.8415)
+    """
+    both = grad_and_value(func, argnums, has_aux)
+
+    @functools.wraps(func)
+    def gradient(*args: Any, **kwargs: Any) -> Any:
+        g, value = both(*args, **kwargs)
+        return (g, value[1]) if has_aux else g
+
+    return gradient
+
+
+def vjp(func: Callable, *primals: Any, has_aux: bool = False) -> tuple:
+    """The value of `func` and its pullback: a function from cotangents of the value to the tuple of those of the arguments.
+
+    >>> from tracejit import torch
+    >>> out, pull = torch.func.vjp(lambda x, y: x * y, torch.tensor(2.0), torch.tensor(3.0))
+    >>> pull(torch.tensor(1.0))
+    (tensor(3.), tensor(2.))
+    """
+    flat, structure = _flatten(primals)
+    with enable_grad():
+        aliases = [_alias(t) for t in flat]
+        made, aux = _split(has_aux, func(*structure.unflatten(aliases)), "vjp")
+    outputs, out_structure = _flatten(made)
+
+    def pull(*cotangents: Any) -> Any:
+        given = _flatten(cotangents[0] if len(cotangents) == 1 else cotangents)[0]
+        if len(given) != len(outputs):
+            raise RuntimeError(
+                f"Expected pytree structure of cotangents to be the same as that of the outputs: {len(outputs)} tensors, got {len(given)}"
+            )
+        kept = [(o, c) for o, c in zip(outputs, given) if o.requires_grad]
+        with enable_grad():
+            found = (
+                engine.grad([o for o, _ in kept], aliases, [c for _, c in kept], retain_graph=True, create_graph=True, allow_unused=True)
+                if kept
+                else (None,) * len(aliases)
+            )
+        results = structure.unflatten(_settled([_zeros(a) if g is None else g for g, a in zip(found, aliases)], aliases))
+        return tuple(results)
+
+    out = out_structure.unflatten(_settled(outputs, aliases))
+    return (out, pull, aux) if has_aux else (out, pull)
+
+
+def jacrev(func: Callable, argnums: int | tuple[int, ...] = 0, *, has_aux: bool = False, chunk_size: int | None = None) -> Callable:
+    """The Jacobian of `func`, a row at a time by reverse mode.
+
+    >>> from tracejit import torch
+    >>> torch.func.jacrev(torch.square)(torch.tensor([1.0, 2.0]))
+    tensor([[2., 0.],
+            [0., 4.]])
+    """
+
+    @functools.wraps(func)
+    def jacobian(*args: Any, **kwargs: Any) -> Any:
+        return _jacobian(func, argnums, has_aux, args, kwargs, _rows)
+
+    return jacobian
+
+
+def jacfwd(
+    func: Callable, argnums: int | tuple[int, ...] = 0, has_aux: bool = False, *, randomness: str = "error", chunk_size: int | None = None
+) -> Callable:
+    """The Jacobian of `func`, a column at a time.
+
+    >>> from tracejit import torch
+    >>> torch.func.jacfwd(torch.square)(torch.tensor([1.0, 2.0]))
+    tensor([[2., 0.],
+            [0., 4.]])
+    """
+
+    @functools.wraps(func)
+    def jacobian(*args: Any, **kwargs: Any) -> Any:
+        return _jacobian(func, argnums, has_aux, args, kwargs, _columns)
+
+    return jacobian
+
+
+def _jacobian(func, argnums, has_aux, args, kwargs, parts) -> Any:
+    numbers = (argnums,) if isinstance(argnums, int) else tuple(argnums)
+    flat, structure = _flatten([args[n] for n in numbers])
+    with enable_grad():
+        aliases = [_alias(t) for t in flat]
+        given = list(args)
+        for n, x in zip(numbers, structure.unflatten(aliases)):
+            given[n] = x
+        made, aux = _split(has_aux, func(*given, **kwargs), "jacobian")
+        outputs, out_structure = _flatten(made)
+        own: list[Tensor] = []
+        found = [parts(o, aliases, own) for o in outputs]
+    settled = iter(_settled([t for row in found for t in row], [*aliases, *own]))
+    rows = []
+    for row in found:
+        made = structure.unflatten([next(settled) for _ in row])
+        rows.append(made[0] if isinstance(argnums, int) else tuple(made))
+    result = out_structure.unflatten(rows)
+    return (result, aux) if has_aux else result
+
+
+def _rows(output: Tensor, aliases: Sequence[Tensor], own: list[Tensor]) -> tuple[Tensor, ...]:
+    return functional._rows(output, aliases, True, False)
+
+
+def _columns(output: Tensor, aliases: Sequence[Tensor], own: list[Tensor]) -> tuple[Tensor, ...]:
+    made = []
+    for i, x in enumerate(aliases):
+        columns = [functional.push((output,), aliases, one, True, own=own)[0] for one in functional._basis(aliases, i)]
+        made.append(functional._joined(columns, output, x, 1))
+    return tuple(made)
+
+
+def hessian(func: Callable, argnums: int | tuple[int, ...] = 0) -> Callable:
+    """The second derivatives of `func`.
+
+    >>> from tracejit import torch
+    >>> torch.func.hessian(lambda x: (x ** 3).sum())(torch.tensor([1.0, 2.0]))
+    tensor([[ 6.,  0.],
+            [ 0., 12.]])
+    """
+    return jacfwd(jacrev(func, argnums), argnums)
+
+
+# -- forward mode
+def jvp(func: Callable, primals: Any, tangents: Any, *, strict: bool = False, has_aux: bool = False) -> tuple:
+    """The value of `func` and its derivative along `tangents`, a tuple like the arguments.
+
+    >>> from tracejit import torch
+    >>> torch.func.jvp(torch.sin, (torch.tensor(0.0),), (torch.tensor(2.0),))
+    (tensor(0.), tensor(2.))
+    """
+    if not isinstance(primals, tuple) or not isinstance(tangents, tuple):
+        raise RuntimeError("jvp: expected primals and tangents to be tuples of arguments")
+    flat, structure = _flatten(primals)
+    along = _flatten(tangents)[0]
+    if len(flat) != len(along) or any(a._data.shape != b._data.shape for a, b in zip(flat, along)):
+        raise RuntimeError(f"jvp: tangents have shapes {[list(t.shape) for t in along]}, but primals {[list(t.shape) for t in flat]}")
+    with enable_grad():
+        aliases = [_alias(t) for t in flat]
+        made, aux = _split(has_aux, func(*structure.unflatten(aliases)), "jvp")
+        outputs, out_structure = _flatten(made)
+        pushed = functional.push(outputs, aliases, along, True, own=(own := []))
+    out = out_structure.unflatten(_settled(outputs, aliases))
+    moved = out_structure.unflatten(_settled(pushed, [*aliases, *own]))
+    return (out, moved, aux) if has_aux else (out, moved)
+
+
+def linearize(func: Callable, *primals: Any) -> tuple[Any, Callable]:
+    """The value of `func` and its derivative there as a function of tangents."""
+    out = func(*primals)
+
+    def push(*tangents: Any) -> Any:
+        return jvp(func, primals, tangents)[1]
+
+    return out, push
+
+
+# -- many examples at once
+def vmap(func: Callable, in_dims: Any = 0, out_dims: Any = 0, randomness: str = "error", *, chunk_size: int | None = None) -> Callable:
+    """`func` of one example as a function of many: `in_dims` says along which dimension each argument has them (None: it is shared).
+
+    The function is traced once on one example, so it cannot ask for the values of tensors. `randomness` is "same" to draw the same numbers for all.
+
+    >>> from tracejit import torch
+    >>> torch.func.vmap(torch.dot)(torch.ones(2, 3), torch.ones(2, 3))
+    tensor([3., 3.])
+    """
+    if randomness not in ("error", "same", "different"):
+        raise RuntimeError(f"Only allowed values for randomness are 'error', 'different', or 'same'. Got {randomness}")
+
+    @functools.wraps(func)
+    def batched(*args: Any, **kwargs: Any) -> Any:
+        flat, structure = _flatten((args, kwargs))
+        dims = _dims(in_dims, args, kwargs, len(flat))
+        sizes = {t._data.shape[d] for t, d in zip(flat, dims) if d is not None}
+        if not sizes:
+            raise ValueError("vmap: at least one input must be mapped over: in_dims has None for all")
+        if len(sizes) > 1:
+            raise ValueError(
+                f"vmap: Expected all tensors to have the same size in the mapped dimension, got sizes {sorted(sizes)} for the mapped dimension"
+            )
+        n = sizes.pop()
+        if chunk_size is not None and chunk_size < n:
+            return _chunked(batched_once, flat, structure, dims, n, chunk_size, out_dims)
+        return batched_once(flat, structure, dims, n)
+
+    def batched_once(flat: list[Any], structure: Any, dims: list[Any], n: int) -> Any:
+        tensors = [i for i, t in enumerate(flat) if isinstance(t, Tensor)]
+        front = [flat[i].movedim(dims[i], 0) if dims[i] not in (None, 0) else flat[i] for i in tensors]
+        types = []
+        for i, t in zip(tensors, front):
+            shape = t._data.shape
+            types.append(ArrayType(shape[1:] if dims[i] is not None else shape, t._data.dtype))
+
+        def one(own: list[Tensor]) -> Any:
+            given = list(flat)
+            for i, t in zip(tensors, own):
+                given[i] = t
+            args, kwargs = structure.unflatten(given)
+            return func(*args, **kwargs)
+
+        graph, constants, captured, skeleton = record(one, types, f"vmap of {getattr(func, '__name__', func)}", randomness)
+        marks = [*[dims[i] is not None for i in tensors], *[False] * (len(captured) + len(constants))]
+
+        def impl(*arrays: Any) -> tuple:
+            outputs, batched = batch(graph, [*arrays, *constants], marks)
+            return tuple(
+                [x if b else np.broadcast_to(x, (n, *np.shape(x))) + np.zeros((), t.dtype) for x, b, t in zip(outputs, batched, graph.out_types)]
+            )
+
+        results = Primitive("Vmap", impl)(*front, *captured)
+        places = _out_dims(out_dims, len(results))
+        return filled(skeleton, [r if d == 0 else r.movedim(0, d) for r, d in zip(results, places)])
+
+    return batched
+
+
+def _dims(in_dims: Any, args: tuple, kwargs: dict, n: int) -> list[Any]:
+    """The mapped dimension of each leaf, counted from the front."""
+    if not isinstance(in_dims, (int, tuple, list)):
+        raise ValueError(
+            f"vmap: expected `in_dims` to be int or a (potentially nested) tuple matching the structure of inputs, got {type(in_dims).__name__}"
+        )
+    if isinstance(in_dims, (tuple, list)) and len(in_dims) != len(args):
+        raise ValueError(f"vmap: in_dims has {len(in_dims)} entries, but the function was called with {len(args)} arguments")
+    found: list[Any] = []
+    for x, d in zip(args, in_dims if isinstance(in_dims, (tuple, list)) else (in_dims,) * len(args)):
+        found += _spread(x, d)
+    for key in sorted(kwargs):
+        found += _spread(kwargs[key], 0)
+    if len(found) != n:
+        raise ValueError("vmap: in_dims does not have the structure of the arguments")
+    return found
+
+
+def _spread(x: Any, d: Any) -> list[Any]:
+    if isinstance(d, (tuple, list, dict)):
+        parts = [(x[k], d[k]) for k in sorted(x)] if isinstance(d, dict) else list(zip(x, d))
+        return [e for part, dim in parts for e in _spread(part, dim)]
+    made = []
+    for leaf in _flatten(x)[0]:
+        if d is None or not isinstance(leaf, Tensor):
+            if d is not None and not isinstance(leaf, Tensor):
+                raise ValueError(
+                    f"vmap: Got in_dim={d} for an input of type {type(leaf).__name__}: only tensors are mapped over, use in_dims=None for others"
+                )
+            made.append(None)
+            continue
+        n = leaf._data.ndim
+        if not -n <= d < n:
+            raise ValueError(f"vmap: Got in_dim={d} for some input, but that input is a Tensor of dimensionality {n}")
+        made.append(d % n)
+    return made
+
+
+def _out_dims(out_dims: Any, n: int) -> list[int]:
+    if isinstance(out_dims, int):
+        return [out_dims] * n
+    found = list(out_dims)
+    if len(found) != n:
+        raise ValueError(f"vmap: out_dims has {len(found)} entries, but the function returned {n} tensors")
+    return found
+
+
+def _chunked(run, flat, structure, dims, n, size, out_dims) -> Any:
+    """In parts of so many examples, which are joined."""
+    from .functions.joining import cat
+
+    parts = []
+    for i in range(0, n, size):
+        m = min(size, n - i)
+        parts.append(run([t.narrow(d, i, m) if d is not None else t for t, d in zip(flat, dims)], structure, dims, m))
+    flats = [_flatten(p) for p in parts]
+    places = _out_dims(out_dims, len(flats[0][0]))
+    return flats[0][1].unflatten([cat([f[0][k] for f in flats], places[k]) for k in range(len(flats[0][0]))])
+
+
+# -- modules as functions
+def functional_call(
+    module: Any, parameters_and_buffer_dicts: Any, args: Any = (), kwargs: dict | None = None, *, tie_weights: bool = True, strict: bool = False
+) -> Any:
+    """Call a module with other tensors in the place of its parameters and buffers.
+
+    Raises `RuntimeError` with `strict` where a name is missing or unknown.
+    """
+    dicts = parameters_and_buffer_dicts if isinstance(parameters_and_buffer_dicts, (tuple, list)) else (parameters_and_buffer_dicts,)
+    given = {name: t for d in dicts for name, t in d.items()}
+    own = {**dict(module.named_parameters(remove_duplicate=False)), **dict(module.named_buffers(remove_duplicate=False))}
+    unknown = [name for name in given if name not in own]
+    missing = [name for name in own if name not in given]
+    if strict and (unknown or missing):
+        raise RuntimeError(f"functional_call(strict=True): unknown names {unknown}, missing names {missing}")
+    if unknown:
+        raise RuntimeError(f"functional_call: the module has no parameters or buffers named {', '.join(unknown)}")
+    if tie_weights:
+        same = {id(own[name]): t for name, t in given.items()}
+        given.update({name: same[id(t)] for name, t in own.items() if name not in given and id(t) in same})
+    kept = []
+    try:
+        for name, t in given.items():
+            path, _, last = name.rpartition(".")
+            holder = module.get_submodule(path) if path else module
+            table = holder._parameters if last in holder._parameters else holder._buffers
+            kept.append((table, last, table[last]))
+            table[last] = t
+        return module(*(args if isinstance(args, tuple) else (args,)), **(kwargs or {}))
+    finally:
+        for table, last, before in reversed(kept):
+            table[last] = before
+
+
+def stack_module_state(models: Sequence[Any]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """The parameters and the buffers of models of one kind, stacked, for `vmap` over `functional_call`."""
+    if not models:
+        raise RuntimeError("stack_module_state: Expected at least one model, got 0.")
+
+    def stacked(tables: list[dict[str, Tensor]], leaves: bool) -> dict[str, Tensor]:
+        return {name: stack([t[name].detach() for t in tables]).requires_grad_(leaves and tables[0][name].requires_grad) for name in tables[0]}
+
+    return stacked([dict(m.named_parameters()) for m in models], True), stacked([dict(m.named_buffers()) for m in models], False)
