@@ -1,7 +1,7 @@
 """Functions of the namespace on sampled inputs: each line is a function of the torch module and tensors, and where the inputs come from.
 
-An input is a shape, for normal numbers; or a pair (kind, shape): "positive", "unit" (between -1 and 1), "fraction" (between 0 and 1), "big" (above 1),
-"index", "bool", "psd", "whole" (floats without a fraction).  `strided` ones are every second column of a larger array.
+An input is a shape, for normal numbers; or a pair (kind, shape): "positive", "unit" (between -1 and 1), "fraction" (between 0 and 1), "big" (above
+1), "index", "bool", "psd", "whole" (floats without a fraction).  `strided` ones are every second column of a larger array.
 """
 
 from __future__ import annotations
@@ -255,3 +255,51 @@ _case("t.exp(x)", ("complex", M))
 _case("x @ y", ("complex", M), ("complex", (4, 2)))
 _case("t.angle(x)", ("complex", M))
 _case("t.complex(x, y)", M, M)
+# linear algebra
+S = ("psd", (3, 3))
+_case("t.linalg.inv(x)", S)
+_case("t.linalg.det(x)", S)
+_case("t.linalg.slogdet(x)[1]", S)
+_case("t.linalg.cholesky(x)", S)
+_case("t.linalg.solve(x, y)", S, (3, 2))
+_case("t.linalg.solve(x, y)", S, (3,))
+_case("t.linalg.solve_triangular(x, y, upper=False)", S, (3, 2))
+_case("t.linalg.qr(x)[0].abs()", (4, 3))
+_case("t.linalg.eigh(x)[0]", S)
+_case("t.linalg.eigh(x)[1].abs()", S)
+_case("t.linalg.eigvalsh(x)", S)
+_case("t.linalg.svd(x, full_matrices=False)[1]", (4, 3))
+_case("t.linalg.svdvals(x)", (4, 3))
+_case("t.linalg.pinv(x)", (4, 3))
+_case("t.linalg.matrix_exp(x)", (3, 3))
+_case("t.linalg.matrix_norm(x)", M)
+_case("t.linalg.matrix_norm(x, 'nuc')", M)
+_case("t.linalg.matrix_norm(x, 1)", M)
+_case("t.linalg.norm(x, 2)", M)
+_case("t.linalg.vector_norm(x, 3.5)", M)
+_case("t.linalg.cond(x)", S)
+_case("t.linalg.vecdot(x, y)", M, M)
+_case("t.linalg.multi_dot([x, y, z])", M, (4, 2), (2, 3))
+_case("t.linalg.lu(x)[1]", S)
+_case("t.logdet(x)", S)
+_case("t.cholesky_solve(y, t.linalg.cholesky(x))", S, (3, 2))
+# Fourier transforms
+_case("t.fft.fft(x).abs()", (5,))
+_case("t.fft.ifft(x).real", ("complex", (3, 4)))
+_case("t.fft.rfft(x, dim=0).abs()", M)
+_case("t.fft.irfft(t.fft.rfft(x), n=4)", M)
+_case("t.fft.fft2(x).imag", M)
+_case("t.fft.fftn(x, norm='ortho').abs()", (2, 3, 2))
+_case("t.fft.rfft2(x).abs()", (2, 3, 4))
+_case("t.fft.fftshift(x)", M)
+# special functions
+_case("t.special.entr(x)", ("positive", M))
+_case("t.special.ndtr(x)", M)
+_case("t.special.log_ndtr(x)", M)
+_case("t.special.i1(x)", M)
+_case("t.special.i0e(x)", M, second=False)
+_case("t.special.xlog1py(x, y)", M, ("positive", M))
+_case("t.special.zeta(2.0, x)", ("big", M), second=False)
+_case("t.special.polygamma(2, x)", ("positive", M))
+_case("t.special.multigammaln(x + 3, 2)", ("positive", M))
+_case("t.special.expit(x)", M)

@@ -18,7 +18,7 @@ import importlib as _importlib
 import math as _math
 
 from .. import numpy as _numpy  # noqa: F401  (fills the tables of what NumPy's functions do on proxies)
-from . import autograd, random  # noqa: F401
+from . import autograd, linalg, random  # noqa: F401
 from . import functions as _functions  # noqa: F401
 from .dispatch import FUNCTIONS as _FUNCTIONS
 from .dtypes import NAMES as _NAMES
