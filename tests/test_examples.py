@@ -42,6 +42,37 @@ def test_rosenbrock(method):
     assert load("rosenbrock").main(["--size", "50", "--method", method]) < 1e-3
 
 
+@pytest.mark.parametrize("adjoint", ["discrete", pytest.param("continuous", marks=pytest.mark.slow)])
+def test_lotka_volterra(adjoint, tmp_path, capsys):
+    errors = load("lotka_volterra").main(["--adjoint", adjoint, "--output", str(tmp_path)])
+    assert max(errors) < 3  # standard errors
+    assert capsys.readouterr().out.count("terminated successfully") == 4
+    assert (tmp_path / "lotka_volterra.png").stat().st_size > 10_000
+
+
+def test_hmc_logistic(tmp_path):
+    errors, ratio = load("hmc_logistic").main(["--draws", "600", "--warmup", "300", "--output", str(tmp_path)])
+    assert max(errors) < 3 and max(ratio) < 1.05
+    assert (tmp_path / "hmc_logistic.png").exists()
+
+
+def test_pendulum_ilqr(tmp_path):
+    angle, velocity = load("pendulum_ilqr").main(["--output", str(tmp_path)])
+    assert abs(angle - 3.14159) < 0.02 and abs(velocity) < 0.05
+    assert (tmp_path / "pendulum_ilqr.png").exists()
+
+
+def test_newton_while():
+    error, eccentricity = load("newton_while").main(["--orbits", "300"])
+    assert error < 1e-13 and abs(eccentricity - 0.6) < 1e-3
+
+
+def test_heat_inversion(tmp_path):
+    observed, found = load("heat_inversion").main(["--turns", "500", "--output", str(tmp_path)])
+    assert found < observed / 2.5
+    assert (tmp_path / "heat_inversion.png").exists()
+
+
 def readme_blocks():
     return re.findall(r"^```python\n(.*?)^```", (ROOT / "README.md").read_text(), flags=re.M | re.S)
 
