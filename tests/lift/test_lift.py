@@ -515,6 +515,71 @@ def test_vmap_and_forward_mode():
     np.testing.assert_allclose(found, wanted)
 
 
+def halved(x):
+    total = 0.0
+    while (half := x * 0.5) > 0.1:
+        total += half
+        x = half
+    return total + half
+
+
+def halved_three_times(x):
+    total, turns = 0.0, 0
+    while (half := x * 0.5) > 0.1 and turns < 3:
+        if half > 2:
+            x = half
+            continue
+        total += half
+        x = half
+        turns += 1
+    else:
+        total += 100 * half
+    return total + half
+
+
+def stopped_inside(x):
+    found = 0.0
+    for i in range(6):
+        while (rest := x - i) > 1.5:
+            x = x - 1
+            if rest < 2.0:
+                break
+        else:
+            found += 1
+        found += rest
+    return found
+
+
+@pytest.mark.parametrize("f", [halved, halved_three_times, stopped_inside])
+def test_conditions_that_bind_a_variable(f):
+    compiled, slope = tj.jit(tj.lift(f)), tj.jit(tj.grad(tj.lift(f)))
+    for x in (5.0, 3.0, 9.5, 0.1, 0.3):
+        np.testing.assert_allclose(compiled(x), f(x))
+        np.testing.assert_allclose(slope(x), tj.grad(f)(x))
+
+
+def test_variable_that_only_a_loop_with_a_traced_bound_gives_a_value():
+    def last(n, x):
+        for k in range(n):  # noqa: B007
+            x = x * 1.5
+        return x + k
+
+    def until(n, x):
+        for k in range(n):  # noqa: B007
+            if x > 9:
+                break
+            x = x * 1.5
+        return k
+
+    for f in (last, until):
+        compiled = tj.jit(tj.lift(f))
+        for n in (9, 1, 3, 12):
+            assert compiled(n, 2.0) == f(n, 2.0)
+        assert compiled.cache_info().misses == 1
+        with pytest.raises(UnboundLocalError, match="'k'"):
+            compiled(0, 2.0)
+
+
 def test_no_warnings_where_all_is_compiled():
     with warnings.catch_warnings():
         warnings.simplefilter("error")

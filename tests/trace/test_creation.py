@@ -366,7 +366,7 @@ def buffer(make):
 @pytest.mark.parametrize(
     "make",
     [
-        lambda n: np.zeros(n), lambda n: np.empty((n, n)) * 0, lambda n: np.ones(shape=[n + 1, 2]), lambda n: np.full(n, 7.0),
+        lambda n: np.zeros(n), lambda n: np.zeros((n, n)), lambda n: np.ones(shape=[n + 1, 2]), lambda n: np.full(n, 7.0),
         lambda n: np.full((n, 2), 7.0),
         lambda n: np.eye(n), lambda n: np.eye(n, M=n + 1), lambda n: np.identity(n), lambda n: np.tri(n), lambda n: np.linspace(0.0, 1.0, n),
         lambda n: np.indices((n, 2))[0], lambda n: np.mgrid[0:n], lambda n: np.r_[0:n, 1.0], lambda n: np.hanning(n), lambda n: np.fft.fftfreq(n),

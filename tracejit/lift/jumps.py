@@ -182,6 +182,10 @@ class Jumps:
 
     def _loop(self, s: ast.For | ast.While) -> tuple[list[ast.stmt], set[str]]:
         self.count += 1
+        if isinstance(s, ast.While) and any(isinstance(n, ast.NamedExpr) for n in ast.walk(s.test)):
+            if set().union(*map(escaping, s.orelse)) & {"break", "continue"}:
+                return self._plain_loop(s)
+            s = _tested_inside(s, f"_tj_going{self.count}")
         own = Loop(f"_tj_stop{self.count}", f"_tj_skip{self.count}")
         jumps = set().union(*map(escaping, s.body))
         body, flags = self._block(s.body, own, True, False)
@@ -201,6 +205,14 @@ class Jumps:
             result += after
             flags |= more
         return result, flags
+
+
+def _tested_inside(s: ast.While, going: str) -> ast.While:
+    """A loop whose condition binds variables (`while (y := f(x)) > 0`), which a function of its own could not carry to the next turn: as a statement
+    of the turn it can."""
+    ends = ast.copy_location(ast.If(ast.UnaryOp(ast.Not(), _name(going, s.test)), [*s.orelse, ast.copy_location(ast.Break(), s.test)], []), s.test)
+    made = _copied(s, ast.While(_constant(True, s.test), [assign(going, s.test, s.test), ends, *s.body], []))
+    return ast.fix_missing_locations(made)
 
 
 def _branch(test: ast.expr, body: list[ast.stmt], at: ast.AST) -> ast.If:

@@ -26,7 +26,7 @@ from .branches import branch
 from .iteration import over, symbolic
 from .liveness import Facts
 from .loops import Peel, Turns, loop
-from .places import Containers, Scope
+from .places import UNSET, Containers, Scope
 from .state import State, Stays
 
 UNROLLED = 4  # a loop of up to so many turns is unrolled: its turns fuse
@@ -151,6 +151,15 @@ class Runtime:
         count, first, known = iteration.count, 0, type(iteration.count) is not Tracer
         last_alone = known and len(facts.targets) == 1 and not facts.exits
         skip = facts.targets if last_alone else ()
+        runs = known
+        if not known and any(scope.variable(name).get() is UNSET for name in facts.targets if name in facts.live_after):
+            try:  # what only the loop gives a value is read behind it: does it turn at all?
+                runs = bool(count > 0)
+            except TracerBoolError:
+                pass  # nobody can tell
+            else:
+                if not runs:
+                    return
         for attempt in range(3):
             begin, done = first, False
             turns = Turns(
@@ -158,8 +167,8 @@ class Runtime:
                 count - begin if begin or known else count,
                 lambda k, begin=begin: body(iteration.item(k + begin if begin else k)),
                 exits=facts.exits,
-                runs=known,
-                peels=known and attempt < 2 and count - begin > 1,
+                runs=known or runs and not begin,
+                peels=attempt < 2 and count - begin > 1 if known else runs and not begin,
             )
             before = Containers(scope.values(facts.read))
             variables = scope.save(facts.assigned)
