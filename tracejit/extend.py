@@ -20,7 +20,7 @@ from .errors import at_user_line
 from .ir import ArrayType
 from .numpy.promotion import promote
 from .ops.core import Contribution, Linear, Op, add_tangents, by_name, move_axis, zeros
-from .ops.elementwise import batch_elementwise, broadcast_shape
+from .ops.elementwise_parts import batch_elementwise, broadcast_shape
 from .trace import dispatch, type_of
 
 __all__ = [

@@ -16,151 +16,23 @@ from ..ir import ArrayType, Literal, is_inexact
 from ..ir.types import BOOL
 from ..trace import type_of
 from .core import Linear, Op, add_tangents, define, zeros
-
-FLOATS, INEXACT, NUMBERS, ALL, INTEGERS = "f", "fc", "iufc", "biufc", "biu"
-
-
-# -- type rules
-def broadcast_shape(name: str, *types: ArrayType) -> tuple[int, ...]:
-    """The common shape, by NumPy's rule. Raises `ValueError` that names the shapes and the user's line."""
-    shape = types[0].shape
-    for t in types[1:]:
-        if t.shape != shape and t.shape != ():
-            try:
-                shape = np.broadcast_shapes(shape, t.shape)
-            except ValueError:
-                raise ValueError(
-                    at_user_line(f"{name}: operands could not be broadcast together with shapes {' '.join(str(t.shape) for t in types)}")
-                ) from None
-    return shape
-
-
-def _infer(name: str, kinds: str, result):
-    def infer(*types):
-        dtype = types[0].dtype
-        for t in types[1:]:
-            if t.dtype != dtype:
-                raise TypeError(at_user_line(f"{name}: the operation needs equal dtypes, got {', '.join(str(t) for t in types)}"))
-        if dtype.kind not in kinds:
-            raise TypeError(at_user_line(f"{name} is not defined for dtype {dtype}"))
-        return ArrayType(broadcast_shape(name, *types), dtype if result is None else result(dtype))
-
-    return infer
-
-
-def _real(dtype: np.dtype) -> np.dtype:
-    return np.dtype(f"f{dtype.itemsize // 2}") if dtype.kind == "c" else dtype
-
-
-# -- shared parts
-def batch_elementwise(op):
-    """Batched operands of lower rank get axes of size one behind the batch axis, so that the others still line up at the end."""
-
-    def batch(args, batched, **params):
-        from .movement import reshape
-
-        rank = max(type_of(a).ndim - b for a, b in zip(args, batched))
-        lined = []
-        for a, b in zip(args, batched):
-            shape = type_of(a).shape
-            missing = rank - (len(shape) - 1) if b else 0
-            lined.append(reshape(a, shape=(shape[0], *(1,) * missing, *shape[1:])) if missing else a)
-        return op[0](*lined, **params)
-
-    return batch
-
-
-def lower_elementwise(name: str):
-    def lower(k, xs, index, **params):
-        return k.apply(name, *[x.broadcast(index) for x in xs], **params)
-
-    return lower
-
-
-def unbroadcast(ct, shape: tuple[int, ...]):
-    """Sum `ct` down to `shape`, the transpose of broadcasting."""
-    have = type_of(ct).shape
-    if have == shape:
-        return ct
-    from .movement import reshape
-    from .reduction import reduce_sum
-
-    lead = len(have) - len(shape)
-    axes = (*range(lead), *(i + lead for i, n in enumerate(shape) if n == 1 and have[i + lead] != 1))
-    summed = reduce_sum(ct, axes=axes) if axes else ct
-    return summed if type_of(summed).shape == shape else reshape(summed, shape=shape)
-
-
-def _without_spread(cell, special):
-    """Numbers that were broadcast are used as numbers, since elementwise operations broadcast by themselves: `special` is the op's own identity,
-    tried first."""
-
-    def simplify(builder, *inputs, **params):
-        from .movement import broadcast_to
-
-        found = special(builder, *inputs, **params) if special else None
-        if found is not None:
-            return found
-        spread = [builder.produced_by(a, broadcast_to) for a in inputs]
-        if not any(n and n.inputs[0].type.shape == () for n in spread):
-            return None
-        try:
-            shape = np.broadcast_shapes(*[a.type.shape for a in inputs])
-        except ValueError:
-            return None  # the type rule says what is wrong
-        (result,) = builder.emit(cell[0], tuple(n.inputs[0] if n and n.inputs[0].type.shape == () else a for n, a in zip(spread, inputs)), params)
-        return result if result.type.shape == shape else builder.emit(broadcast_to, (result,), {"shape": shape})[0]
-
-    return simplify
-
-
-def elementwise_op(name, fn, kinds, result, jvp, transpose, lower, simplify, dear, singular, show) -> Op:
-    """An op of any number of inputs; `jvp` is that of `Op`, `fn` the reference on NumPy's arrays. `unary` and `binary` are the usual ways to it."""
-    cell: list[Op] = []
-
-    def run(xp, *args):
-        return fn(*args) if xp is np else getattr(xp, fn.__name__)(*args)
-
-    op = define(
-        name,
-        infer=_infer(name, kinds, result),
-        run=run,
-        jvp=jvp,
-        transpose=transpose,
-        batch=batch_elementwise(cell),
-        lower=lower or lower_elementwise(name),
-        simplify=_without_spread(cell, simplify),
-        show=show or f"np.{fn.__name__}",
-        dear=dear,
-        singular=singular,
-        elementwise=True,
-    )
-    cell.append(op)
-    return op
-
-
-def unary(name, fn, kinds=INEXACT, result=None, jvp=None, transpose=None, lower=None, simplify=None, dear=False, singular=None, show=None) -> Op:
-    """`jvp` is (t, x, y) -> tangent; None: the op has no derivative (it is piecewise constant), so its tangent is zero."""
-
-    def rule(primals, out, tangents):
-        return None if jvp is None or not is_inexact(type_of(primals[0]).dtype) else jvp(tangents[0], primals[0], out)
-
-    return elementwise_op(name, fn, kinds, result, rule, transpose, lower, simplify, dear, singular if jvp else False, show)
-
-
-def binary(name, fn, kinds=NUMBERS, result=None, jvp=None, transpose=None, lower=None, simplify=None, dear=False, singular=None, show=None) -> Op:
-    """`jvp` is a pair of (t, x, y, z) -> tangent, one for each input, where z is the result."""
-
-    def rule(primals, out, tangents):
-        if jvp is None:
-            return None
-        return add_tangents(*[None if t is None else part(t, *primals, out) for t, part in zip(tangents, jvp)])
-
-    return elementwise_op(name, fn, kinds, result, rule, transpose, lower, simplify, dear, singular if jvp else False, show)
-
-
-def is_literal(atom, value) -> bool:
-    return type(atom) is Literal and atom.value == value
+from .elementwise_parts import (
+    ALL,
+    FLOATS,
+    INEXACT,
+    INTEGERS,
+    NUMBERS,
+    batch_elementwise,
+    binary,
+    broadcast_shape,
+    is_literal,
+    lower_elementwise,
+    real_part,
+    type_rule,
+    unary,
+    unbroadcast,
+    without_spread,
+)
 
 
 # -- arithmetic
@@ -438,7 +310,7 @@ def _complex_like(y, x):
     return convert(y, dtype=type_of(x).dtype)
 
 
-absolute = unary("absolute", np.absolute, NUMBERS, result=_real, jvp=_absolute_slope)
+absolute = unary("absolute", np.absolute, NUMBERS, result=real_part, jvp=_absolute_slope)
 copysign = binary(
     "copysign", np.copysign, FLOATS, jvp=(lambda t, x, y, z: t * (sign(x) * copysign(np.ones((), type_of(y).dtype)[()], y)), lambda t, x, y, z: None)
 )
@@ -449,7 +321,7 @@ nextafter = binary("nextafter", np.nextafter, FLOATS, jvp=(lambda t, x, y, z: t,
 # and none against a constant scalar, whose other side is flat (so relu'(0) is 0).
 def _extremum(name, fn, wins):
     cell: list[Op] = []
-    base = _infer(name, ALL, None)
+    base = type_rule(name, ALL, None)
     ignores_nan = name.startswith("f")
 
     def share(t, a, b, part):
@@ -497,8 +369,8 @@ left_shift, right_shift = (binary(fn.__name__, fn, "iu") for fn in (np.left_shif
 isnan, isinf, isfinite = (unary(fn.__name__, fn, ALL, result=_bool) for fn in (np.isnan, np.isinf, np.isfinite))
 
 # -- complex parts
-real = unary("real", np.real, "c", result=_real, jvp=lambda t, x, y: real(t), transpose=lambda ct, x: (make_complex(ct, zeros(type_of(ct))),))
-imag = unary("imag", np.imag, "c", result=_real, jvp=lambda t, x, y: imag(t), transpose=lambda ct, x: (make_complex(zeros(type_of(ct)), -ct),))
+real = unary("real", np.real, "c", result=real_part, jvp=lambda t, x, y: real(t), transpose=lambda ct, x: (make_complex(ct, zeros(type_of(ct))),))
+imag = unary("imag", np.imag, "c", result=real_part, jvp=lambda t, x, y: imag(t), transpose=lambda ct, x: (make_complex(zeros(type_of(ct)), -ct),))
 conjugate = unary("conjugate", np.conjugate, "c", jvp=lambda t, x, y: conjugate(t), transpose=lambda ct, x: (conjugate(ct),))
 
 
@@ -582,7 +454,7 @@ select = define(
     transpose=_select_transpose,
     batch=batch_elementwise(_select_cell),
     lower=lower_elementwise("select"),
-    simplify=_without_spread(_select_cell, _simplify_select),
+    simplify=without_spread(_select_cell, _simplify_select),
     show="np.where",
     elementwise=True,
 )

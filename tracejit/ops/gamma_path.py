@@ -19,7 +19,8 @@ from functools import cache
 import numpy as np
 
 from ..trace import type_of
-from .elementwise import FLOATS, absolute, convert, elementwise_op, exp, expm1, less_equal, log, log1p, minimum, select, sqrt, stop_gradient
+from .elementwise import absolute, convert, exp, expm1, less_equal, log, log1p, minimum, select, sqrt, stop_gradient
+from .elementwise_parts import FLOATS, elementwise_op
 from .movement import reshape
 from .reduction import reduce_sum
 from .special.gamma import digamma

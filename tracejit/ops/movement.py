@@ -14,7 +14,8 @@ from ..ir import ArrayType
 from ..ir.printer import parameter
 from ..trace import dispatch, type_of
 from .core import Contribution, Linear, Op, define
-from .elementwise import add, unbroadcast
+from .elementwise import add
+from .elementwise_parts import unbroadcast
 
 
 def _movement(name, *, infer, run, transpose, batch, lower, simplify=None, show) -> Op:

@@ -6,7 +6,7 @@ import numpy as np
 from ..errors import at_user_line
 from ..ir import ArrayType
 from .core import Op, define
-from .elementwise import batch_elementwise, broadcast_shape
+from .elementwise_parts import batch_elementwise, broadcast_shape
 
 EXPONENT = np.dtype(np.int32)
 

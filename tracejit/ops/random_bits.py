@@ -24,7 +24,7 @@ from ..errors import at_user_line
 from ..ir import ArrayType
 from ..trace import Tracer
 from .core import Op, define
-from .elementwise import batch_elementwise, broadcast_shape, lower_elementwise
+from .elementwise_parts import batch_elementwise, broadcast_shape, lower_elementwise
 from .movement import iota
 
 WORD = np.dtype(np.uint64)

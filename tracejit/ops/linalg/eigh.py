@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..core import define
-from ..elementwise import INEXACT, binary
+from ..elementwise_parts import INEXACT, binary
 from .matrices import adjoint, check_matrix, diagonal, gaps_between, hermitian, off_diagonal, real_dtype, vector_of
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from ...errors import at_user_line
 from ...trace import type_of
 from ..core import Op, add_tangents
-from ..elementwise import FLOATS, elementwise_op
+from ..elementwise_parts import FLOATS, elementwise_op
 
 Part = Callable | str  # of a jvp: (t, *inputs, result) -> tangent, or the name of a parameter that has no derivative here
 

@@ -7,7 +7,8 @@ import math
 import numpy as np
 
 from ..core import add_tangents
-from ..elementwise import FLOATS, absolute, elementwise_op, equal, isfinite, isnan, less, log, log1p, logical_and, logical_not, logical_or, select
+from ..elementwise import absolute, equal, isfinite, isnan, less, log, log1p, logical_and, logical_not, logical_or, select
+from ..elementwise_parts import FLOATS, elementwise_op
 from .common import function, number
 
 logit = function("logit", lambda t, x, y: t / (x * (1 - x)), singular=True)

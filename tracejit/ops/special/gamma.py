@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from ..core import Op, define
-from ..elementwise import batch_elementwise
+from ..elementwise_parts import batch_elementwise
 from .common import function
 
 # -- gamma and its logarithmic derivatives

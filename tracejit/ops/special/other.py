@@ -8,7 +8,7 @@ from ...errors import at_user_line
 from ...ir import ArrayType
 from ...trace import type_of
 from ..core import Op, define
-from ..elementwise import batch_elementwise, broadcast_shape
+from ..elementwise_parts import batch_elementwise, broadcast_shape
 
 
 def _ufunc(name: str) -> np.ufunc:

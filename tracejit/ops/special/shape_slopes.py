@@ -20,7 +20,8 @@ import numpy as np
 
 from ...errors import at_user_line
 from ..core import Op, add_tangents
-from ..elementwise import FLOATS, elementwise_op, log
+from ..elementwise import log
+from ..elementwise_parts import FLOATS, elementwise_op
 from .densities import beta_density, gamma_density
 from .gamma import digamma
 
