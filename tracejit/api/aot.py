@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from .. import tree
-from ..errors import at_user_line
+from ..errors import TracejitError, at_user_line
 from ..ir import ArrayType, Graph, Literal
 from ..trace import Tracer
 from .environment import Environment
+from .rebinding import Rebinding
 from .recording import (
     Recording,
     ShapeDtype,
@@ -62,11 +63,18 @@ class Lowered:
         self.in_types: list[ArrayType] = check_leaves(flat, lambda: self._paths, jitted.f, self._what, abstract)
         actual = None if any(map(is_abstract, flat)) else flat  # with values Python may branch on them, as under jit
         self._environment = Environment(jitted.f, statics)
-        f = with_keywords(with_statics(jitted.f, statics))
+        f = Rebinding(with_keywords(with_statics(jitted.f, statics)), self._environment, self._what)
         made: Recording = record(
             f, self._what, self.in_types, self._structure, concrete=False, keep_writes=True, keep_cells=True, actual=actual,
             kept=self._environment.arrays,
         )  # fmt: skip
+        if f.effects:
+            raise TracejitError(
+                at_user_line(
+                    f"{self._what}: {defined_at(jitted.f)} binds `{f.effects[0].path}` anew, which a program that is compiled ahead of time does "
+                    f"not: return the value, or write it into an array (`{f.effects[0].path}[...] = value`)"
+                )
+            )
         self._variant = Variant(made, name_of(jitted.f), self._environment)
 
     @property

@@ -31,13 +31,15 @@ class CacheInfo(NamedTuple):
 class Store:
     """The variants of a function by key; those of one key differ in what they asked of their arguments, the one used last comes first.
 
-    `ignored` are the paths of what the function itself changes while it is traced (`environment`).
+    `ignored` are the paths of what the function itself changes while it is traced (`environment`), `states` of what it advances in each run
+    (`rebinding`).
     """
 
-    __slots__ = ("ignored", "_variants", "__weakref__")
+    __slots__ = ("ignored", "states", "_variants", "__weakref__")
 
     def __init__(self) -> None:
         self.ignored: frozenset[str] = frozenset()
+        self.states: frozenset[str] = frozenset()
         self._variants: OrderedDict[Hashable, list[Any]] = OrderedDict()
 
     def __len__(self) -> int:

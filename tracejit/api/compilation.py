@@ -26,6 +26,7 @@ from . import explanation
 from .aot import Lowered
 from .cache import SIGNATURES, CacheInfo, store
 from .environment import Environment
+from .rebinding import Rebinding
 from .recording import argument_paths, as_value, check_leaves, defined_at, name_of, record, require_callable, with_keywords
 from .statics import identity, static_places, with_statics
 from .variant import MISS, Static, Variant, never
@@ -134,29 +135,34 @@ class Jit:
         if found is None or not found.unchanged():
             if len(self._environments) >= SIGNATURES:
                 self._environments.clear()
-            found = self._environments[key] = Environment(self.f, statics, self._store.ignored)
+            found = self._environments[key] = self._look(statics)
         return found
+
+    def _look(self, statics: tuple) -> Environment:
+        return Environment(self.f, statics, self._store.ignored, self._store.states)
 
     def _without_own_effects(self, key: explanation.Key, environment: Environment, statics: tuple) -> tuple[explanation.Key, Environment]:
         """The key without what the traced function has itself rebound or filled (a counter, a list that it appends to): that happens once a trace,
         and is no reason to trace again."""
         if environment.unchanged():
             return key, environment
-        now = Environment(self.f, statics, self._store.ignored)
+        now = self._look(statics)
         self._store.ignored |= environment.fingerprint.changed(now.fingerprint)
-        now = self._environments[key.statics] = Environment(self.f, statics, self._store.ignored)
+        now = self._environments[key.statics] = self._look(statics)
         return key._replace(fingerprint=now.fingerprint), now
 
     def _signature(self, args: tuple, kwargs: dict) -> explanation.Signature:
         """What decides which variants a call may use."""
         moving, named, statics = self._split(args, kwargs)
-        flat, structure = tree.flatten((moving, named))
+        environment = self._environment(statics)
+        states = [place.get() for place in environment.states]
+        flat, structure = tree.flatten((moving, named, states) if states else (moving, named))
 
         def paths() -> list[str]:
-            return argument_paths(moving, named, [n for n in range(len(args)) if n not in self._static_places(args)])
+            given = argument_paths(moving, named, [n for n in range(len(args)) if n not in self._static_places(args)])
+            return given + [place.path + path for place, x in zip(environment.states, states) for path in tree.paths(x)]
 
         in_types = check_leaves(flat, paths, self.f, self._what)
-        environment = self._environment(statics)
         key = explanation.Key(environment.fingerprint, structure, tuple(in_types), tuple([(place, identity(value)) for place, value in statics]))
         return explanation.Signature(key, environment, flat, statics, paths)
 
@@ -169,11 +175,17 @@ class Jit:
             if len(reasons) >= config.max_variants:
                 raise GuardLimitError(explanation.too_many(self._what, reasons))
             self._misses += 1
-            f = with_keywords(with_statics(self.f, statics))
-            how = {"keep_writes": True, "keep_cells": True, "actual": flat, "kept": environment.arrays}
-            made = record(f, self._what, key.types, key.structure, concrete=False, **how)
+            while True:
+                f = Rebinding(with_keywords(with_statics(self.f, statics)), environment, self._what)
+                how = {"keep_writes": True, "keep_cells": True, "actual": flat, "kept": environment.arrays}
+                made = record(f, self._what, key.types, key.structure, concrete=False, **how)
+                if not f.missing:
+                    break
+                self._store.states |= set(f.missing)
+                self._environments.clear()
+                key, environment, flat, statics, _ = self._signature(args, kwargs)
             key, environment = self._without_own_effects(key, environment, statics)
-            variant = Variant(made, name_of(self.f), environment)
+            variant = Variant(made, name_of(self.f), environment, f.effects)
             # A function that closes over a value of an outer trace means something else each time.
             if not any(type(x) is Tracer for x in made.outside):
                 self._store.add(key, variant)
@@ -318,7 +330,8 @@ def jit(
     get other answers compiles another variant, up to `config.max_variants` for one signature. With `lift`, loops and branches of Python are compiled
     as such (see `tracejit.lift`), instead of unrolled and guarded.
 
-    What `f` writes into its arguments, and into arrays that it closes over (`self.u[1:-1] += ...`), is in them after each call.
+    What `f` writes into its arguments, and into arrays that it closes over (`self.u[1:-1] += ...`), is in them after each call, and attributes and globals
+    that it binds anew (`self.t += dt`) have their new values.
 
     Raises `TypeError` for arguments or results that are not arrays, `TracerConversionError` where `f` asks a traced value for a Python float,
     `GuardLimitError` where too many calls got different answers.

@@ -18,11 +18,12 @@ import operator
 import sys
 import types
 import weakref
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..ir import supported
 from ..trace import Tracer
 from ..trace.constants import is_constant, released
 from ..trace.user_code import in_library
@@ -30,22 +31,24 @@ from .statics import identity
 
 _VALUES = (bool, int, float, complex, str, bytes, type(None), type(Ellipsis), slice, range, np.generic, np.dtype, enum.Enum)
 _BYTES = (bytearray, memoryview, array.array)
-_ABSENT = object()
+ABSENT = object()
 _ALL = "*"  # among names: every attribute
 _REFLECTION = frozenset(("getattr", "hasattr", "vars", "attrgetter", "asdict", "astuple", "fields", "replace", "__dict__", "__getattribute__"))
 _LIMIT = 20_000  # items of containers that are looked at: a million numbers in a list are data, and data belong in an array
 
 
 @functools.lru_cache(maxsize=4096)
-def _names(code: types.CodeType) -> tuple[frozenset[str], frozenset[str]]:
-    """The globals and the attributes that some code loads, with the functions defined in it. Code that may ask for an attribute by a name that it
-    computes loads all (`_ALL`); of `globals()["name"]` the names that it spells out are known."""
-    spaces, attributes = set(), set()
+def _names(code: types.CodeType) -> tuple[frozenset[str], frozenset[str], frozenset[str]]:
+    """The globals and the attributes that some code loads, and both that it binds, with the functions defined in it. Code that may ask for an
+    attribute by a name that it computes loads all (`_ALL`); of `globals()["name"]` the names that it spells out are known."""
+    spaces, attributes, bound = set(), set(), set()
     for instruction in dis.get_instructions(code):
         if instruction.opname in ("LOAD_GLOBAL", "LOAD_NAME"):
             spaces.add(instruction.argval)
         elif instruction.opname in ("LOAD_ATTR", "LOAD_METHOD", "LOAD_SUPER_ATTR"):
             attributes.add(instruction.argval)
+        elif instruction.opname in ("STORE_ATTR", "STORE_GLOBAL"):
+            bound.add(instruction.argval)
     if not _REFLECTION.isdisjoint(spaces | attributes):
         attributes.add(_ALL)
     if "globals" in spaces:
@@ -55,7 +58,26 @@ def _names(code: types.CodeType) -> tuple[frozenset[str], frozenset[str]]:
             inner = _names(constant)
             spaces |= inner[0]
             attributes |= inner[1]
-    return frozenset(spaces), frozenset(attributes)
+            bound |= inner[2]
+    return frozenset(spaces), frozenset(attributes), frozenset(bound)
+
+
+@functools.lru_cache(maxsize=4096)
+def _globals_bound(code: types.CodeType) -> frozenset[str]:
+    """The globals that some code binds."""
+    found = {i.argval for i in dis.get_instructions(code) if i.opname == "STORE_GLOBAL"}
+    return frozenset(found.union(*[_globals_bound(c) for c in code.co_consts if isinstance(c, types.CodeType)]))
+
+
+def is_tree_of_values(x: Any) -> bool:
+    """Whether x, an array, a number, None, or a tuple, list or dict of such, could be an argument of a compiled function."""
+    if x is None or isinstance(x, (bool, int, float, complex, np.generic, Tracer)):
+        return True
+    if isinstance(x, np.ndarray):
+        return supported(x.dtype)
+    if type(x) is dict:
+        return len(x) <= _LIMIT and all(map(is_tree_of_values, x.values()))
+    return isinstance(x, (tuple, list)) and len(x) <= _LIMIT and all(map(is_tree_of_values, x))
 
 
 class Fingerprint:
@@ -98,16 +120,17 @@ def _said(description: tuple | None) -> str:
 
 
 class Environment:
-    """A look at what `f` reads, now, and through its static arguments ((place, value), ...); paths in `ignored` are left out.
+    """A look at what `f` reads, now, and through its static arguments ((place, value), ...); paths in `ignored` are left out, and those in `states`,
+    whose places are listed in `states` instead. `places` are all that the function might bind anew, by path.
     `arrays` are the arrays among it, each once, in an order that equal fingerprints share; where a proxy stands for one, `targets` has that for its
     number."""
 
-    __slots__ = ("arrays", "fingerprint", "targets", "watches")
+    __slots__ = ("arrays", "fingerprint", "places", "states", "targets", "watches")
 
-    def __init__(self, f: Any, statics: tuple = (), ignored: frozenset[str] = frozenset()):
+    def __init__(self, f: Any, statics: tuple = (), ignored: frozenset[str] = frozenset(), states: frozenset[str] = frozenset()):
         names: frozenset[str] = frozenset()
         while True:
-            look = _Look(names, ignored)
+            look = _Look(names, ignored, states)
             look.at(f, getattr(f, "__name__", type(f).__name__))
             for place, value in statics:
                 if not isinstance(value, _VALUES):  # an object may change, and is the same static argument then
@@ -115,10 +138,13 @@ class Environment:
             if look.found <= names:  # attribute names of functions that were reached late apply to objects that were reached early
                 break
             names |= look.found
+        look.at_bound()
         self.arrays: list[np.ndarray] = look.arrays
         self.targets: dict[int, Tracer] = look.targets
         self.fingerprint = Fingerprint(tuple(look.items), look.kept)
         self.watches: list[tuple] = look.watches
+        self.places: dict[str, Place] = look.places
+        self.states: list[Place] = look.states
 
     def unchanged(self) -> bool:
         """Whether nothing has been rebound. A change to something equal counts as one."""
@@ -128,27 +154,64 @@ class Environment:
         return True
 
 
+class Place(NamedTuple):
+    """Where a value stands that the function reads or binds: a variable of a module or of the function around it, an attribute, an item. `loaded`:
+    whether it is read."""
+
+    read: Callable[[Any, Any], Any]
+    container: Any
+    key: Any
+    path: str
+    loaded: bool = True
+
+    def get(self) -> Any:
+        """The value, or `ABSENT`."""
+        return self.read(self.container, self.key)
+
+    def set(self, value: Any) -> None:
+        if value is ABSENT:
+            if self.read is _in_dict:
+                self.container.pop(self.key, None)
+            elif self.read is _in_cell:
+                del self.container.cell_contents
+            else:
+                object.__delattr__(self.container, self.key)
+        elif self.read is _in_cell:
+            self.container.cell_contents = value
+        elif self.read is _in_slot and type(self.container) is not types.FunctionType:
+            object.__setattr__(self.container, self.key, value)  # also in a frozen dataclass
+        elif self.read in (_in_slot, _in_class):
+            setattr(self.container, self.key, value)
+        else:
+            self.container[self.key] = value
+
+    @property
+    def in_object(self) -> bool:
+        """Whether it belongs to an object or container, as opposed to a variable."""
+        return self.read is not _in_cell and not (self.read is _in_dict and "__builtins__" in self.container)
+
+
 def _in_dict(container: Mapping, key: Any) -> Any:
-    return container.get(key, _ABSENT)
+    return container.get(key, ABSENT)
 
 
 def _in_cell(cell: types.CellType, key: None) -> Any:
     try:
         return cell.cell_contents
     except ValueError:  # not bound yet
-        return _ABSENT
+        return ABSENT
 
 
 def _in_slot(instance: Any, name: str) -> Any:
-    return getattr(instance, name, _ABSENT)
+    return getattr(instance, name, ABSENT)
 
 
 def _in_class(kind: type, name: str) -> Any:
-    return kind.__dict__.get(name, _ABSENT)
+    return kind.__dict__.get(name, ABSENT)
 
 
 def _in_sequence(container: Sequence, place: int) -> Any:
-    return container[place] if place < len(container) else _ABSENT
+    return container[place] if place < len(container) else ABSENT
 
 
 def _contents(x: Any, key: None) -> bytes:
@@ -162,8 +225,12 @@ def _length(container: Any, key: None) -> Any:
 class _Look:
     """One walk over what a function reads. `names` are the attributes that are looked at in objects, `found` those that the code reached loads."""
 
-    def __init__(self, names: frozenset[str], ignored: frozenset[str]):
-        self.names, self.ignored, self.found = names, ignored, set()
+    def __init__(self, names: frozenset[str], ignored: frozenset[str], state_paths: frozenset[str]):
+        self.names, self.ignored, self.state_paths, self.found = names, ignored, state_paths, set()
+        self.places: dict[str, Place] = {}
+        self.states: list[Place] = []
+        self._bound: set[str] = set()  # names that the code binds
+        self._bindable: list[tuple[Callable, Any, Callable[[str], bool], str]] = []  # where: how it is read, the container, which names it takes
         self.items: list[tuple[str, tuple]] = []
         self.arrays: list[np.ndarray] = []
         self.targets: dict[int, Tracer] = {}
@@ -179,9 +246,24 @@ class _Look:
         value = read(container, key)
         if type(value) is types.ModuleType and in_library(getattr(value, "__file__", None) or ""):
             return  # `np` is not bound to something else
+        place = Place(read, container, key, path)
+        if read is not _in_class:
+            self.places.setdefault(path, place)
+        if path in self.state_paths and is_tree_of_values(value):
+            self.states.append(place)
+            self.note(path, "state")
+            return
         self.watches.append((read, container, key, value))
-        if value is not _ABSENT:
+        if value is not ABSENT:
             self.at(value, path)
+
+    def at_bound(self) -> None:
+        """Note the places that are bound and never read."""
+        for read, container, takes, prefix in self._bindable:
+            for name in sorted(self._bound):
+                path = prefix + name
+                if path not in self.places and takes(name):
+                    self.places[path] = Place(read, container, name, path, loaded=False)
 
     def note(self, path: str, *description: Any) -> None:
         self.items.append((path, description))
@@ -250,14 +332,17 @@ class _Look:
         code = f.__code__
         self.note(path, "function", code)
         if not in_library(code.co_filename):  # a library's own globals stay what they are
-            spaces, attributes = _names(code)
+            spaces, attributes, bound = _names(code)
             self.found |= attributes
+            self._bound |= bound
             if self._own is None:
                 self._own = f.__globals__
             prefix = "" if f.__globals__ is self._own else f"{f.__module__}."
             for name in sorted(spaces):
                 if name in f.__globals__:
                     self.watch(_in_dict, f.__globals__, name, prefix + name)
+            if bound:
+                self._bindable.append((_in_dict, f.__globals__, _globals_bound(code).__contains__, prefix))
         for which in ("__defaults__", "__kwdefaults__"):  # of a library's functions, too: it may make many of one code
             if getattr(f, which):
                 self.watch(_in_slot, f, which, f"{path}.{which}")
@@ -307,6 +392,8 @@ class _Look:
                 self.note_identity(path, "object of", type(x))
             if type(getattr(x, "__dict__", None)) is not dict:
                 return
+            if not _of_library(type(x)):
+                self._bindable.append((_in_dict, x.__dict__, functools.partial(_is_no_property, type(x)), f"{path}."))
         named = self.names if _ALL not in self.names or isinstance(x, types.ModuleType) else {*self.names, *x.__dict__}
         for name in sorted(named):
             if name in x.__dict__ or hasattr(type(x), name):  # an attribute of the class may be hidden by one of the object
@@ -318,6 +405,10 @@ class _Look:
                 for name, value in sorted(vars(base).items(), key=_first):
                     if name in self.names or (name.startswith("__") and isinstance(value, types.FunctionType)):
                         self.watch(_in_class, base, name, f"{base.__name__}.{name}")
+
+
+def _is_no_property(kind: type, name: str) -> bool:
+    return not hasattr(getattr(kind, name, None), "__set__")
 
 
 def _first(pair: tuple) -> Any:

@@ -129,11 +129,17 @@ def check_leaves(
 def record(f: Callable, what: str, flat: Sequence[Any], structure: tree.Structure, changing: Iterable[Any] = (), **how) -> Recording:
     """Trace `f`, as `record_once` does; once more, with proxies of the arrays that it closes over, where one of those refused a traced value or is
     written into, and once more for each array of another kind that it turns out to write into. `changing` are cells whose contents differ from run to
-    run, though `f` itself only reads them."""
+    run, though `f` itself only reads them. `undone`: what `f` binds anew outside of itself is taken back and not missed."""
     outside = Surroundings(f, wants_references(f))
     for cell in changing:
         outside.expect(cell)
-    how.setdefault("kept", arrays_of(f))
+    arrays, binds = arrays_of(f)
+    how.setdefault("kept", arrays)
+    if binds and not how.get("keep_writes"):  # else the caller has seen to it
+        from .rebinding import Assigning  # which needs this module
+
+        f = Assigning(f, what, undone=how.pop("undone", False))
+    how.pop("undone", None)
     first: Exception | None = None  # what was refused when the function was traced as it is
     while True:
         try:
@@ -142,7 +148,7 @@ def record(f: Callable, what: str, flat: Sequence[Any], structure: tree.Structur
         except Exception as error:
             if not (isinstance(error, OutsideWriteError) and outside.write_into(error.target, how)):
                 refused = isinstance(error, TracerConversionError) or isinstance(error, ValueError) and "read-only" in str(error)
-                if outside.references or not refused or not arrays_of(f):
+                if outside.references or not refused or not arrays:
                     if first is None:
                         raise
                     raise first from error
@@ -352,7 +358,7 @@ def record_types(f: Callable, what: str, args: tuple, kwargs: dict) -> Recording
     """Trace `f` symbolically; arrays in `args` and `kwargs` stand for their types."""
     flat, structure = tree.flatten((args, kwargs), is_leaf=is_abstract)
     types = check_leaves(flat, lambda: argument_paths(args, kwargs), f, what, abstract)
-    return record(with_keywords(f), what, types, structure, concrete=False, keep_cells=True)
+    return record(with_keywords(f), what, types, structure, concrete=False, keep_cells=True, undone=True)
 
 
 def trace(f: Callable) -> Callable[..., Graph]:

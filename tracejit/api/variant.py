@@ -14,6 +14,7 @@ from ..trace import Tracer
 from ..trace.cells import Outside
 from ..trace.guards import Guard
 from .environment import Environment
+from .rebinding import Effect, apply
 from .recording import Recording, as_value
 from .states import Cells
 from .write_back import check_outside, check_targets, write_back
@@ -43,7 +44,7 @@ class Static(NamedTuple):
 class Variant:
     """The function for one signature: its graph, and once it is needed its program and native entry."""
 
-    def __init__(self, made: Recording, name: str, environment: Environment):
+    def __init__(self, made: Recording, name: str, environment: Environment, effects: Sequence[Effect] = ()):
         self.graph, self.structure, self.name, self.guards = made.graph, made.structure, name, made.guards
         self.made_here = made.made_here
         inputs = {v: i for i, v in enumerate(made.graph.inputs)}
@@ -52,6 +53,7 @@ class Variant:
         self.written = made.written
         leaves = enumerate(made.graph.outputs[: made.structure.num_leaves])
         self.passed = [None if i in made.made_here else inputs.get(a) for i, a in leaves]
+        self.effects = effects  # assignments, whose values follow the result
         self.calls = 0
         self._program = None
         self._checks = 0
@@ -124,7 +126,11 @@ class Variant:
         over, get what was written into them."""
         given = [*flat, *outside]
         self._write(flat, results[len(self.passed) :], environment)
-        return self.structure.unflatten([r if i is None else given[i] for r, i in zip(results, self.passed)])
+        made = self.structure.unflatten([r if i is None else given[i] for r, i in zip(results, self.passed)])
+        if not self.effects:
+            return made
+        apply(self.effects, made[1], environment)
+        return made[0]
 
     def _write(self, flat: Sequence[Any], contents: Sequence[Any], environment: Environment) -> None:
         count = len(self.written)
@@ -146,7 +152,8 @@ class Variant:
         program, outside = self.program, self.outside(environment)
         if program.address is None or not all(x.flags.c_contiguous and x.flags.aligned and x.dtype.isnative for x in outside):
             return never
-        specs = argument_specs(positional)
+        states = [place.get() for place in environment.states]
+        specs = argument_specs([*positional, states] if states else positional)
         if specs is None:
             return never
         count = len(program.partition.inputs) - len(outside)
@@ -168,6 +175,8 @@ class Variant:
             if check.address is None:
                 return never
             entry = _looking(self._native(specs, Array((), np.dtype(bool)), check, outside), entry)
+        if states or self.effects:
+            entry = _advancing(entry, environment, self.effects)
         if self.cells.places:
             entry = _at_home(self.cells, outside, entry)
         return _watching(environment, entry, self, bool(self._read))
@@ -200,6 +209,20 @@ def _trusting(entry: Callable) -> Callable:
         return found[0] if found is not MISS and found[1] else MISS
 
     return trust
+
+
+def _advancing(entry: Callable, environment: Environment, effects: Sequence[Effect]) -> Callable:
+    """An entry that takes what the function advances behind its arguments, and gives the values of its assignments behind its result."""
+    reads = [(place.read, place.container, place.key) for place in environment.states]
+
+    def advance(*args):
+        found = entry(*args, [read(container, key) for read, container, key in reads]) if reads else entry(*args)
+        if found is MISS or not effects:
+            return found
+        apply(effects, found[1], environment)
+        return found[0]
+
+    return advance
 
 
 def _at_home(cells: Any, outside: Sequence[np.ndarray], entry: Callable) -> Callable:

@@ -15,10 +15,11 @@ A write that NumPy itself does while a program is recorded would happen once, an
 
 from __future__ import annotations
 
+import dis
 import operator
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial
+from functools import lru_cache, partial
 from types import CellType, CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
 from weakref import WeakSet, ref
@@ -47,9 +48,20 @@ def want_references(f: Any) -> None:
         _wanted.add(code)
 
 
-def arrays_of(f: Any) -> list[np.ndarray]:
-    """The arrays that proxies could stand for."""
-    return [array for array, _ in _places(f)]
+def arrays_of(f: Any) -> tuple[list[np.ndarray], bool]:
+    """The arrays that proxies could stand for, and whether code that is reached on the way to them binds attributes, or variables outside of it."""
+    codes: list[CodeType] = []
+    arrays = [array for array, _ in _places(f, codes)]
+    return arrays, any(map(binds_outside, codes))
+
+
+@lru_cache(maxsize=4096)
+def binds_outside(code: CodeType) -> bool:
+    """Whether some code, with the functions defined in it, binds attributes, globals, or variables of the functions around it."""
+    for instruction in dis.get_instructions(code):
+        if instruction.opname in ("STORE_ATTR", "STORE_GLOBAL") or instruction.opname == "STORE_DEREF" and instruction.argval in code.co_freevars:
+            return True
+    return any(type(inner) is CodeType and binds_outside(inner) for inner in code.co_consts)
 
 
 def _code(f: Any) -> CodeType | None:
@@ -106,14 +118,16 @@ def read_only(arrays: Iterable[np.ndarray]) -> Iterator[None]:
 Put = Callable[[Any, Any], None]  # put(old, new): where the old value still stands comes the new one
 
 
-def _places(f: Any) -> Iterator[tuple[np.ndarray, Put]]:
-    """The arrays that `f` closes over, each with a function that replaces it in one place."""
+def _places(f: Any, codes: list[CodeType] | None = None) -> Iterator[tuple[np.ndarray, Put]]:
+    """The arrays that `f` closes over, each with a function that replaces it in one place. The user's code that is met is appended to `codes`."""
     waiting: list[tuple[Any, Put | None]] = [(f, None)]
     seen = {id(f)}
     alive = []  # so that identities stay apart
     while waiting and len(seen) < _SEARCHED:
         x, put_x = waiting.pop()
         alive.append(x)
+        if codes is not None and type(x) is FunctionType and not in_library(x.__code__.co_filename):
+            codes.append(x.__code__)
         for value, put in _items(x, put_x) if isinstance(x, tuple) else _contents(x):
             if type(value) is np.ndarray:
                 if put is not None and value.ndim and supported(value.dtype):
