@@ -166,3 +166,15 @@ def test_medium_products_in_loops_are_cut_along_their_longer_side():
         total = tj.jit(lambda x, y: tj.fori_loop(0, 3, lambda i, s: s + (x * (i + 1.0)) @ y, np.zeros((x.shape[0], y.shape[1]))))
         np.testing.assert_allclose(total(x, y), 6.0 * (x @ y), rtol=1e-12, atol=1e-10)
         np.testing.assert_allclose(total(x, np.asfortranarray(y)), 6.0 * (x @ y), rtol=1e-12, atol=1e-10)
+
+
+def test_large_arrays_are_transposed_in_tiles():
+    """Where their lines share sets of the cache; what is left beside whole tiles is done too, and axes in between stay loops."""
+    for shape in ((512, 1024), (515, 1024), (300, 256)):
+        square = np.arange(float(np.prod(shape))).reshape(shape)
+        stages = parted(lambda x: x.T + 1.0, square).steps
+        assert all(s.counters[-1].extent <= 8 and s.counters[-2].extent <= 128 for s in stages)
+        np.testing.assert_array_equal(tj.jit(lambda x: x.T + 1.0)(square), square.T + 1.0)
+    stack = np.arange(3.0 * 256 * 300).reshape(3, 300, 256).astype(np.float32)
+    np.testing.assert_array_equal(tj.jit(lambda x: x.transpose(2, 0, 1) * 2)(stack), stack.transpose(2, 0, 1) * 2)
+    assert [c.extent for c in parted(lambda x: x.T + 1.0, np.ones((300, 1001))).steps[0].counters] == [1001, 300]
