@@ -7,6 +7,7 @@ import warnings
 import numpy as np
 import pytest
 
+import tracejit as tj
 from tracejit import torch
 
 CASES = [
@@ -155,6 +156,31 @@ def test_memory_stays():
         assert now == states
     assert np.shares_memory(memory, x.detach().numpy()) and x.detach().numpy()[0] == memory[0]
     assert optimizer.state[x]["step"].item() == 3.0
+
+
+@pytest.mark.parametrize("shape", [(3,), ()])
+@pytest.mark.parametrize("name, options", [("SGD", {"momentum": 0.9}), ("Adam", {"amsgrad": True}), ("NAdam", {}), ("RAdam", {}), ("Adadelta", {})])
+def test_steps_in_a_compiled_function(name, options, shape):
+    rng = np.random.default_rng(0)
+    start = rng.normal(size=shape)
+    eager, compiled = (torch.tensor(start.tolist(), dtype=torch.float64, requires_grad=True) for _ in range(2))
+    first, second = (getattr(torch.optim, name)([p], **options) for p in (eager, compiled))
+    compiled.grad = torch.zeros_like(compiled)
+
+    def step(gradient):
+        compiled.grad._array[...] = gradient
+        second.step()
+        return gradient.sum()
+
+    run = tj.jit(step)
+    for i in range(8):
+        gradient = np.asarray(rng.normal(size=shape))
+        eager.grad = torch.from_numpy(gradient)
+        first.step()
+        (run if i else step)(gradient)  # the first one makes the state
+        np.testing.assert_allclose(compiled.detach().numpy(), eager.detach().numpy(), rtol=1e-12, atol=1e-14)
+    for key, value in first.state[eager].items():
+        np.testing.assert_allclose(second.state[compiled][key].numpy(), value.numpy(), rtol=1e-6)
 
 
 def test_parameters_that_are_views():

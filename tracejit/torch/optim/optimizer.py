@@ -139,25 +139,24 @@ class Optimizer:
 
     def _update(self, p: Tensor, group: dict[str, Any]) -> None:
         state = self.state[p]
-        x, gradient = p._array, p._grad._array
         if not state:
             if self.counts_steps:
                 state["step"] = wrap(np.zeros((), np.float32))
-            state.update(self.start(x, group))
+            state.update(self.start(p._array, group))
+        x, gradient, step = writable(p._array), writable(p._grad._array), 0.0
         if self.counts_steps:
-            count = state["step"]._array
+            count = writable(state["step"]._array)
             count += 1
             step = number(count)
-        else:
-            step = 0.0
-        self.advance(_Parts(state), group, step)
+        parts = _Parts(state, p._data.shape)
+        self.advance(parts, group, step)
         if group.get("maximize"):
             gradient = -gradient
         if self.by_parts and x.dtype.kind == "c":
             for part in (np.real, np.imag):
-                self.update(part(x), part(gradient), _Parts(state, part), group, step)
+                self.update(part(x), part(gradient), _Parts(state, p._data.shape, part), group, step)  # views, which are written into
         else:
-            self.update(x, gradient, _Parts(state), group, step)
+            self.update(x, gradient, parts, group, step)
 
     def start(self, x: Any, group: dict[str, Any]) -> dict[str, Tensor]:
         """What is remembered of the parameter x before its first step."""
@@ -169,7 +168,7 @@ class Optimizer:
     def update(self, x: Any, gradient: Any, state: _Parts, group: dict[str, Any], step: Any) -> None:
         """Write the new value of the parameter into x.
 
-        x, gradient: arrays of one dtype and shape. state: what `start` gave, as arrays to be written into. step: counts from 1.
+        x, gradient: arrays of one dtype and shape; of a 0-d parameter, of one entry. state: what `start` gave, as arrays to be written into. step: counts from 1.
         """
         raise NotImplementedError(f"{type(self).__name__} defines neither `update` nor `step`")
 
@@ -228,20 +227,22 @@ class Optimizer:
 class _Parts:
     """The state of a parameter as arrays, or as their real or imaginary parts."""
 
-    __slots__ = ("_state", "_part")
+    __slots__ = ("_state", "_shape", "_part")
 
-    def __init__(self, state: dict[str, Tensor], part: Callable | None = None):
-        self._state, self._part = state, part
+    def __init__(self, state: dict[str, Tensor], shape: tuple[int, ...], part: Callable | None = None):
+        self._state, self._shape, self._part = state, shape, part
 
     def __getitem__(self, name: str) -> Any:
-        array = self._state[name]._array
+        array = writable(self._state[name]._array)
         return array if self._part is None or array.dtype.kind != "c" else self._part(array)
-
-    def __setitem__(self, name: str, array: Any) -> None:
-        self._state[name] = wrap(array)
 
     def __contains__(self, name: str) -> bool:
         return name in self._state
+
+    def add(self, name: str, array: Any) -> Any:
+        """Remember a copy of this array, which is returned."""
+        self._state[name] = wrap(np.copy(array).reshape(self._shape))
+        return self[name]
 
 
 def _announced(step: Callable) -> Callable:
@@ -281,6 +282,11 @@ def clear_gradient(p: Tensor, set_to_none: bool) -> None:
         grad.zero_()
 
 
+def writable(array: Any) -> Any:
+    """The array; of a 0-d one, which operators of the kind of += would not write into, the view with one entry."""
+    return array if array.ndim else array.reshape(1)
+
+
 def zeros(x: Any) -> Tensor:
     """A tensor of zeros of the shape and dtype of an array."""
     return wrap(np.zeros(x.shape, x.dtype))
@@ -293,12 +299,12 @@ def like(x: Any, number: Any) -> Any:
 
 def scalar(value: Any) -> Any:
     """An option that may be a tensor of one element, a learning rate say, as a number or proxy."""
-    return number(value._array.reshape(())) if isinstance(value, Tensor) else value
+    return number(value._array) if isinstance(value, Tensor) else value
 
 
 def number(array: Any) -> Any:
-    """A 0-d array as a Python number, a 0-d proxy in float64."""
-    return array.astype(np.float64) if type(array) is Tracer else array.item()
+    """An array of one entry as a Python number, a proxy as a 0-d one in float64."""
+    return array.reshape(()).astype(np.float64) if type(array) is Tracer else array.item()
 
 
 def check(name: str, value: Any, valid: bool) -> None:

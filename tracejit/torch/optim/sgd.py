@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from ...errors import at_user_line
 from .optimizer import Optimizer, check, check_options, like, scalar
 
@@ -48,11 +46,11 @@ class SGD(Optimizer):
         if decay != 0:
             gradient = gradient + decay * x
         if momentum != 0:
-            if "momentum_buffer" in state:
+            if "momentum_buffer" not in state:
+                buffer = state.add("momentum_buffer", gradient)
+            else:
                 buffer = state["momentum_buffer"]
                 buffer *= momentum
                 buffer += (1 - group["dampening"]) * gradient if group["dampening"] else gradient
-            else:
-                state["momentum_buffer"] = buffer = np.copy(gradient)
             gradient = gradient + momentum * buffer if group["nesterov"] else buffer
         x -= like(x, scalar(group["lr"])) * gradient
