@@ -8,22 +8,25 @@ itself (`plan.Plan`).  Functions of the namespace are made of primitives; `funct
 from __future__ import annotations
 
 import functools
+import threading
 from collections.abc import Callable, Sequence
+from contextvars import copy_context
 from typing import Any
 
 import numpy as np
 
 from ..ir import ArrayType
 from ..trace import Tracer
-from ..trace.constants import active_traces
+from ..trace.constants import _active
 from ..trace.trace import type_of
 from . import nodes
 from .modes import state
 from .nodes import PrimitiveNode, Saved, node_type
 from .plan import Plan, make_plan, own
-from .storage import here
+from .storage import Storage, here
 from .tensor import Tensor, wrap
 
+_new = object.__new__
 MAX_PLANS = 256  # of one primitive; beyond, the oldest half is dropped
 
 
@@ -43,26 +46,52 @@ class Primitive:
 
     def __call__(self, *operands: Any, **static: Any) -> Any:
         """The result for tensors and numbers."""
+        if _active.traces:
+            return self._traced(operands, static)
         arrays, needs = [], False
-        traced = bool(active_traces())
         for t in operands:
             if isinstance(t, Tensor):
-                if t._base is not None:
+                if t._base is not None and t._history != t._storage.history:
                     t._refresh()
-                needs = needs or t._requires
-                arrays.append(t._array if traced else t._data)
+                if t._requires:
+                    needs = True
+                arrays.append(t._data)
+            else:
+                arrays.append(t)
+        made = _quiet.run(self.impl, *arrays, **static)
+        kind = type(made)
+        if kind is tuple or kind is list:
+            results = tuple([self._result(x, arrays, operands, static, i) for i, x in enumerate(made)])
+        elif not self.view and kind is np.ndarray and made.base is None and made is not arrays[0]:
+            results = _new(Tensor)
+            results._data = made
+            results._storage = storage = _new(Storage)
+            storage._array = made
+        else:
+            results = self._result(made, arrays, operands, static, None)
+        if needs and state.grad:
+            self.record(operands, arrays, results if type(results) is tuple else (results,), static)
+        elif state.inference:
+            for t in results if type(results) is tuple else (results,):
+                t._inference = True
+        return results
+
+    def _traced(self, operands: Sequence[Any], static: dict[str, Any]) -> Any:
+        """The result where a trace is active: tensors from outside have a proxy in it."""
+        arrays, needs = [], False
+        for t in operands:
+            if isinstance(t, Tensor):
+                needs = t.requires_grad or needs
+                arrays.append(t._array)
             else:
                 arrays.append(t)
         with np.errstate(all="ignore"):
             made = self.impl(*arrays, **static)
         multiple = type(made) is tuple or type(made) is list
-        results = [self._result(x, arrays, operands, static, i if multiple else None) for i, x in enumerate(made if multiple else (made,))]
+        results = tuple([self._result(x, arrays, operands, static, i if multiple else None) for i, x in enumerate(made if multiple else (made,))])
         if needs and state.grad:
             self.record(operands, arrays, results, static)
-        elif state.inference:
-            for t in results:
-                t._inference = True
-        return tuple(results) if multiple else results[0]
+        return results if multiple else results[0]
 
     def _result(self, x: Any, arrays: Sequence[Any], operands: Sequence[Any], static: dict[str, Any], number: int | None) -> Tensor:
         if self.view and _shares(x, arrays[0]):
@@ -73,7 +102,16 @@ class Primitive:
 
     def plan(self, arrays: Sequence[Any], wanted: tuple[int, ...], static: dict[str, Any]) -> Plan:
         """The way back for operands of these types, made when it is first needed."""
-        key = (wanted, *[(a.shape, a.dtype) if isinstance(a, (np.ndarray, Tracer)) else type(a) for a in arrays], *static.items())
+        key: list[Any] = [wanted]
+        for a in arrays:
+            if type(a) is np.ndarray or type(a) is Tracer:
+                key.append(a.shape)
+                key.append(a.dtype.num)
+            else:
+                key.append(type(a) if not isinstance(a, np.ndarray) else (a.shape, a.dtype.num))
+        if static:
+            key += static.items()
+        key = tuple(key)
         found = self.plans.get(key)
         if found is None:
             if len(self.plans) >= MAX_PLANS:
@@ -86,14 +124,23 @@ class Primitive:
 
     def record(self, operands: Sequence[Any], arrays: Sequence[Any], results: Sequence[Tensor], static: dict[str, Any]) -> None:
         """Note in the results how they were made."""
-        edges = tuple([t._edge if isinstance(t, Tensor) and t._requires else None for t in operands])
-        plan = self.plan(arrays, tuple([i for i, e in enumerate(edges) if e is not None]), static)
+        edges, wanted = [], []
+        for i, t in enumerate(operands):
+            if isinstance(t, Tensor) and t._requires:
+                node = t._node
+                edges.append((node, t._nr) if node is not None else t._edge)
+                wanted.append(i)
+            else:
+                edges.append(None)
+        plan = self.plan(arrays, tuple(wanted), static)
         if not plan.reached:
             return  # no derivative reaches an operand: of a comparison, say
-        node = self.type(edges, here(), plan)
-        for number, (t, type_) in enumerate(zip(results, plan.out_types)):
+        node = self.type(tuple(edges), here(), plan)
+        for number, type_ in enumerate(plan.out_types):
             if type_ is not None:
-                t._node, t._nr, t._requires = node, number, True
+                t = results[number]
+                t._node, t._requires = node, True
+                t._nr = number
         saved = []
         for i in plan.operands:
             t = operands[i]
@@ -112,6 +159,18 @@ class Primitive:
                     if s.storage is not None:
                         s.pack(state.saved_hooks[-1])
             node.saved = saved
+
+
+class _Quiet(threading.local):
+    """A context in which NumPy does not warn of divisions by zero and the like: torch does not. To run in it costs a tenth of `np.errstate`."""
+
+    def __init__(self) -> None:
+        context = copy_context()
+        context.run(np.seterr, all="ignore")
+        self.run = context.run
+
+
+_quiet = _Quiet()
 
 
 def _shares(x: Any, base: Any) -> bool:

@@ -71,7 +71,11 @@ class Node:
     def __init__(self, edges: tuple[Edge, ...], place: Place | None):
         self.edges, self.sequence, self.extras, self.place = edges, count(), None, place
         if state.anomaly:
-            self.more.stack = "".join(traceback.format_list([f for f in traceback.extract_stack() if not is_library(f.filename)]))
+            self.note_stack()
+
+    def note_stack(self) -> None:
+        """Keep the user's part of the stack, for anomaly detection."""
+        self.more.stack = "".join(traceback.format_list([f for f in traceback.extract_stack() if not is_library(f.filename)]))
 
     @property
     def more(self) -> Extras:
@@ -215,8 +219,10 @@ class PrimitiveNode(Node):
     __slots__ = ("plan", "saved")
 
     def __init__(self, edges: tuple[Edge, ...], place: Place | None, plan: Any):
-        super().__init__(edges, place)
+        self.edges, self.sequence, self.extras, self.place = edges, count(), None, place
         self.plan, self.saved = plan, ()
+        if state.anomaly:
+            self.note_stack()
 
     def apply(self, cotangents: dict[int, Any], recording: bool) -> Sequence[Any]:
         plan, saved = self.plan, self.saved

@@ -23,14 +23,17 @@ _new = object.__new__
 class Storage(Cell):
     """The array that a tensor and its views lie in."""
 
-    __slots__ = ("version", "history", "written_at")
+    version = 0
+    history = 0
+    written_at: Place | None = None
+    _home: Any = None  # the trace that it was made in; like `spread`, a default: one is made for every result
+    spread: Any = None
 
 
 def storage_of(array: Any) -> Storage:
     """A storage whose memory is this very array or proxy."""
     made = _new(Storage)
-    made._array, made.spread, made.version, made.history, made.written_at = array, None, 0, 0, None
-    made._home = None
+    made._array = array
     traces = active_traces()
     if traces:
         made._home = next((t for t in reversed(traces) if t.values is None), None)
@@ -62,7 +65,7 @@ _library: dict[str, bool] = {}
 
 def here() -> Place | None:
     """The user's line that is running: the innermost frame outside of libraries."""
-    frame = sys._getframe(2)
+    frame = sys._getframe(3)
     while frame is not None:
         code = frame.f_code
         name = code.co_filename

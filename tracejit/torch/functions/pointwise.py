@@ -211,6 +211,26 @@ def _binary(node: str, fn: Callable, rule=None) -> Primitive:
     return Primitive(node, impl, rule=rule)
 
 
+def _operator_of(f: Callable, primitive: Primitive, kinds: str) -> Callable:
+    """The operator of a function. Two tensors of one dtype, or a tensor and a Python number that does not change its dtype, need no promotion."""
+    def method(self: Tensor, other: Any) -> Any:
+        if isinstance(other, Tensor):
+            d = self._data.dtype
+            plain = d is other._data.dtype and d.kind in kinds
+        elif isinstance(other, _OPERANDS):
+            plain = self._data.dtype.kind == "f" and (type(other) is float or type(other) is int)
+        else:
+            return NotImplemented
+        if plain:
+            try:
+                return primitive(self, other)
+            except ValueError as error:
+                raise _mismatch(self, other, error) from None
+        return f(self, other)
+
+    return method
+
+
 def _apply(primitive: Primitive, x: Any, y: Any, name: str, floating: bool = False) -> Tensor:
     if not isinstance(y, Tensor):
         y = operand(y, name)
@@ -458,6 +478,8 @@ for _name, _f in _OPERATORS.items():
     setattr(Tensor, f"__{_name}__", _operator(_f))
     setattr(Tensor, f"__r{_name}__", _reflected(_f))
     setattr(Tensor, f"__i{_name}__", _written(_f, f"__i{_name}__"))
+for _name, _f, _primitive in (("add", add, _add), ("sub", sub, _sub), ("mul", mul, _mul), ("truediv", div, _div)):
+    setattr(Tensor, f"__{_name}__", _operator_of(_f, _primitive, "fc" if _name == "truediv" else "iufc"))
 Tensor.__radd__, Tensor.__rsub__, Tensor.__rmul__ = _reflected_add, _reflected_sub, _reflected_mul
 Tensor.__neg__, Tensor.__abs__, Tensor.__invert__ = neg, abs, bitwise_not
 Tensor.__pos__ = positive
