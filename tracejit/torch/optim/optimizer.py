@@ -168,7 +168,8 @@ class Optimizer:
     def update(self, x: Any, gradient: Any, state: _Parts, group: dict[str, Any], step: Any) -> None:
         """Write the new value of the parameter into x.
 
-        x, gradient: arrays of one dtype and shape; of a 0-d parameter, of one entry. state: what `start` gave, as arrays to be written into. step: counts from 1.
+        x, gradient: arrays of one dtype and shape; of a 0-d parameter, of one entry. step: counts from 1.
+        state: what `start` gave, as arrays to be written into.
         """
         raise NotImplementedError(f"{type(self).__name__} defines neither `update` nor `step`")
 
