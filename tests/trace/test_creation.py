@@ -392,3 +392,20 @@ def test_repeated_lists_keep_what_is_in_them():
 
     for got, want in zip(tj.jit(f)(3, 5.0), (12, np.array([5.0, 2.0, 5.0]), np.array([3.0, 6.0]))):
         np.testing.assert_array_equal(got, want)
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda x, n: np.split(x, n)[0], lambda x, n: np.array_split(x, [n])[1], lambda x, n: np.pad(x, (n, 1)), lambda x, n: x.repeat(n),
+        lambda x, n: np.trace(np.outer(x, x), n), lambda x, n: np.round(x * 1.2345, n), lambda x, n: np.fft.fft(x, n).real,
+        lambda x, n: np.delete(x, n),
+        lambda x, n: np.insert(x, n, 5.0), lambda x, n: np.partition(x, n)[n], lambda x, n: np.histogram(x, n)[0],
+        lambda x, n: x[np.triu_indices(n)[0]],
+        lambda x, n: np.outer(x, x)[np.ix_([0, n], [n, 1])], lambda x, n: np.outer(x, x)[np.diag_indices(n)], lambda x, n: np.stack([x] * n),
+    ],
+)  # fmt: skip
+def test_sizes_and_places_of_functions(f):
+    x, compiled = np.arange(6.0), tj.jit(f)
+    for n in (2, 3):
+        np.testing.assert_array_equal(compiled(x, n), f(x, n))

@@ -46,7 +46,14 @@ VIEWS = [
     lambda a, k: np.split(a, [1])[0],
     lambda a, k: a.real,
 ]
-COPIES = [lambda a, k: a.copy(), lambda a, k: a + 0.5, lambda a, k: a[[0, -1]], lambda a, k: a.flatten(), lambda a, k: a.astype(float)]
+# What NumPy computes from a transposed array is in its order, and traced arrays are C-ordered: `copy` makes NumPy's so, too.
+COPIES = [
+    lambda a, k: a.copy(),
+    lambda a, k: (a + 0.5).copy(),
+    lambda a, k: a[[0, -1]].copy(),
+    lambda a, k: a.flatten(),
+    lambda a, k: a.astype(float).copy(),
+]
 
 
 def _augment(a, b, k):

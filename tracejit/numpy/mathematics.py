@@ -21,7 +21,7 @@ from .constants import filled
 from .joining import concatenate
 from .products import dot
 from .promotion import as_array, astype, cast, checked_dtype, common_dtype, promote
-from .register import implements, known, refuse
+from .register import implements, known, refuse, static
 from .shaping import lined, part, ravel
 from .ufuncs import absolute, arctan2, divide, multiply, not_equal, remainder, rint, subtract, trunc
 
@@ -66,7 +66,7 @@ def real_if_close(a, tol=100):
 def round(a, decimals=0, out=None):
     """As `numpy.round`."""
     refuse("np.round", out=out)
-    x = as_array(a)
+    x, decimals = as_array(a), static(decimals, "np.round", "decimals")
     if x.dtype.kind == "b":
         if decimals != 0:
             raise TypeError(at_user_line("np.round of booleans to decimals is not defined"))

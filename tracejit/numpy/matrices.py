@@ -10,14 +10,14 @@ from . import reductions
 from .axes import axis_index
 from .constants import positions
 from .promotion import as_array
-from .register import implements
+from .register import implements, static
 from .shaping import ravel
 
 
 @implements(np.diagonal)
 def diagonal(a, offset=0, axis1=0, axis2=1):
     """As `numpy.diagonal`: in the flat order of a matrix its diagonal is a slice with the step columns + 1."""
-    x = as_array(a)
+    x, offset = as_array(a), static(offset, "np.diagonal", "offset")
     if x.ndim < 2:
         raise ValueError(at_user_line("diag requires an array of at least two dimensions"))
     i, j = axis_index(axis1, x.ndim), axis_index(axis2, x.ndim)

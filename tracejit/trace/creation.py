@@ -48,7 +48,7 @@ _OF_LISTS = (
 )  # fmt: skip
 _OF_LISTS_OF_ARRAYS = ("concatenate", "stack", "vstack", "hstack", "dstack", "column_stack")
 _BY_INDEXING = ("r_", "c_", "mgrid", "ogrid")  # objects: `np.r_[x, 0]`
-_ELSEWHERE = ("fft.fftfreq", "fft.rfftfreq")
+_ELSEWHERE = ("fft.fftfreq", "fft.rfftfreq", "triu_indices", "tril_indices", "diag_indices")
 _ONE_NUMBER = {"zeros": 0, "ones": 1, "empty": 0, "zeros_like": 0, "ones_like": 1, "empty_like": 0}
 # Where sizes stand, by position and name. They decide the shape of the result, so a traced one is asked for, as `range` asks.
 _SIZES = {
@@ -59,6 +59,7 @@ _SIZES = {
     **dict.fromkeys(("diag", "diagflat", "tril", "triu"), {1: "k"}),
     **dict.fromkeys(("bartlett", "blackman", "hamming", "hanning", "kaiser"), {0: "M"}),
     **dict.fromkeys(("fft.fftfreq", "fft.rfftfreq", "identity"), {0: "n"}),
+    **dict.fromkeys(("triu_indices", "tril_indices"), {0: "n", 1: "k", 2: "m"}), "diag_indices": {0: "n", 1: "ndim"},
     "indices": {0: "dimensions"}, "vander": {1: "N"}, "fromfunction": {1: "shape"}, "repeat": {1: "repeats"}, "tile": {1: "reps"},
 }  # fmt: skip
 _SAME_OBJECT = ("asarray", "asanyarray", "ascontiguousarray", "asfortranarray")  # of a proxy they return the proxy itself

@@ -383,6 +383,8 @@ class Tracer:
             return np.array(self.atom.value, dtype)
         if self._has_value() and not is_inexact(self.dtype):  # no derivative is lost: positions in a plain array, say
             return np.asarray(self.owner.ambient(self.atom), dtype)
+        if self.dtype.kind in "iu" and not self.shape and self.owner.answers():  # a size or a place in a library's function, as `range` asks for one
+            return np.asarray(int(self), dtype or self.dtype)
         raise TracerConversionError(
             at_user_line(
                 f"a traced value ({self.type}) cannot become a plain ndarray while {self.owner.what} is traced: "
