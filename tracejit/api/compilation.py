@@ -330,8 +330,8 @@ def jit(
     get other answers compiles another variant, up to `config.max_variants` for one signature. With `lift`, loops and branches of Python are compiled
     as such (see `tracejit.lift`), instead of unrolled and guarded.
 
-    What `f` writes into its arguments, and into arrays that it closes over (`self.u[1:-1] += ...`), is in them after each call, and attributes and globals
-    that it binds anew (`self.t += dt`) have their new values.
+    What `f` writes into its arguments, and into arrays that it closes over (`self.u[1:-1] += ...`), is in them after each call; attributes and
+    globals that it binds anew (`self.t += dt`) have their new values.
 
     Raises `TypeError` for arguments or results that are not arrays, `TracerConversionError` where `f` asks a traced value for a Python float,
     `GuardLimitError` where too many calls got different answers.
