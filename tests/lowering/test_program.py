@@ -313,3 +313,22 @@ def test_a_function_that_is_used_often_is_written_once():
     text = Program(record_types(recurrence, "test", (x,), {}).graph).segments.text
     assert len(re.findall("define internal .* @elementary_sin", text)) == 1
     assert text.count("@elementary_sin") > 20
+
+
+def test_identical_layers_are_compiled_once():
+    @tj.jit
+    def layer(x, weights):
+        return np.tanh(x @ weights)
+
+    def gradient(count):
+        def loss(weights, x):
+            for each in weights:
+                x = layer(x, each)
+            return np.mean(x**2)
+
+        weights = [np.full((8, 8), 0.01 * i) for i in range(count)]
+        return Program(tj.trace(tj.grad(loss))(weights, np.ones((4, 8))))
+
+    few, many = gradient(4), gradient(32)
+    assert len(many.items) > 4 * len(few.items)
+    assert len(many.kernels) == len(few.kernels)
