@@ -219,8 +219,8 @@ class Tensor:
             return self
         if requires_grad and self._data.dtype.kind not in "fc":
             raise RuntimeError(
-                "only Tensors of floating point dtype can require gradients "
-                f"(Only Tensors of floating point and complex dtype can require gradients): got {self.dtype}. Convert it first: x.float()"
+                "Only Tensors of floating point and complex dtype can require gradients: "
+                f"this one is of {self.dtype}. Convert it first: x.float()"
             )
         if requires_grad and self._inference and not state.inference:
             raise RuntimeError("Setting requires_grad=True on inference tensor outside InferenceMode is not allowed.")
