@@ -170,11 +170,12 @@ def quad(
     count, left, right, error = _partition(on_unit(stop_gradient), epsabs, epsrel, int(limit))
     f = on_unit(lambda x: x)
 
-    def add(i, total):
+    def add(i, state):
+        total, left, right = state  # the ends go round as well: a plain array has no element number i
         y, half = _values(f, left[i], right[i])
-        return total + half * (KRONROD @ y)
+        return total + half * (KRONROD @ y), left, right
 
-    integral = fori_loop(0, count, add, 0.0)
+    integral, _, _ = fori_loop(0, count, add, (0.0, left, right))
     known = known_value(np.stack([integral, error]))
     if known is not None and not known[1] <= max(epsabs, epsrel * abs(known[0])):
         message = f"quad: {limit} parts give an estimated error of {known[1]:.2g}: raise `limit`, or integrate over the parts of a difficult function"

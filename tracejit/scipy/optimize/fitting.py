@@ -56,8 +56,8 @@ def least_squares(
     >>> t = np.array([0.0, 1.0, 2.0])
     >>> rate = lambda y: least_squares(lambda k: np.exp(-k * t) - y, 1.0).x[0]
     >>> y = np.exp(-0.7 * t)
-    >>> rate(y).round(6), tj.jit(tj.grad(rate))(y).round(4)
-    (np.float64(0.7), array([ 0.    , -1.0184, -1.0115]))
+    >>> rate(y).round(6), tj.jit(tj.grad(rate))(y)[1:].round(4)
+    (np.float64(0.7), array([-1.0138, -1.0069]))
     """
     if method not in METHODS:
         raise ValueError(at_user_line(f"least_squares: method is one of {', '.join(map(repr, METHODS))}, got {method!r}"))
