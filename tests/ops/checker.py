@@ -57,7 +57,7 @@ def _rounding(case: Case, value) -> float:
     if not is_inexact(dtype):
         return 0.0
     rounds = case.op.dear or dtype.kind == "c" or case.op.name in ("absolute", "call")
-    sums = case.op.kind in ("dot", "reduce") or case.op.name in ("conv_general", "window_sum")
+    sums = case.op.kind in ("dot", "reduce") or case.op.name in ("conv_general", "window_sum", "betainc_slope", "gammainc_slope")
     return (30 if sums else 4 if rounds else 0) * float(np.finfo(dtype).eps)
 
 
