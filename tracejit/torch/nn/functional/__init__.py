@@ -1,0 +1,16 @@
+"""`torch.nn.functional`: what the modules compute, as functions of tensors.
+
+>>> import tracejit.torch as torch
+>>> torch.nn.functional.linear(torch.ones(1, 2), torch.tensor([[1.0, 2.0]]), torch.tensor([10.0]))
+tensor([[13.]])
+"""
+
+from ...functions.indexing import one_hot
+from . import activations, attention, images, layers, losses
+from .activations import *  # noqa: F403
+from .attention import *  # noqa: F403
+from .images import *  # noqa: F403
+from .layers import *  # noqa: F403
+from .losses import *  # noqa: F403
+
+__all__ = ["one_hot", *activations.__all__, *attention.__all__, *images.__all__, *layers.__all__, *losses.__all__]
