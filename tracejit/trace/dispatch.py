@@ -21,7 +21,10 @@ functions: dict[Callable, Callable] = {}
 libraries: dict[str, Callable[[], None]] = {}  # by module name: enters a library's ufuncs, when an unknown one is met after its import
 operators: dict[str, Callable] = {}
 # Plain functions that convert their arguments: SciPy's module, and ours that has traced versions of those in its `__all__` (see creation.py).
-NAMESAKES = {name: f"tracejit.{name}" for name in ("scipy.integrate", "scipy.linalg", "scipy.optimize", "scipy.special")}
+_TRACED = (
+    "scipy.integrate", "scipy.linalg", "scipy.ndimage", "scipy.optimize", "scipy.signal", "scipy.spatial.distance", "scipy.special",
+)  # fmt: skip
+NAMESAKES = {name: f"tracejit.{name}" for name in _TRACED}
 refusals: dict[str, str] = {}  # why there is no traced form: by the name of a ufunc, of a function with its module, or of a whole module
 views: set[Callable] = set()  # functions whose results share memory with their arguments
 writers: set[Callable] = set()  # functions that write into an argument
