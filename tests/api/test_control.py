@@ -139,6 +139,41 @@ def test_what_is_refused(call, message):
         call()
 
 
+def ones(*shape):
+    return np.ones(shape)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: tj.scan(lambda s, x: ((s[0],), x), (1.0, 2.0), ones(3)), r"scan: the result of the body .*expected tuple of length 2"),
+        (lambda: tj.scan(lambda s, x: (s, x), "abc", ones(3)), r"scan: argument 0 of .* cannot be traced: it is a builtins.str"),
+        (lambda: tj.scan(lambda s, x: (s, x), 1.0, {"a": "b"}), r'scan: argument xs\["a"\] of .* cannot be traced'),
+        (lambda: tj.scan(lambda s, x: (s, x), 1.0, None, 2.5), r"scan: length is a whole number, got 2.5"),
+        (lambda: tj.scan(lambda s, x: (s, x), 1.0, None, -2), r"scan: length is at least 0, got -2"),
+        (lambda: tj.scan(lambda s, x: (s, x), 1.0, ones(3), unroll=0), r"scan: unroll is at least 1, got 0"),
+        (lambda: tj.while_loop(lambda s: s < 1, lambda s: (s, s), 1.0), r"while_loop: the result of the body .*expected a leaf"),
+        (lambda: tj.fori_loop(0, 3.5, lambda i, s: s, 1.0), r"fori_loop: the bounds are integers, got float64"),
+        (lambda: tj.jit(lambda n: tj.fori_loop(0, n, lambda i, s: s, 1.0))(ones(2).astype(int)), r"the bounds are integers, got int64\[2\]"),
+        (lambda: tj.map(np.sin, ones(3), batch_size=0), r"map: batch_size is at least 1, got 0"),
+        (lambda: tj.map(lambda x: x, (ones(3), ones(4)), batch_size=2), r"map: xs\[1\] has shape \(4,\), expected 3 elements along axis 0"),
+        (lambda: tj.map(np.sin, []), r"map: xs holds no array"),
+        (lambda: tj.associative_scan(np.add, 1.0), r"associative_scan: xs has shape \(\), and no axis 0"),
+        (lambda: tj.associative_scan(np.add, (ones(3), ones(4))), r"associative_scan: xs\[1\] has shape \(4,\), expected 3 elements"),
+        (lambda: tj.associative_scan(lambda a, b: (a,), ones(3)), r"associative_scan: the result of .*expected a leaf"),
+        (lambda: tj.associative_scan(lambda a, b: a.sum(), ones(3)), r"associative_scan: the result of .* has shape \(\), expected \(2,\)"),
+        (lambda: tj.cond(np.nan, lambda: 1.0, lambda: 2.0), r"cond: the condition must be one bool, got float64.*NaN is neither"),
+        (lambda: tj.jit(lambda p: tj.cond(p, lambda: 1.0, lambda: 2.0))(np.nan), r"cond: the condition must be one bool, got float64"),
+        (lambda: tj.cond(None, lambda: 1.0, lambda: 2.0), r"cond: the condition must be one bool, got None"),
+        (lambda: tj.switch(1.5, [lambda: 1.0, lambda: 2.0]), r"switch: the index must be one integer, got float64"),
+        (lambda: tj.jit(lambda x: tj.cond(x > 0, lambda: {"a": 1.0}, lambda: {"b": 1.0}))(1.0), r"different structure: the result of"),
+    ],
+)
+def test_refusals_name_the_line_and_the_place(call, message):
+    with pytest.raises((TypeError, ValueError), match=r"^\S*test_control.py:\d+ in .*" + message):
+        call()
+
+
 def test_lengths_must_agree():
     with pytest.raises(ValueError, match="length"):
         tj.scan(lambda s, x: (s, x), 0.0)

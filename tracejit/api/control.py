@@ -23,7 +23,7 @@ from ..ops.while_loop import Limit
 from ..ops.while_loop import while_loop as while_op
 from ..trace import Tracer, type_of
 from .checkpointing import checkpoint
-from .recording import as_value, check_leaves, defined_at, name_of, record, require_callable
+from .recording import argument_paths, as_value, check_leaves, defined_at, name_of, record, require_callable
 from .states import carried
 
 
@@ -38,14 +38,14 @@ def _settle(what: str, f: Callable, init: Any, run: Callable[[Sequence[ArrayType
     promoted. Raises `TypeError` with the path of a leaf whose structure or shape changes, or whose dtype does not settle.
     """
     flat, structure = tree.flatten(init)
-    check_leaves(flat, init, f, what)
+    check_leaves(flat, lambda: argument_paths((init,)), f, what)
     values = [as_value(x) for x in flat]
     weak = [type_of(x).weak for x in flat]
     for _ in range(4):
         types = [type_of(v)._replace(weak=w) for v, w in zip(values, weak)]
         out, out_structure = run(types)
         if out_structure != structure:
-            tree.check_same_structure("the state", init, "the body's result", out_structure.unflatten([np.zeros(t.shape, t.dtype) for t in out]))
+            _same_structure(what, f"the result of the body {defined_at(f)}", _example(out_structure, out), "the state", init)
         changed = False
         for i, (have, new) in enumerate(zip(types, out)):
             if have.shape != new.shape:
@@ -64,6 +64,29 @@ def _settle(what: str, f: Callable, init: Any, run: Callable[[Sequence[ArrayType
     raise TypeError(at_user_line(f"{what}: the dtypes of the state do not settle: the body {defined_at(f)} promotes them again at each turn"))
 
 
+def _same_structure(what: str, name: str, made: Any, model_name: str, model: Any) -> None:
+    """Raises `TypeError` with the path where the tree `made` differs in structure from `model`."""
+    try:
+        tree.check_same_structure(model_name, model, name, made)
+    except ValueError as difference:
+        raise TypeError(at_user_line(f"{what}: {difference}")) from None
+
+
+def _example(structure: tree.Structure, types: Sequence[ArrayType]) -> Any:
+    """A tree of this structure; its leaves have the first of the types."""
+    return structure.unflatten([np.zeros(t.shape, t.dtype) for t in types[: structure.num_leaves]])
+
+
+def _whole_number(what: str, name: str, n: Any, least: int) -> int:
+    """A number of turns and the like, known while tracing. Raises `TypeError` for anything else, `ValueError` below `least`."""
+    if isinstance(n, (bool, np.bool_)) or not isinstance(n, (int, np.integer, Tracer)) or type(n) is Tracer and n.dtype.kind not in "iu":
+        raise TypeError(at_user_line(f"{what}: {name} is a whole number, got {n!r}"))
+    n = int(n)
+    if n < least:
+        raise ValueError(at_user_line(f"{what}: {name} is at least {least}, got {n}"))
+    return n
+
+
 def _as_types(result: Any, wanted: Sequence[ArrayType]) -> Any:
     """A body's result with its leaves in the dtypes of the state."""
     flat, structure = tree.flatten(result)
@@ -75,6 +98,7 @@ def switch(index: Any, branches: Sequence[Callable], *operands: Any) -> Any:
     """`branches[index](*operands)`, where the index may be traced; one outside is moved to the nearer end.
 
     All branches are traced and must return trees of equal structure, shapes and dtypes; only the chosen one is computed, also in derivatives.
+    Where the index is known already, the chosen branch is simply called.
     Raises `TypeError` where the branches differ.
 
     >>> import numpy as np, tracejit as tj
@@ -98,24 +122,33 @@ def cond(pred: Any, true_fun: Callable, false_fun: Callable, *operands: Any) -> 
     """
     require_callable(true_fun, "cond")
     require_callable(false_fun, "cond")
-    if type_of(pred).shape != ():
-        raise TypeError(at_user_line(f"cond: the condition must be one bool, got {type_of(pred)}: use np.where to choose element by element"))
-    return _choose("cond", pred != 0 if type_of(pred).dtype != bool else pred, [false_fun, true_fun], operands)
+    try:
+        type_ = type_of(pred)
+    except TypeError:
+        raise TypeError(at_user_line(f"cond: the condition must be one bool, got {pred!r}")) from None
+    if type_.shape != ():
+        raise TypeError(at_user_line(f"cond: the condition must be one bool, got {type_}: use np.where to choose element by element"))
+    if type_.dtype.kind in "fc":
+        raise TypeError(at_user_line(f"cond: the condition must be one bool, got {type_}: compare it (`x > 0`). NaN is neither true nor false"))
+    return _choose("cond", pred != 0 if type_.dtype != bool else pred, [false_fun, true_fun], operands)
 
 
 def _choose(what: str, index: Any, branches: Sequence[Callable], operands: tuple) -> Any:
     if type(index) is not Tracer:  # decided already: an ordinary call
+        if type_of(index).shape or type_of(index).dtype.kind not in "biu":
+            raise TypeError(at_user_line(f"{what}: the index must be one integer, got {type_of(index)}"))
         return branches[min(max(int(index), 0), len(branches) - 1)](*operands)
     if index.dtype.kind not in "biu" or index.shape:
         raise TypeError(at_user_line(f"{what}: the index must be one integer, got {index.type}"))
     flat, structure = tree.flatten(operands)
-    types = check_leaves(flat, operands, branches[0], what)
+    types = check_leaves(flat, lambda: argument_paths(operands), branches[0], what)
     made = [_body(f, what, types, structure) for f in branches]
     first = made[0]
     for other, f in zip(made[1:], branches[1:]):
         if other.structure != first.structure:
-            both = f"{defined_at(branches[0])} {first.structure}, {defined_at(f)} {other.structure}"
-            raise TypeError(at_user_line(f"{what}: the branches return trees of different structure: {both}"))
+            theirs, ours = (_example(m.structure, m.graph.out_types) for m in (other, first))
+            differ = f"{what}: the branches return trees of different structure"
+            _same_structure(differ, f"the result of {defined_at(f)}", theirs, f"that of {defined_at(branches[0])}", ours)
     count = first.structure.num_leaves
     wanted = [ArrayType(ts[0].shape, np.result_type(*[t.dtype for t in ts])) for ts in zip(*[m.graph.out_types[:count] for m in made])]
     for m, f in zip(made, branches):
@@ -168,7 +201,9 @@ def scan(
     """
     require_callable(f, "scan")
     flat_xs, xs_structure = tree.flatten(xs)
-    check_leaves(flat_xs, xs, f, "scan")
+    check_leaves(flat_xs, lambda: [f"xs{path}" for path in tree.paths(xs)], f, "scan")
+    length = None if length is None else _whole_number("scan", "length", length, 0)
+    unroll = _whole_number("scan", "unroll", unroll, 1)
     rows = [counted(as_value(x)) for x in flat_xs]
     for i, x in enumerate(rows):
         shape = type_of(x).shape
@@ -344,6 +379,9 @@ def fori_loop(
     np.int64(10)
     """
     require_callable(body_fun, "fori_loop")
+    for bound in (lower, upper):
+        if type_of(bound).shape or type_of(bound).dtype.kind not in "biu":
+            raise TypeError(at_user_line(f"fori_loop: the bounds are integers, got {type_of(bound)}"))
     if type(lower) is not Tracer and type(upper) is not Tracer:
         count = max(0, int(upper) - int(lower))
         turns = np.arange(int(lower), int(lower) + count)
@@ -363,17 +401,43 @@ def map(f: Callable, xs: Any, batch_size: int | None = None) -> Any:
     array([0., 1., 4.])
     """
     require_callable(f, "map")
+    n = _common_length("map", xs, 0)
     if batch_size is None:
         return scan(lambda _, x: (None, f(x)), None, xs)[1]
     from .vectorization import vmap
 
-    n = type_of(tree.leaves(xs)[0]).shape[0]
+    batch_size = _whole_number("map", "batch_size", batch_size, 1)
     whole = n // batch_size * batch_size
     blocks = tree.map(lambda x: np.reshape(x[:whole], (whole // batch_size, batch_size, *type_of(x).shape[1:])), xs)
     ys = tree.map(lambda y: np.reshape(y, (whole, *type_of(y).shape[2:])), scan(lambda _, x: (None, vmap(f)(x)), None, blocks)[1])
     if whole == n:
         return ys
     return tree.map(lambda a, b: np.concatenate([a, b]), ys, vmap(f)(tree.map(lambda x: x[whole:], xs)))
+
+
+def _common_length(what: str, xs: Any, axis: int) -> int:
+    """The number of elements along an axis, the same in every leaf. Raises `ValueError` with the path of a leaf that does not fit."""
+    length = None
+    for x, path in zip(tree.leaves(xs), tree.paths(xs)):
+        shape = type_of(x).shape
+        if not -len(shape) <= axis < len(shape):
+            raise ValueError(at_user_line(f"{what}: xs{path} has shape {shape}, and no axis {axis}"))
+        length = shape[axis] if length is None else length
+        if shape[axis] != length:
+            raise ValueError(at_user_line(f"{what}: xs{path} has shape {shape}, expected {length} elements along axis {axis}"))
+    if length is None:
+        raise ValueError(at_user_line(f"{what}: xs holds no array"))
+    return length
+
+
+def _require_alike(f: Callable, combined: Any, xs: Any, n: int) -> None:
+    """Raises `TypeError` where what `f` makes of two slices of n elements is no such slice."""
+    _same_structure("associative_scan", f"the result of {defined_at(f)}", combined, "xs", xs)
+    for c, x, path in zip(tree.leaves(combined), tree.leaves(xs), tree.paths(xs)):
+        wanted = (n, *type_of(x).shape[1:])
+        if type_of(c).shape != wanted:
+            said = f"shape {type_of(c).shape}, expected {wanted}: it combines whole slices, element by element along axis 0"
+            raise TypeError(at_user_line(f"associative_scan: the result of {defined_at(f)}{path} has {said}"))
 
 
 def associative_scan(f: Callable, xs: Any, reverse: bool = False, axis: int = 0) -> Any:
@@ -384,13 +448,14 @@ def associative_scan(f: Callable, xs: Any, reverse: bool = False, axis: int = 0)
     array([ 1.,  3.,  6., 10.])
     """
     require_callable(f, "associative_scan")
+    n = _common_length("associative_scan", xs, axis)
     xs = tree.map(lambda x: np.moveaxis(x, axis, 0), xs)
     if reverse:
         xs = tree.map(lambda x: x[::-1], xs)
-    n = type_of(tree.leaves(xs)[0]).shape[0]
     step = 1
     while step < n:  # Hillis and Steele (1986): after round k each element holds the combination of the 2^k before it
         combined = f(tree.map(lambda x, s=step: x[:-s], xs), tree.map(lambda x, s=step: x[s:], xs))
+        _require_alike(f, combined, xs, n - step)
         xs = tree.map(lambda x, c, s=step: np.concatenate([x[:s], c]), xs, combined)
         step *= 2
     if reverse:
