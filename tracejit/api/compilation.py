@@ -26,6 +26,7 @@ from . import explanation
 from .aot import Lowered
 from .cache import SIGNATURES, CacheInfo, store
 from .environment import Environment
+from .plain_draws import told
 from .rebinding import Rebinding
 from .recording import argument_paths, as_value, check_leaves, defined_at, name_of, record, require_callable, with_keywords
 from .statics import identity, static_places, with_statics
@@ -178,7 +179,8 @@ class Jit:
             while True:
                 f = Rebinding(with_keywords(with_statics(self.f, statics)), environment, self._what)
                 how = {"keep_writes": True, "keep_cells": True, "actual": flat, "kept": environment.arrays}
-                made = record(f, self._what, key.types, key.structure, concrete=False, **how)
+                with told(environment, self._what):
+                    made = record(f, self._what, key.types, key.structure, concrete=False, **how)
                 if not f.missing:
                     break
                 self._store.states |= set(f.missing)

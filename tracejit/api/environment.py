@@ -99,6 +99,13 @@ class Fingerprint:
         mine, others = dict(self.items), dict(other.items)
         return frozenset(path for path in (*mine, *others) if mine.get(path) != others.get(path))
 
+    def objects(self) -> Iterator[tuple[str, Any]]:
+        """What is described by which object it is, with its path."""
+        by_identity = {id(x): x for x in self._kept}
+        for path, (kind, *what) in self.items:
+            if kind == "object":
+                yield path, by_identity[what[0]]
+
     def differences(self, other: Fingerprint) -> Iterator[str]:
         """How `other`, an earlier environment, differed."""
         before = dict(other.items)
