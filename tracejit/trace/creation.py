@@ -327,6 +327,8 @@ def _swap_globals(space: dict[str, Any], names) -> None:
 def _swap_cells(f: Any) -> None:
     """The variables around a function that hold creation functions: `from numpy import zeros` in the function outside, and the function that is
     traced itself, as in `grad(scipy.special.logsumexp)`, which the wrappers of this package hold. Functions held so are gone through, too."""
+    while type(f) is not FunctionType and hasattr(f, "__wrapped__"):
+        f = f.__wrapped__  # an object that calls the function
     waiting, seen = [f], set()
     while waiting:
         f = waiting.pop()
