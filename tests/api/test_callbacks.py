@@ -280,3 +280,14 @@ class TestConstants:
         assert log == [("branch",)] * 3
         log.clear()
         assert tj.grad(f)(0.0, True) == 1.0 and log == [("branch",)] * 3
+
+
+def test_what_a_compiled_program_calls_runs_outside_of_traces():
+    def host(v):
+        assert type(np.zeros(2)) is np.ndarray
+        return np.asarray(tj.jacfwd(np.sin)(v)).sum(axis=0)
+
+    f = tj.jit(lambda x: tj.pure_callback(host, tj.ShapeDtype((2,), np.dtype(float)), x))
+    x = np.array([0.5, 1.0])
+    np.testing.assert_allclose(tj.grad(lambda y: np.sum(f(x)) * y)(1.0), np.sum(np.cos(x)))
+    np.testing.assert_allclose(tj.jit(lambda y: f(x) * y)(2.0), 2 * np.cos(x))

@@ -13,6 +13,7 @@ import numpy as np
 
 from ..interpret import replay
 from ..ir import Graph, Literal, Node
+from ..trace.constants import outside_of_traces
 from .cpu import routines, scalar
 from .cpu.program_code import Kernel, Segments, compile_segments, multiplies
 from .fuse import Item, Nest
@@ -113,7 +114,7 @@ class Program:
             return np.frombuffer(memory, buffer.type.dtype).reshape(buffer.shape)
 
         operands = [array(o)[()] if isinstance(o, Buffer) else o for o in step.operands]
-        with np.errstate(all="ignore"):
+        with np.errstate(all="ignore"), outside_of_traces():
             results = step.node.op.run(np, *operands, **step.node.params)
         for buffer, value in zip(step.results, results if step.node.op.multiple else (results,)):
             if buffer.type.size:

@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -62,6 +64,17 @@ _active = _Active()
 def active_traces() -> list:
     """The traces whose functions are running in this thread, the innermost last."""
     return _active.traces
+
+
+@contextmanager
+def outside_of_traces() -> Iterator[None]:
+    """While it runs, no trace is active in this thread: for what a compiled program calls, which computes on plain arrays."""
+    traces = _active.traces
+    _active.traces = []
+    try:
+        yield
+    finally:
+        _active.traces = traces
 
 
 class Constants:
