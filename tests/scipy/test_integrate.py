@@ -157,6 +157,12 @@ class TestFailures:
         found = solve_ivp(lambda t, y: -100 * y, (0, 10), [1.0], max_steps=20)
         assert not found.success and "max_steps" in found.message
 
+    def test_times_that_are_not_known_to_be_wrong(self):
+        """Outside of the interval, or backwards: never the value of another polynomial, and never a loop without end."""
+        f = tj.jit(lambda t: solve_ivp(lambda t, y: -y, (0.0, 1.0), [1.0], t_eval=t, rtol=1e-8, atol=1e-8).y[0])
+        got = f(np.array([0.5, 2.0, 0.9, 0.1, -1.0, np.nan]))
+        np.testing.assert_allclose(got, [np.exp(-0.5), np.nan, np.exp(-0.9), np.nan, np.nan, np.nan], rtol=1e-6)
+
     def test_nan(self):
         found = solve_ivp(lambda t, y: np.sqrt(0.5 - y), (0, 10), [0.6])
         assert not found.success and np.isnan(found.y[0, 1])

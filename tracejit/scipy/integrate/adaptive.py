@@ -58,7 +58,10 @@ class Solution(NamedTuple):
 
 
 def integrate(pair: Pair, f: Slope, y0: Any, times: Any, control: Control) -> Solution:
-    """The solution of dy/dt = f(t, y) with y(times[0]) = y0 at all times, which rise or fall; y0 is a vector."""
+    """The solution of dy/dt = f(t, y) with y(times[0]) = y0 at all times, which rise or fall; y0 is a vector.
+
+    Where times are out of order, which cannot be known while they are traced, rows are NaN.
+    """
     end, begin = stop_gradient(times[-1]), stop_gradient(times[0])
     direction = np.where(end >= begin, 1.0, -1.0)
     slope = f(times[0], y0)
@@ -76,15 +79,18 @@ def integrate(pair: Pair, f: Slope, y0: Any, times: Any, control: Control) -> So
     def reach(state: State, wanted: Any):
         goal = stop_gradient(wanted)
 
+        within = direction * (end - goal) >= 0
+
         def going(turn):
             count, s = turn
-            short = (s.status == REACHED) & (direction * (goal - s.t) > 0)
+            short = within & (s.status == REACHED) & (direction * (goal - s.t) > 0)
             return short if control.most is None else short & (count < control.most)
 
         _, state = while_loop(going, attempt, (0, state))
-        short = (state.status == REACHED) & (direction * (goal - state.t) > 0)
+        short = within & (state.status == REACHED) & (direction * (goal - state.t) > 0)
         state = state._replace(status=np.where(short, TOO_MANY, state.status))
-        return state, state.piece(wanted) * np.where(state.status == REACHED, 1.0, np.nan)
+        known = within & (direction * (goal - stop_gradient(state.piece.start)) >= 0)  # times that go back are not in the piece
+        return state, state.piece(wanted) * np.where(known & (state.status == REACHED), 1.0, np.nan)
 
     state, rows = scan(reach, state, times[1:])
     return Solution(np.concatenate([y0[None], rows]), state.calls, state.status)
