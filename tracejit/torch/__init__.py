@@ -47,7 +47,6 @@ _SUBMODULES = (
     "fft",
     "special",
     "func",
-    "compile",
     "compiler",
     "cuda",
     "testing",
@@ -63,7 +62,7 @@ def __getattr__(name: str):
     if name in ("save", "load"):
         return getattr(_importlib.import_module(".serialization", __name__), name)
     if name == "compile":
-        return _importlib.import_module(".compile", __name__).compile
+        return _importlib.import_module(".compiling", __name__).compile
     if name == "vmap":
         return _importlib.import_module(".func", __name__).vmap
     if name in _SUBMODULES:

@@ -156,8 +156,9 @@ def result_dtype(operands: Any) -> np.dtype:
     dims = zeros = numbers = None
     for x in operands:
         d = getattr(x, "dtype", None)
-        if d is None or isinstance(x, np.generic):
-            d = scalar_dtype(x) if d is None else d
+        if d is None or isinstance(x, np.generic) or getattr(x, "weak", False):
+            if d is None or not isinstance(x, np.generic):
+                d = scalar_dtype(x if d is None else d.type(0).item())  # a weak proxy is a Python number
             numbers = d if numbers is None else promote(numbers, d)
         elif x.ndim:
             dims = d if dims is None else promote(dims, d)

@@ -20,6 +20,7 @@ class _State(threading.local):
         self.check_nan = True
         self.saved_hooks: list[tuple[Callable, Callable]] = []
         self.no_saved_hooks: str | None = None
+        self.drawing: Callable | None = None  # who draws random numbers while a function is compiled (see compiling/recording.py)
         self.recordings: list[Any] = []  # torch functions that are being traced as functions of tensors (see capture.py)
 
 

@@ -7,12 +7,33 @@ many uniform ones, in blocks of which the first eight give the radius and the la
 
 from __future__ import annotations
 
+import functools
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from .modes import state
+
 _MASK24, _MASK53 = (1 << 24) - 1, (1 << 53) - 1
+
+
+def drawn(method: Callable) -> Callable:
+    """A method that draws numbers. While a function is compiled they are inputs of its program, drawn before each run."""
+
+    @functools.wraps(method)
+    def draw(self: Generator, *args: Any) -> Any:
+        recorder = state.drawing
+        if recorder is None:
+            return method(self, *args)
+        state.drawing = None
+        try:
+            return recorder(method, self, args)
+        finally:
+            state.drawing = recorder
+
+    return draw
 
 
 class Generator:
@@ -93,13 +114,13 @@ class Generator:
         return pairs[:, 0] << np.uint64(32) | pairs[:, 1]
 
     # -- floats
+    @drawn
     def uniform(self, n: int, dtype: np.dtype, low: float = 0.0, high: float = 1.0) -> np.ndarray:
         """n numbers in [low, high)."""
         if dtype == np.float64:
             unit = (self.long_words(n) & np.uint64(_MASK53)).astype(np.float64) * 2.0**-53
             return unit * (high - low) + low
-        bits, scale = (_MASK24, 2.0**-24) if dtype == np.float32 else ((1 << 11) - 1, 2.0**-11)
-        unit = (self.words(n) & np.uint64(bits)).astype(np.float32) * np.float32(scale)
+        unit = (self.words(n) & np.uint64(_MASK24)).astype(np.float32) * np.float32(2.0**-24)
         if (low, high) == (0.0, 1.0):
             return unit.astype(dtype)
         return (unit * np.float32(high - low) + np.float32(low)).astype(dtype)
@@ -115,6 +136,7 @@ class Generator:
         self._kept = r * math.sin(theta)
         return r * math.cos(theta)
 
+    @drawn
     def normal(self, n: int, dtype: np.dtype, mean: float = 0.0, std: float = 1.0) -> np.ndarray:
         """n normal numbers."""
         if n < 16:
@@ -129,12 +151,14 @@ class Generator:
         return made.astype(dtype)
 
     # -- integers
+    @drawn
     def integers(self, n: int, low: int, high: int) -> np.ndarray:
         """n integers in [low, high)."""
         extent = high - low
         words = self.long_words(n) if extent >= 1 << 32 else self.words(n)
         return (words % np.uint64(extent)).astype(np.int64) + low
 
+    @drawn
     def permutation(self, n: int) -> np.ndarray:
         """The numbers below n in random order."""
         order = list(range(n))

@@ -18,7 +18,8 @@ import numpy as np
 
 from ..errors import at_user_line
 from ..trace import Tracer
-from ..trace.constants import active_traces
+from ..trace.constants import active_traces, as_proxy
+from ..trace.tracer import OwnOperators
 from . import dtypes
 from .modes import state
 from .nodes import AccumulateGrad, Edge, Handle, Hooks, Node
@@ -36,7 +37,7 @@ def along(chain: Sequence[tuple], array: Any) -> Any:
     return array
 
 
-class Tensor:
+class Tensor(OwnOperators):
     """An array with a history. Make one with `torch.tensor`, `torch.zeros`, `torch.from_numpy`, ...
 
     >>> from tracejit import torch
@@ -219,8 +220,7 @@ class Tensor:
             return self
         if requires_grad and self._data.dtype.kind not in "fc":
             raise RuntimeError(
-                "Only Tensors of floating point and complex dtype can require gradients: "
-                f"this one is of {self.dtype}. Convert it first: x.float()"
+                f"Only Tensors of floating point and complex dtype can require gradients: this one is of {self.dtype}. Convert it first: x.float()"
             )
         if requires_grad and self._inference and not state.inference:
             raise RuntimeError("Setting requires_grad=True on inference tensor outside InferenceMode is not allowed.")
@@ -475,6 +475,8 @@ def wrap(array: Any) -> Tensor:
     """A tensor in the memory of this very array or proxy."""
     if type(array) is not np.ndarray and type(array) is not Tracer:
         array = np.asarray(array)
+    if active_traces() and type(array) is np.ndarray and any(t.values is None for t in active_traces()):
+        array = as_proxy(array)  # a plain array could not hold what the traced function may write into the tensor
     made = _new(Tensor)
     made._data, made._storage = array, storage_of(array)
     return made

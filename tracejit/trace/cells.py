@@ -114,6 +114,14 @@ class Outside:
             np.copyto(array, value)
 
 
+def by_reference(array: Any) -> Any:
+    """An array from outside as the innermost symbolic trace knows it, which reads and writes that very array; outside of such traces, the array."""
+    traces = _symbolic()
+    if not traces or type(array) is not np.ndarray:
+        return array
+    return traces[-1].cell(Outside(array), lambda: array)
+
+
 def stand_ins() -> list[Tracer]:
     """The proxies that stand, in the traces that are active, for arrays outside of all traces."""
     return [proxy for t in active_traces() for cell, (proxy, _) in t.cells.items() if type(cell) is Outside and type(cell.array) is not Tracer]

@@ -518,7 +518,13 @@ class Tracer:
 
 
 _ARITHMETIC = frozenset((np.add, np.subtract, np.multiply, np.floor_divide, np.remainder, np.left_shift, np.right_shift))
-FOREIGN = (str, bytes, dict, set)  # what an operator leaves to the other operand
+class OwnOperators:
+    """A class of operands that know what to do with a proxy: tensors."""
+
+    __slots__ = ()
+
+
+FOREIGN = (str, bytes, dict, set, OwnOperators)  # what an operator leaves to the other operand
 
 
 def _repeats(number: Tracer, other) -> bool:

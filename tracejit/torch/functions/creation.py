@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ...trace import Tracer
+from ...trace.cells import by_reference
 from .. import dtypes
 from ..dispatch import FUNCTIONS, function
 from ..modes import state
@@ -92,7 +93,7 @@ def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
     if isinstance(data, Tensor):
         return data if dtype is None else data.to(dtype)
     if isinstance(data, np.ndarray) and data.dtype.isnative or isinstance(data, Tracer):
-        made = wrap(data)
+        made = wrap(by_reference(data))
         dtypes.of(data.dtype)
         return made if dtype is None else made.to(dtype)
     return tensor(data, dtype=dtype)
@@ -104,7 +105,7 @@ def from_numpy(ndarray: np.ndarray) -> Tensor:
     if not isinstance(ndarray, (np.ndarray, Tracer)):
         raise TypeError(f"expected np.ndarray (got {type(ndarray).__name__})")
     dtypes.of(ndarray.dtype)
-    return wrap(ndarray)
+    return wrap(by_reference(ndarray))
 
 
 @function("from_dlpack", method=False)

@@ -49,7 +49,9 @@ def operand(x: Any, name: str) -> Any:
     """A tensor or number as it is; an array as a tensor. Raises `TypeError` for anything else."""
     if isinstance(x, (Tensor, bool, int, float, complex)):
         return x
-    if isinstance(x, np.ndarray) or type(x) is Tracer:
+    if type(x) is Tracer:
+        return x if x.weak else wrap(x)  # a weak one is a Python number
+    if isinstance(x, np.ndarray):
         return wrap(x)
     if isinstance(x, np.generic):
         return x.item()

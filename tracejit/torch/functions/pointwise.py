@@ -10,6 +10,7 @@ import numpy as np
 
 from ... import ops as _ops  # noqa: F401  (fills the table of operations)
 from ...ops import elementwise
+from ...trace import Tracer
 from .. import dtypes
 from ..dispatch import Primitive, function, into_first
 from ..tensor import Tensor
@@ -213,6 +214,7 @@ def _binary(node: str, fn: Callable, rule=None) -> Primitive:
 
 def _operator_of(f: Callable, primitive: Primitive, kinds: str) -> Callable:
     """The operator of a function. Two tensors of one dtype, or a tensor and a Python number that does not change its dtype, need no promotion."""
+
     def method(self: Tensor, other: Any) -> Any:
         if isinstance(other, Tensor):
             d = self._data.dtype
@@ -455,7 +457,7 @@ def _written(f: Callable, name: str) -> Callable:
     return method
 
 
-_OPERANDS = (Tensor, bool, int, float, complex, np.ndarray, np.generic)
+_OPERANDS = (Tensor, bool, int, float, complex, np.ndarray, np.generic, Tracer)
 
 
 def _reflected_sub(self: Tensor, other: Any) -> Any:

@@ -1,0 +1,262 @@
+"""`compile`: a function of tensors, or a module, as a native program."""
+
+from __future__ import annotations
+
+import functools
+import types
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+from ... import tree
+from ...api.cache import SIGNATURES, CacheInfo
+from ...api.recording import name_of
+from ...api.variant import MISS
+from ...config import config
+from ...errors import GuardLimitError, at_user_line
+from ...trace.constants import active_traces
+from ..modes import state
+from .recording import record
+from .surroundings import Surroundings
+from .variant import Binding, Variant
+
+_BINDINGS = 8  # that a call looks at before it goes the slow way
+_INTEGERS = 3  # so many values of an integer get a program each; from then on it is an input
+
+
+class Compiled:
+    """A compiled function of tensors; made by `compile`."""
+
+    def __init__(self, f: Callable):
+        functools.update_wrapper(self, f, updated=())
+        self.f = f
+        self._what = f"torch.compile of {name_of(f)}"
+        self._variants: dict[Any, list[Variant]] = {}
+        self._looks: dict[Any, Surroundings] = {}
+        self._bindings: list[Binding] = []
+        self._run_once: set[Any] = set()  # surroundings in which the function made things that stay, and has been run for that
+        self._moving: set[str] = set()
+        self._fixed: set[str] = set()  # numbers that could not be inputs
+        self._seen: dict[str, set[Any]] = {}
+        self._calls = self._misses = 0
+        self._bound: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if active_traces():
+            return self.f(*args, **kwargs)
+        self._calls += 1
+        flat, structure = tree.flatten((args, kwargs))
+        for i, binding in enumerate(self._bindings):
+            if binding.takes(flat, structure):
+                out = binding.run(flat)
+                if out is not MISS:
+                    if i:
+                        self._bindings.insert(0, self._bindings.pop(i))
+                    return out
+        return self._slow(args, kwargs, flat, structure)
+
+    def __get__(self, instance: Any, owner: Any = None) -> Any:
+        if instance is None:
+            return self
+        found = self._bound.get(instance)
+        if found is None:
+            found = self._bound[instance] = Compiled(types.MethodType(self.f, instance))
+        return found
+
+    def __repr__(self) -> str:
+        return f"<{self._what}, {sum(map(len, self._variants.values()))} compiled>"
+
+    # -- the slow way
+    def _slow(self, args: tuple, kwargs: dict, flat: list[Any], structure: Any) -> Any:
+        look, key = self._look(flat, structure)
+        variants = self._variants.get(key, [])
+        for variant in variants:
+            out = self._bind(variant, look, structure, flat)
+            if out is not MISS:
+                variants.remove(variant)
+                variants.insert(0, variant)
+                return out
+        if len(variants) >= config.max_variants:
+            asked = variants[0].guards.asked[0]
+            raise GuardLimitError(
+                at_user_line(
+                    f"{self._what}: {len(variants)} variants are compiled for arguments of this type, since Python branches on their values: {asked} "
+                    "last time. Choose between values with torch.where, or take the branch outside of the compiled function. "
+                    "(`tracejit.config.max_variants` is the limit.)"
+                )
+            )
+        self._misses += 1
+        made, look, key = self._record(args, kwargs, flat, structure, look, key)
+        if made.creates and key not in self._run_once:
+            self._run_once.add(key)
+            return self.f(*args, **kwargs)
+        variant = Variant(made, look, name_of(self.f))
+        if len(self._variants) >= SIGNATURES:
+            self.clear_cache()
+        self._variants.setdefault(key, []).insert(0, variant)
+        self._looks[key] = look
+        out = self._bind(variant, look, structure, flat)
+        if out is MISS:
+            raise RuntimeError(f"{self._what}: the answers that were recorded do not hold for the arguments that they were recorded on")
+        return out
+
+    def _look(self, flat: list[Any], structure: Any) -> tuple[Surroundings, Any]:
+        """What the function reads, and what its programs are kept under. Numbers that differ from call to call become inputs."""
+        while True:
+            look = Surroundings(self.f, flat, self._moving)
+            key = (look.key, structure, state.grad, state.inference)
+            if key in self._variants or not self._looks:
+                return look, key
+            changed = self._changed_numbers(look)
+            if not changed:
+                return look, key
+            self._moving |= changed
+
+    def _changed_numbers(self, look: Surroundings) -> set[str]:
+        """The numbers in which the surroundings differ from known ones, if they differ in nothing else."""
+        nearest = min(self._looks.values(), key=lambda other: len(look.differences(other)))
+        found = set()
+        for path in look.differences(nearest):
+            now, before = look.plain.get(path), nearest.plain.get(path)
+            if path in self._fixed or now is None or type(now) is not type(before):
+                return set()
+            values = self._seen.setdefault(path, set())
+            values |= {now, before}
+            if type(now) is int and len(values) <= _INTEGERS:
+                return set()
+            found.add(path)
+        return found
+
+    def _record(self, args: tuple, kwargs: dict, flat: list[Any], structure: Any, look: Surroundings, key: Any) -> tuple:
+        try:
+            return record(self.f, args, kwargs, look, self._what), look, key
+        except Exception:
+            if not self._moving:
+                raise
+            self._fixed |= self._moving  # some function took a number that it must know: from here on each value has a program of its own
+            self._moving = set()
+            look, key = self._look(flat, structure)
+            return record(self.f, args, kwargs, look, self._what), look, key
+
+    def _bind(self, variant: Variant, look: Surroundings, structure: Any, flat: list[Any]) -> Any:
+        binding = Binding(variant, look, structure)
+        out = binding.run(flat)
+        if out is not MISS and binding.watch is not None:
+            kept = [b for b in self._bindings if b.variant is not variant]
+            self._bindings = [binding, *kept][:_BINDINGS]
+        return out
+
+    # -- what was built
+    def explain(self, *args: Any, **kwargs: Any) -> str:
+        """Why a call with these arguments runs what is compiled, or must be compiled anew."""
+        flat, structure = tree.flatten((args, kwargs))
+        look = Surroundings(self.f, flat, self._moving)
+        found = self._variants.get((look.key, structure, state.grad, state.inference))
+        if found:
+            guards = "".join(f"; {g}" for v in found if v.guards is not None for g in v.guards.asked)
+            return f"is compiled{guards}"
+        if not self._looks:
+            return "compiles: nothing is compiled for this function"
+        nearest = min(self._looks.values(), key=lambda other: len(look.differences(other)))
+        now, before = dict(look.items), dict(nearest.items)
+        lines = [f"compiles anew: `{p}`: {_said(now.get(p))} was {_said(before.get(p))}" for p in look.differences(nearest)]
+        return "\n".join(lines) or "compiles anew: gradients are recorded, or are not, or the arguments are arranged in another way"
+
+    def kernels(self, *args: Any, **kwargs: Any) -> str:
+        """What the program does that ran last: its loop nests as readable code, library calls and host calls."""
+        from ...lowering.show import show
+
+        if not self._bindings:
+            return ""
+        return show(self._bindings[0].variant.program)
+
+    def cache_info(self) -> CacheInfo:
+        """Calls that found a program and calls that recorded the function; how many programs are kept at most, and are now."""
+        return CacheInfo(self._calls - self._misses, self._misses, SIGNATURES, sum(map(len, self._variants.values())))
+
+    def clear_cache(self) -> None:
+        """Forget what was compiled."""
+        self._variants, self._looks, self._bindings = {}, {}, []
+
+
+class CompiledModule:
+    """A module whose calls are compiled; everything else is the module's own."""
+
+    def __init__(self, module: Any):
+        object.__setattr__(self, "_orig_mod", module)
+        object.__setattr__(self, "_compiled", Compiled(functools.partial(module)))
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self._compiled(*args, **kwargs)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(object.__getattribute__(self, "_orig_mod"), name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        setattr(self._orig_mod, name, value)
+
+    def __delattr__(self, name: str) -> None:
+        delattr(self._orig_mod, name)
+
+    @property
+    def __class__(self) -> type:
+        return type(self._orig_mod)
+
+    def __repr__(self) -> str:
+        return f"CompiledModule({self._orig_mod!r})"
+
+    def explain(self, *args: Any, **kwargs: Any) -> str:
+        """As `Compiled.explain`."""
+        return self._compiled.explain(*args, **kwargs)
+
+    def cache_info(self) -> CacheInfo:
+        """As `Compiled.cache_info`."""
+        return self._compiled.cache_info()
+
+
+def _said(description: Any) -> str:
+    if description is None:
+        return "(not there)"
+    kind, *what = description
+    if kind == "value":
+        value = what[0]
+        return repr(value[1] if isinstance(value, tuple) and len(value) == 2 else value)
+    if kind == "tensor":
+        flag = " requires_grad" if what[3] else ""
+        return f"{what[2][1:]}{list(what[1])}{flag}"
+    return f"({kind})"
+
+
+def compile(model: Callable | None = None, **options: Any) -> Any:
+    """A function of tensors, or a module, that runs as a native program.
+
+    model: a function, which may be a whole training step (`zero_grad`, forward, loss, `backward`, `optimizer.step()`), a method, or a module.
+    Usable as a decorator, with or without arguments. options: torch's (`fullgraph`, `dynamic`, `backend`, `mode`, `options`, `disable`); only
+    `disable` matters.
+
+    Parameters, buffers, gradients and the state of optimizers that the function reaches are read at each call and updated in place; learning rates
+    and other numbers that change are inputs. Random numbers come from torch's stream as in eager mode: they are drawn before the program runs. A
+    call that makes things which stay (the first step of Adam makes its state) runs as it is, once. Python branches on values become guards, as
+    under `tracejit.jit`; a change of `training`, `requires_grad` or of any plain value that is read compiles another program. Results can be
+    differentiated outside.
+
+    Raises `TracerConversionError` where a value leaves the program (`.item()` of a float, `.numpy()`), `GuardLimitError` where too many calls got
+    different answers, `TracejitError` where a tensor is left where it cannot be handed over.
+
+    >>> from tracejit import torch
+    >>> f = torch.compile(lambda x: (x * x).sum())
+    >>> f(torch.tensor([3.0, 4.0]))
+    tensor(25.)
+    """
+    unknown = options.keys() - {"fullgraph", "dynamic", "backend", "mode", "options", "disable"}
+    if unknown:
+        raise TypeError(at_user_line(f"compile() got an unexpected keyword argument {sorted(unknown)[0]!r}"))
+    if model is None:
+        return lambda f: compile(f, **options)
+    if not callable(model):
+        raise TypeError(at_user_line(f"compile expects a function or a module, got {type(model).__name__}"))
+    if options.get("disable") or isinstance(model, Compiled):
+        return model
+    if isinstance(getattr(model, "_parameters", None), dict):
+        return CompiledModule(model)
+    return Compiled(model)

@@ -1,0 +1,396 @@
+"""A call of the user's function as a graph, and what it leaves behind as recipes.
+
+The function runs once on proxies: tensors that it reads are cells of the trace, and what it assigns (`p.grad`, the state of an optimizer, attributes,
+items of lists) is looked at when it has returned, taken back, and noted as an `Effect`, which is made after every run of the program.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ... import tree
+from ...errors import TracejitError, at_user_line
+from ...ir import Graph
+from ...trace import Trace, Tracer, dispatch, type_of
+from ...trace.creation import tracing
+from ...trace.guards import Evaluation, Guards
+from ..modes import state
+from ..nodes import Node
+from ..random import Generator
+from ..storage import Storage, storage_of
+from ..tensor import Tensor, along
+from .outside import Boundary, Differentiable, leads_to, spent
+from .surroundings import Surroundings
+
+ABSENT = object()
+
+
+class Draw(NamedTuple):
+    """Random numbers that the function draws: they are drawn before each run, in this order, from the generator itself."""
+
+    generator: Generator
+    method: Callable
+    args: tuple
+
+
+class Effect(NamedTuple):
+    """`containers[container][key]` is bound to what `recipe` makes; None takes the key away. A list is extended by a tuple of recipes (`EXTEND`)."""
+
+    container: int
+    key: Any
+    recipe: Any
+
+
+EXTEND = object()
+
+
+class Known(NamedTuple):
+    """The very object."""
+
+    value: Any
+
+
+class Found(NamedTuple):
+    """A tensor of the surroundings, by position."""
+
+    number: int
+
+
+class Made(NamedTuple):
+    """A new tensor over an output of the program, or over the memory of a storage that was found (`outside`)."""
+
+    number: int
+    chain: tuple
+    requires: bool
+    outside: bool = False
+    node: int | None = None  # which differentiable result it is; -1 where the graph behind it was freed inside
+
+
+class MadeOf(NamedTuple):
+    """A view of a tensor that was found, by position."""
+
+    number: int
+    chain: tuple
+    requires: bool
+    node: int | None = None
+
+
+class Array(NamedTuple):
+    """An output of the program as an array or a Python number of this type."""
+
+    number: int
+    kind: type | None
+
+
+class Several(NamedTuple):
+    """A tuple, list or dictionary; `keys` are those of a dictionary."""
+
+    kind: type
+    items: tuple
+    keys: tuple | None = None
+
+
+class Recorded(NamedTuple):
+    """`graph` takes numbers and draws, then the storages numbered in `storages`, then `arrays`; its outputs are the new contents of the storages
+    numbered in `written`, then those that recipes refer to, then residuals."""
+
+    graph: Graph
+    guards: Guards | None
+    storages: tuple[int, ...]
+    foreign: tuple[Storage, ...]  # storages that were reached by no path: the program holds on to them
+    arrays: tuple[Any, ...]
+    draws: tuple[Draw, ...]
+    written: tuple[int, ...]
+    versions: tuple[tuple[int, int, bool], ...]  # storage, writes, whether histories of views change
+    effects: tuple[Effect, ...]
+    result: Any
+    differentiable: Differentiable | None
+    creates: bool  # whether something is there afterwards that was not before
+
+
+def record(f: Callable, args: tuple, kwargs: dict, look: Surroundings, what: str) -> Recorded:
+    """Run `f` on proxies. Afterwards everything outside is as before.
+
+    Raises what `f` raises, and `TracejitError` where it leaves a traced value in a place from which it cannot be handed over.
+    """
+    return _Recorder(look, what).record(f, args, kwargs)
+
+
+class _Recorder:
+    def __init__(self, look: Surroundings, what: str):
+        self.look, self.what = look, what
+        self.trace = Trace(what)
+        self.trace.apart = True
+        self.trace._actual = Evaluation(self.trace.builder.producer, {}, self.trace._captured)
+        self.draws: list[Draw] = []
+        self.generators: dict[int, tuple[Generator, Any]] = {}
+        self.outputs: list[Any] = []
+        self._output_of: dict[int, int] = {}
+        self.substitutes: dict[int, Tensor] = {}  # by position: stand for arguments that are views, or have a history
+        self.kept: list[Any] = []
+        self.differentiable: list[Tensor] = []
+
+    # -- the run
+    def record(self, f: Callable, args: tuple, kwargs: dict) -> Recorded:
+        look = self.look
+        before = [dict(c) if isinstance(c, dict) else list(c) for c in look.containers]
+        counts = [(s.version, s.history, s.written_at) for s in look.storages]
+        modes = state.grad, state.inference
+        flat, structure = tree.flatten((args, kwargs))
+        flat = [x if n is None else self._stand_in(n) for x, n in zip(flat, look.arguments)]
+        try:
+            self._numbers(flat)
+            self._cut_histories()
+            inner = structure.unflatten(flat)
+            with tracing(self.trace, f) as traced:
+                state.drawing = self._draw
+                try:
+                    out = traced(*inner[0], **inner[1])
+                finally:
+                    state.drawing = None
+                return self._collect(out, before, counts)
+        finally:
+            state.grad, state.inference = modes
+            self._restore(before, counts)
+            self.trace.abandon()
+
+    def _stand_in(self, number: int) -> Tensor:
+        t = self.look.tensors[number]
+        if number not in self.look.alone or not (t._chain or t._node is not None):
+            return t
+        found = self.substitutes.get(number)
+        if found is None:
+            found = self.substitutes[number] = t._make_subclass(type(t), Tensor._sharing(t._data, storage_of(t._data)), t._requires)
+        return found
+
+    def _numbers(self, flat: list[Any]) -> None:
+        """Proxies in the place of numbers that are inputs."""
+        for _, container, key in self.look.numbers:
+            value = flat[key] if container is None else container[key]
+            proxy = self.trace.guarded_input(type_of(value), value)
+            if container is None:
+                flat[key] = proxy
+            else:
+                container[key] = proxy
+
+    def _cut_histories(self) -> None:
+        """The history of a tensor outside is not part of the program: backward from inside ends there."""
+        for number, t in enumerate(self.look.tensors):
+            if t._node is not None and number not in self.substitutes:
+                t._node, t._nr = Boundary(t._node, self.what), 0
+
+    def _draw(self, method: Callable, generator: Generator, args: tuple) -> Any:
+        if any(type(a) is Tracer for a in args):
+            raise TracejitError(at_user_line(f"{self.what}: how many random numbers are drawn depends on a traced value: draw outside and pass them"))
+        self.generators.setdefault(id(generator), (generator, generator.state()))
+        value = method(generator, *args)
+        self.draws.append(Draw(generator, method, args))
+        return self.trace.guarded_input(type_of(value), value)
+
+    def _restore(self, before: list[Any], counts: list[tuple]) -> None:
+        for container, held in zip(self.look.containers, before):
+            if isinstance(held, dict):
+                if len(container) != len(held) or any(container.get(k, ABSENT) is not v for k, v in held.items()):
+                    container.clear()
+                    container.update(held)
+            elif len(container) != len(held) or any(a is not b for a, b in zip(container, held)):
+                container.clear()
+                container.extend(held)
+        for storage, (version, history, place) in zip(self.look.storages, counts):
+            storage.version, storage.history, storage.written_at = version, history, place
+        for generator, drawn in self.generators.values():
+            generator.set(drawn)
+
+    # -- what it left
+    def _collect(self, out: Any, before: list[Any], counts: list[tuple]) -> Recorded:
+        look, trace = self.look, self.trace
+        written = trace.written_cells()
+        result = self._recipe(out, "the result")
+        effects, creates = self._effects(before)
+        versions = []
+        for n, (storage, (version, history, _)) in enumerate(zip(look.storages, counts)):
+            if storage.version != version or storage.history != history:
+                versions.append((n, storage.version - version, storage.history != history))
+        number_of = {id(s): n for n, s in enumerate(look.storages)}
+        for n, t in self.substitutes.items():
+            place = number_of[id(look.tensors[n]._storage)]
+            number_of[id(t._storage)] = place
+            if t._storage.version:
+                versions.append((place, t._storage.version, False))
+            if t._grad is not None:
+                raise TracejitError(at_user_line(f"{self.what}: backward() goes back into an argument that has a history outside: pass x.detach()"))
+        differentiable = self._differentiable()
+        cells = list(trace.cells)
+        foreign = [c for c in cells if id(c) not in number_of]
+        for c in written:
+            if id(c) not in number_of:
+                number_of[id(c)] = len(look.storages) + next(i for i, x in enumerate(foreign) if x is c)
+        residuals = differentiable.residuals if differentiable is not None else []
+        results = [dispatch.operators["settled"](x) for x in (*written.values(), *self.outputs, *residuals)]
+        holds = trace.holding()
+        own = len(trace.builder.inputs)
+        graph, outside = trace.finish(results if holds is None else [*results, holds], True)
+        captured = graph.inputs[own:]
+        begin = {var: cell for cell, (_, var) in trace.cells.items()}
+        known = sorted((number_of[id(begin[v])], i) for i, v in enumerate(captured) if v in begin and id(begin[v]) in number_of
+                       and number_of[id(begin[v])] < len(look.storages))  # fmt: skip
+        others = [i for i, v in enumerate(captured) if i not in {k for _, k in known}]
+        held = [begin.get(captured[i], outside[i]) for i in others]
+        inputs = (*graph.inputs[:own], *[captured[i] for _, i in known], *[captured[i] for i in others])
+        graph = Graph(inputs, graph.nodes, graph.outputs)
+        guards = trace.guards(graph) if holds is not None else None
+        return Recorded(
+            graph, guards, tuple(n for n, _ in known), tuple(foreign), tuple(held), tuple(self.draws), tuple(number_of[id(c)] for c in written),
+            tuple(versions), tuple(effects), result, differentiable, creates,
+        )  # fmt: skip
+
+    def _effects(self, before: list[Any]) -> tuple[list[Effect], bool]:
+        effects, creates = [], False
+        tensors = {id(t.__dict__): t for t in self.look.tensors}
+        proxies = {(id(c), k) for _, c, k in self.look.numbers if c is not None}
+        for n, (container, held) in enumerate(zip(self.look.containers, before)):
+            t = tensors.get(id(container))
+            if isinstance(held, dict):
+                for key, value in list(container.items()):
+                    old = held.get(key, ABSENT)
+                    if value is old or t is not None and not self._counts(t, key, value, old):
+                        continue
+                    if (id(container), key) in proxies and type(value) is Tracer and value.atom in self.trace.builder.inputs:
+                        continue
+                    effects.append(Effect(n, key, self._recipe(value, f"{key!r}")))
+                    creates = creates or (old is ABSENT or old is None) and _holds_tensors(value)
+                effects += [Effect(n, key, None) for key in held if key not in container and t is None]
+            elif len(container) >= len(held) and all(a is b for a, b in zip(container, held)):
+                if len(container) > len(held):
+                    effects.append(Effect(n, EXTEND, tuple([self._recipe(x, "an item of a list") for x in list(container)[len(held) :]])))
+            else:
+                raise TracejitError(at_user_line(f"{self.what}: items of a list from outside are replaced: append to it, or return the new list"))
+        return effects, creates
+
+    def _counts(self, t: Tensor, key: str, value: Any, old: Any) -> bool:
+        """Whether an attribute of a tensor that has changed is something that is left behind."""
+        if key in ("_node", "_nr"):
+            if key == "_node" and value is not None and type(value) is not Boundary:
+                raise TracejitError(
+                    at_user_line(
+                        f"{self.what}: a tensor from outside, {list(t._data.shape)}, is written in place with a history: write inside "
+                        "torch.no_grad(), or return the new tensor"
+                    )
+                )
+            return False
+        if key in ("_data", "_storage", "_chain", "_base"):
+            raise TracejitError(at_user_line(f"{self.what}: `.data` of a tensor from outside is replaced: write into it, x.copy_(y)"))
+        if key == "_grad" and value is None and old is ABSENT:
+            return False
+        return key not in ("_accumulator", "_kept_accumulator", "_history", "_no_grad_view")
+
+    # -- recipes
+    def _recipe(self, x: Any, where: str) -> Any:
+        if isinstance(x, Tensor):
+            return self._tensor(x)
+        if type(x) is Tracer:
+            kind = {"b": bool, "i": int, "f": float, "c": complex}.get(x.dtype.kind) if x.weak else None
+            return Array(self._output(x), kind)
+        if type(x) in (list, tuple) or isinstance(x, tuple) and hasattr(x, "_fields"):
+            items = tuple([self._recipe(i, where) for i in x])
+            return Known(x) if type(x) is tuple and all(type(i) is Known for i in items) else Several(type(x), items)
+        if isinstance(x, dict) and (type(x) is dict or _holds_tensors(x)):
+            return Several(type(x), tuple([self._recipe(i, where) for i in x.values()]), tuple(x))
+        space = getattr(x, "__dict__", None)
+        if isinstance(space, dict) and any(type(v) is Tracer or isinstance(v, Tensor) and self._inside(v) for v in space.values()):
+            raise TracejitError(
+                at_user_line(f"{self.what}: {where} is a {type(x).__name__} that holds tensors made inside: use tuples, lists or dicts")
+            )
+        return Known(x)
+
+    def _inside(self, t: Tensor) -> bool:
+        return t._storage._home is self.trace
+
+    def _tensor(self, t: Tensor) -> Any:
+        number = self.look.tensor_number(t)
+        if number is None:
+            number = next((n for n, s in self.substitutes.items() if s is t), None)
+        if number is not None:
+            return Found(number)
+        node = None
+        if t.requires_grad and t._node is not None:
+            if spent(t._node):
+                node = -1
+            else:
+                node = len(self.differentiable)
+                self.differentiable.append(t)
+        storage = t._storage
+        outside = self.look.storage_number(storage)
+        if outside is None:
+            behind = next((n for n, s in self.substitutes.items() if s._storage is storage), None)
+            if behind is not None:
+                return MadeOf(behind, t._chain, t._requires, node)
+        if outside is not None:
+            return Made(outside, t._chain, t._requires, True, node)
+        if storage._home is not self.trace:
+            return Known(t)
+        return Made(self._output(storage.array), t._chain, t._requires, False, node)
+
+    def _output(self, x: Any) -> int:
+        found = self._output_of.get(id(x))
+        if found is None:
+            found = self._output_of[id(x)] = len(self.outputs)
+            self.kept.append(x)
+            self.outputs.append(Tracer(x.owner, x.atom) if type(x) is Tracer else x)
+        return found
+
+    def _differentiable(self) -> Differentiable | None:
+        if not self.differentiable:
+            return None
+        stand_ins = [self.substitutes.get(n, t) for n, t in enumerate(self.look.tensors)]
+        return leads_to(self.differentiable, stand_ins, self.trace, self.what)
+
+
+def _holds_tensors(x: Any) -> bool:
+    if isinstance(x, dict):
+        return any(_holds_tensors(v) for v in x.values())
+    return isinstance(x, (Tensor, Tracer)) or isinstance(x, (list, tuple)) and any(map(_holds_tensors, x))
+
+
+def build(recipe: Any, outputs: Sequence[Any], look: Surroundings, nodes: Sequence[Any] = ()) -> Any:
+    """What a recipe makes of the outputs of a run."""
+    kind = type(recipe)
+    if kind is Made:
+        if recipe.outside:
+            storage = look.storages[recipe.number]
+            made = Tensor._sharing(along(recipe.chain, storage._array), storage, recipe.chain)
+        else:
+            root = outputs[recipe.number]
+            if type(root) is not np.ndarray and not isinstance(root, Storage):
+                root = np.asarray(root)
+            storage = storage_of(root)
+            made = Tensor._sharing(along(recipe.chain, root) if recipe.chain else root, storage, recipe.chain)
+        if recipe.requires:
+            made._requires = True
+            if recipe.node is not None:
+                node: Node = nodes[recipe.node]
+                made._node, made._nr = node, max(recipe.node, 0)
+        return made
+    if kind is MadeOf:
+        t = look.tensors[recipe.number]
+        made = Tensor._sharing(along(recipe.chain, t._data), t._storage, (*t._chain, *recipe.chain))
+        if recipe.requires:
+            made._requires = True
+            if recipe.node is not None:
+                made._node, made._nr = nodes[recipe.node], max(recipe.node, 0)
+        return made
+    if kind is Known:
+        return recipe.value
+    if kind is Found:
+        return look.tensors[recipe.number]
+    if kind is Array:
+        value = outputs[recipe.number]
+        return value if recipe.kind is None else recipe.kind(value)
+    items = [build(r, outputs, look, nodes) for r in recipe.items]
+    if recipe.keys is not None:
+        made = dict(zip(recipe.keys, items))
+        return made if recipe.kind is dict else recipe.kind(made)
+    return recipe.kind._make(items) if hasattr(recipe.kind, "_make") else recipe.kind(items)

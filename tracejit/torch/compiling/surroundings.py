@@ -1,0 +1,383 @@
+"""What a compiled function reads besides the arrays: the objects that it reaches, at one moment.
+
+From the function, its closure, the globals that its code names, its default arguments and the arguments of the call, everything is walked through:
+functions of the user, containers, modules, optimizers, objects of the user's classes and the tensors in all of them.  `items` describe what was found
+(structure, flags and plain values, but no contents of tensors): a program that was recorded in equal surroundings may run in these.  Tensors,
+storages, containers and numbers are listed in an order that equal surroundings share, so a program refers to them by position.
+
+`unchanged` is a generated function that looks quickly whether everything is still the same object: a compiled training step has some hundred of these
+comparisons, 30 ns each.
+"""
+
+from __future__ import annotations
+
+import collections
+import functools
+import types
+import weakref
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from ...api.environment import _names as names_in
+from ...api.statics import identity
+from ...trace.user_code import in_library
+from .. import dtypes
+from ..random import Generator
+from ..storage import Storage
+from ..tensor import Tensor
+
+_VALUES = (bool, int, float, complex, str, bytes, type(None), type(Ellipsis), slice, range, np.generic, np.dtype, dtypes.dtype)
+_COMPARED = 4096  # bytes of a plain array, which Python may have read, that are compared at every call
+_PACKAGE = __name__.partition(".torch")[0] + ".torch"
+_HOOKS = frozenset(("_accumulator", "_kept_accumulator", "_history", "_nr", "_chain", "_base", "_no_grad_view", "_inference"))
+TENSOR_STATE = ("_requires", "_node", "_grad", "_storage")
+
+
+class Surroundings:
+    """One walk from `f` and the leaves of its arguments. `moving` are the paths of numbers that are inputs of the program."""
+
+    def __init__(self, f: Any, leaves: Iterable[Any], moving: frozenset[str] | set[str]):
+        self.moving = moving
+        self.items: list[tuple[str, Any]] = []
+        self.tensors: list[Tensor] = []
+        self.storages: list[Storage] = []
+        self.arrays: list[np.ndarray] = []
+        self.containers: list[Any] = []
+        self.numbers: list[tuple[str, Any, Any]] = []  # path, container, key; an argument has no container, and its position as the key
+        self.watches: list[tuple[str, Any, Any, Any]] = []
+        self.plain: dict[str, int | float] = {}  # numbers that are part of the description, by path
+        self.arguments: list[int | None] = []  # which tensor each leaf of the arguments is
+        self.alone: set[int] = set()  # tensors among the arguments that share memory with nothing else that was found
+        self._seen: dict[int, int] = {}
+        self._storage_numbers: dict[int, int] = {}
+        self._alive: list[Any] = []
+        self._names: set[str] = set()
+        self._own: dict[str, Any] | None = None
+        leaves = list(leaves)
+        together = collections.Counter(id(t._storage) for t in {id(x): x for x in leaves if isinstance(x, Tensor)}.values())
+        self._alone = {number for number, count in together.items() if count == 1}
+        while True:  # attribute names of functions that were reached late apply to objects that were reached early
+            known = set(self._names)
+            self._clear()
+            self._at(f, getattr(f, "__name__", type(f).__name__))
+            self.first_argument = len(self.tensors)
+            for i, leaf in enumerate(leaves):
+                self._argument(leaf, i)
+            if self._names <= known:
+                break
+        self.leaves = leaves
+        self.key = tuple(self.items)
+
+    def _clear(self) -> None:
+        for held in (self.items, self.tensors, self.storages, self.arrays, self.containers, self.numbers, self.watches, self.arguments, self._seen,
+                     self._storage_numbers, self.alone, self.plain):  # fmt: skip
+            held.clear()
+        self._own = None
+
+    # -- what was found
+    def storage_number(self, storage: Storage) -> int | None:
+        """The position of a storage, where it was found."""
+        return self._storage_numbers.get(id(storage))
+
+    def tensor_number(self, t: Tensor) -> int | None:
+        """The position of a tensor, where it was found."""
+        return self._position.get(id(t))
+
+    @functools.cached_property
+    def _position(self) -> dict[int, int]:
+        return {id(t): i for i, t in enumerate(self.tensors)}
+
+    def differences(self, other: Surroundings) -> list[str]:
+        """Where `other`, seen earlier, was different."""
+        now, before = dict(self.items), dict(other.items)
+        return [path for path in dict.fromkeys((*now, *before)) if now.get(path) != before.get(path)]
+
+    # -- the walk
+    def _note(self, path: str, *description: Any) -> None:
+        self.items.append((path, description))
+
+    def _by_identity(self, x: Any, path: str, kind: str) -> None:
+        self._note(path, kind, id(x))
+        self._alive.append(x)
+
+    def _argument(self, leaf: Any, place: int) -> None:
+        path = f"argument {place}"
+        if isinstance(leaf, Tensor):
+            if id(leaf) not in self._seen and id(leaf._storage) in self._alone and id(leaf._storage) not in self._storage_numbers:
+                self.alone.add(len(self.tensors))
+            self._at(leaf, path)
+            self.arguments.append(self._position_of(leaf))
+            return
+        self.arguments.append(None)
+        if type(leaf) in (int, float, complex) and path in self.moving:
+            self._note(path, "number", type(leaf))
+            self.numbers.append((path, None, place))
+        else:
+            self._at(leaf, path)
+
+    def _position_of(self, t: Tensor) -> int:
+        return next(i for i, x in enumerate(self.tensors) if x is t)
+
+    def _watched(self, kind: str, container: Any, key: Any, value: Any, path: str) -> None:
+        if type(value) in (int, float, complex) and kind == "item" and (path in self.moving or _is_rate(container, key, value)):
+            self._note(path, "number", type(value))
+            self.numbers.append((path, container, key))
+            return
+        if type(value) is types.ModuleType and in_library(getattr(value, "__file__", None) or ""):
+            return
+        self.watches.append((kind, container, key, value))
+        self._at(value, path)
+
+    def _at(self, x: Any, path: str) -> None:
+        if isinstance(x, _VALUES):
+            if type(x) in (int, float):
+                self.plain[path] = x
+            self._note(path, "value", identity(x) if not isinstance(x, dtypes.dtype) else x)
+            return
+        number = self._seen.get(id(x))
+        if number is not None:
+            self._note(path, "again", number)
+            return
+        self._seen[id(x)] = len(self._seen)
+        self._alive.append(x)
+        if isinstance(x, Tensor):
+            self._tensor(x, path)
+        elif isinstance(x, np.ndarray):
+            self._array(x, path)
+        elif isinstance(x, types.FunctionType):
+            self._function(x, path)
+        elif isinstance(x, types.MethodType):
+            self._at(x.__func__, f"{path}.__func__")
+            self._at(x.__self__, f"{path}.__self__")
+        elif isinstance(x, functools.partial):
+            for name in ("func", "args", "keywords"):
+                self._at(getattr(x, name), f"{path}.{name}")
+        elif isinstance(x, weakref.ref):
+            self._at(x(), path)
+        elif isinstance(x, property):
+            self._at(x.fget, path)
+        elif isinstance(x, (staticmethod, classmethod)):
+            self._at(x.__func__, path)
+        elif isinstance(x, (list, tuple, dict, collections.deque)):
+            self._container(x, path)
+        elif isinstance(x, (set, frozenset)):
+            self._note(path, "set", type(x), len(x), frozenset(map(id, x)))
+            self._alive.extend(x)
+            self.watches.append(("len", x, None, len(x)))
+        elif isinstance(x, (types.ModuleType, Generator)):
+            self._python_module(x, path) if isinstance(x, types.ModuleType) else self._by_identity(x, path, "generator")
+        elif isinstance(x, type):
+            self._by_identity(x, path, "class")
+            self._methods(x, path)
+        else:
+            self._object(x, path)
+
+    def _tensor(self, t: Tensor, path: str) -> None:
+        storage = t._storage
+        shared = self._storage_numbers.get(id(storage))
+        if shared is None:
+            self._storage_numbers[id(storage)] = shared = len(self.storages)
+            self.storages.append(storage)
+        where = None if len(self.tensors) in self.alone else (shared, storage._array.shape, t._chain)
+        self._note(path, "tensor", type(t), t._data.shape, t._data.dtype.str, t._requires, t._node is None, where)
+        self.tensors.append(t)
+        state = t.__dict__
+        self.containers.append(state)
+        for name in TENSOR_STATE:
+            self.watches.append(("get", state, name, state.get(name)))
+        self._at(t._grad, f"{path}.grad")
+        kept = state.get("_kept_accumulator")
+        if kept is not None and kept.extras is not None:
+            for hooks in (*kept.extras.on_gradient.values(), kept.extras.post_accumulate or {}):
+                for hook in list(hooks.values()):
+                    self._at(hook, f"{path}<hook>")
+
+    def _array(self, x: np.ndarray, path: str) -> None:
+        small = x.nbytes <= _COMPARED and not x.dtype.hasobject
+        self._by_identity(x, path, "array")
+        self._note(path, "contents", x.shape, x.dtype.str, x.tobytes() if small else None)
+        self.arrays.append(x)
+        if small:
+            self.watches.append(("bytes", x, None, x.tobytes()))
+
+    def _function(self, f: types.FunctionType, path: str) -> None:
+        code = f.__code__
+        self._note(path, "function", code)
+        users = not in_library(code.co_filename)
+        if users:
+            spaces, attributes, _ = names_in(code)
+            self._names |= attributes
+            if self._own is None:
+                self._own = f.__globals__
+            prefix = "" if f.__globals__ is self._own else f"{f.__module__}."
+            for name in sorted(spaces):
+                if name in f.__globals__:
+                    self._watched("item", f.__globals__, name, f.__globals__[name], prefix + name)
+        for which in ("__defaults__", "__kwdefaults__"):
+            if getattr(f, which):
+                self._watched("attr", f, which, getattr(f, which), f"{path}.{which}")
+        for name, cell in zip(code.co_freevars, f.__closure__ or ()):
+            try:
+                value = cell.cell_contents
+            except ValueError:  # a variable that has no value yet
+                continue
+            self._watched("attr", cell, "cell_contents", value, name if name != "__class__" else f"{path}.__class__")
+
+    def _container(self, x: Any, path: str) -> None:
+        self._note(path, "container", type(x), len(x))
+        if isinstance(x, tuple):
+            for place, item in enumerate(x):
+                self._at(item, f"{path}[{place}]")
+            return
+        self.containers.append(x)
+        self.watches.append(("len", x, None, len(x)))
+        if isinstance(x, Mapping):
+            for place, (key, value) in enumerate(list(x.items())):
+                if isinstance(key, Tensor):
+                    self._at(key, f"{path}<key {place}>")
+                    self._watched("item", x, key, value, f"{path}[tensor {place}]")
+                else:
+                    self._note(f"{path}<key {place}>", "key", key if isinstance(key, _VALUES) else id(key))
+                    self._alive.append(key)
+                    self._watched("item", x, key, value, f"{path}[{key!r}]")
+        else:
+            for place, value in enumerate(x):
+                self._watched("item", x, place, value, f"{path}[{place}]")
+
+    def _python_module(self, x: types.ModuleType, path: str) -> None:
+        self._note(path, "module", x.__name__)
+        if not in_library(getattr(x, "__file__", None) or "<frozen>"):
+            for name in sorted(self._names & x.__dict__.keys()):
+                self._watched("item", x.__dict__, name, x.__dict__[name], f"{path}.{name}")
+
+    def _object(self, x: Any, path: str) -> None:
+        kind = type(x)
+        known = _is_torch(kind)
+        if not known and _of_library(kind):
+            self._by_identity(x, path, "object")
+            return
+        self._by_identity(kind, path, "object of")
+        self._methods(kind, path)
+        for base in kind.__mro__:
+            slots = vars(base).get("__slots__", ())
+            for name in (slots,) if isinstance(slots, str) else slots:
+                if name in self._names and hasattr(x, name):
+                    self._watched("attr", x, name, getattr(x, name), f"{path}.{name}")
+        space = getattr(x, "__dict__", None)
+        if type(space) is not dict:
+            return
+        self.containers.append(space)
+        if known:
+            self.watches.append(("len", space, None, len(space)))
+        for name, value in list(space.items()):
+            if known or name in self._names or "*" in self._names:
+                self._note(f"{path}.{name}", "attribute")
+                self._watched("item", space, name, value, f"{path}.{name}")
+
+    def _methods(self, kind: type, path: str) -> None:
+        for base in kind.__mro__:
+            if _of_library(base):
+                continue
+            for name, value in sorted(vars(base).items(), key=lambda pair: pair[0]):
+                called = name in self._names or name == "forward" or name.startswith("__") and name not in ("__dict__", "__weakref__")
+                if called and (isinstance(value, (types.FunctionType, property, staticmethod, classmethod)) or name in self._names):
+                    self._watched("attr", base, name, value, f"{base.__name__}.{name}") if not isinstance(value, (staticmethod, classmethod)) else (
+                        self._at(value, f"{base.__name__}.{name}")
+                    )
+
+    # -- later
+    def replace(self, number: int, t: Tensor) -> None:
+        """Another tensor of the same kind stands at the place of a tensor, and its storage at the place of that one's."""
+        old = self.tensors[number]
+        if old is t:
+            return
+        self.tensors[number] = t
+        self._position[id(t)] = number
+        self._position.pop(id(old), None)
+        place = self._storage_numbers.pop(id(old._storage), None)
+        if place is not None:
+            self._storage_numbers[id(t._storage)] = place
+            self.storages[place] = t._storage
+        for i, container in enumerate(self.containers):
+            if container is old.__dict__:
+                self.containers[i] = t.__dict__
+
+    def watch(self) -> Watch:
+        """Tells quickly whether nothing has been replaced since."""
+        return Watch(self.watches)
+
+
+class Watch:
+    """A generated comparison of many places with what they held. `expect` says that a place holds something else from now on."""
+
+    def __init__(self, watches: list[tuple[str, Any, Any, Any]]):
+        self.space: dict[str, Any] = {}
+        self._place: dict[tuple[int, Any], str] = {}
+        self._names = names = {}  # of containers and keys, by identity
+
+        def name(x: Any) -> str:
+            found = names.get(id(x))
+            if found is None:
+                found = names[id(x)] = f"c{len(names)}"
+                self.space[found] = x
+            return found
+
+        tests = []
+        for i, (kind, container, key, value) in enumerate(watches):
+            self.space[f"v{i}"] = value
+            if kind == "item":
+                self._place[id(container), key if not isinstance(key, Tensor) else id(key)] = f"v{i}"
+                tests.append(f"{name(container)}[{key!r}] is v{i}" if type(key) in (str, int) else f"{name(container)}[{name(key)}] is v{i}")
+            elif kind == "get":
+                self._place[id(container), key] = f"v{i}"
+                tests.append(f"{name(container)}.get({key!r}) is v{i}")
+            elif kind == "attr":
+                tests.append(f"{name(container)}.{key} is v{i}")
+            elif kind == "len":
+                tests.append(f"len({name(container)}) == {value}")
+            else:
+                tests.append(f"{name(container)}.tobytes() == v{i}")
+        lines = ["def unchanged():", "    try:", "        return (", *[f"            {t} and" for t in tests], "            True)"]
+        lines += ["    except (KeyError, IndexError, AttributeError, ValueError):", "        return False"]
+        exec(compile("\n".join(lines), f"<look at {len(tests)} places>", "exec"), self.space)
+        self.unchanged: Callable[[], bool] = self.space["unchanged"]
+
+    def expect(self, container: Any, key: Any, value: Any) -> None:
+        """The place holds `value` from now on."""
+        name = self._place.get((id(container), key if not isinstance(key, Tensor) else id(key)))
+        if name is not None:
+            self.space[name] = value
+
+
+    def move(self, old: dict, new: dict) -> None:
+        """Another tensor, whose attributes are `new`, stands where one with the attributes `old` was."""
+        name = self._names.pop(id(old), None)
+        if name is None or old is new:
+            return
+        self._names[id(new)] = name
+        self.space[name] = new
+        for attribute in TENSOR_STATE:
+            place = self._place.pop((id(old), attribute), None)
+            if place is not None:
+                self._place[id(new), attribute] = place
+                self.space[place] = new.get(attribute)
+
+
+def _is_rate(container: Any, key: Any, value: Any) -> bool:
+    """Whether a number is the learning rate of a parameter group, which schedulers change from step to step."""
+    return key == "lr" and type(value) is float and type(container) is dict and "params" in container
+
+
+def _is_torch(kind: type) -> bool:
+    return any(base.__module__.startswith(_PACKAGE) for base in kind.__mro__)
+
+
+def _of_library(kind: type) -> bool:
+    import sys
+
+    module = sys.modules.get(kind.__module__)
+    if module is None or kind.__module__ == "__main__":
+        return False
+    return in_library(getattr(module, "__file__", None) or "<frozen>")

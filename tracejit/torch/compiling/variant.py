@@ -1,0 +1,353 @@
+"""A recorded function as a native program, and the program bound to the tensors that it reads and writes.
+
+A `Variant` stands for all calls in equal surroundings; a `Binding` is a variant with the very tensors of one look at them.  Inputs of the native
+entry are, in this order: numbers and random draws, storages of arguments, storages that the function itself replaces (all of them differ from call to
+call), and behind them the addresses of storages that stay where they are: parameters, buffers, the state of optimizers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from ...api.variant import MISS
+from ...interpret import replay
+from ...ir import Graph, Literal
+from ...lowering.cpu.entry import compile_entry
+from ...lowering.cpu.specs import Array as ArraySpec
+from ...lowering.cpu.specs import Constant, PyScalar, Tuple
+from ...lowering.program import Program
+from ...lowering.program import program as compiled
+from ..dispatch import Primitive
+from ..modes import state
+from ..nodes import Saved
+from ..storage import here
+from ..tensor import Tensor
+from .outside import CompiledBackward, Freed
+from .recording import EXTEND, Found, Made, Recorded, build
+from .surroundings import Surroundings
+
+_NUMBERS = {bool: "bool", int: "int", float: "float", complex: "complex"}
+
+
+class Variant:
+    """The program of a recorded function. `look` is where it was recorded."""
+
+    def __init__(self, made: Recorded, look: Surroundings, name: str):
+        self.made, self.name = made, name
+        self.replaced = _replaced(made, look)
+        fluid = {look.storage_number(look.tensors[n]._storage) for n in self.replaced.values()}
+        of_argument = {
+            look.storage_number(look.tensors[n]._storage): place
+            for place, n in enumerate(look.arguments)
+            if n is not None and n >= look.first_argument and (n in look.alone or not look.tensors[n]._chain)
+        }
+        own = len(made.graph.inputs) - len(made.storages) - len(made.arrays)
+        captured = made.graph.inputs[own : own + len(made.storages)]
+        groups: tuple[list, list, list] = ([], [], [])
+        for number, var in zip(made.storages, captured):
+            groups[0 if number in of_argument else 1 if number in fluid else 2].append((number, var))
+        inputs = (*made.graph.inputs[:own], *[v for g in groups for _, v in g], *made.graph.inputs[own + len(made.storages) :])
+        self.from_arguments = [of_argument[n] for n, _ in groups[0]]
+        self.fluid = [n for n, _ in groups[1]]
+        self.stable = [n for n, _ in groups[2]]
+        self.places = {n: own + i for i, (n, _) in enumerate([*groups[0], *groups[1], *groups[2]])}
+        self.graph = Graph(inputs, made.graph.nodes, made.graph.outputs)
+        self.own = own
+        # Storages that stay where they are come first among the outputs: their memory is not allocated anew.
+        order = sorted(range(len(made.written)), key=lambda i: made.written[i] not in set(self.stable))
+        self.in_memory = sum(n in set(self.stable) for n in made.written)
+        self.written = [made.written[i] for i in order]
+        outputs = (*[made.graph.outputs[i] for i in order], *made.graph.outputs[len(order) :])
+        self.graph = Graph(inputs, made.graph.nodes, outputs)
+        self.guards = made.guards
+        self.runs = 0
+        self._program: Program | None = None
+        self._again: Primitive | None = None
+        self.accumulates = any(type(e.recipe) is Made and e.key == "_grad" for e in made.effects)
+
+    @property
+    def program(self) -> Program:
+        """The compiled program."""
+        if self._program is None:
+            self._program = Program(self.graph, frozenset(range(len(self.graph.outputs))))
+        return self._program
+
+    @property
+    def again(self) -> Primitive:
+        """The way back of results that are differentiated outside, as a function of all inputs and cotangents, for derivatives of any order."""
+        if self._again is None:
+            way, graph = self.made.differentiable, self.graph
+            count, first = len(graph.inputs), len(self.written) + len_outputs(self.made)
+
+            def impl(*values: Any) -> tuple:
+                outputs = replay(graph, values[:count])
+                residuals = outputs[first : first + len(way.residuals)]
+                return tuple(replay(way.graph, [*values[count:], *residuals, *way.constants]))
+
+            self._again = Primitive("CompiledBackward", impl)
+        return self._again
+
+
+def len_outputs(made: Recorded) -> int:
+    """How many outputs recipes refer to."""
+    residuals = len(made.differentiable.residuals) if made.differentiable is not None else 0
+    return len(made.graph.outputs) - len(made.written) - residuals - (made.guards is not None)
+
+
+def _replaced(made: Recorded, look: Surroundings) -> dict[int, int]:
+    """The effects that put a new tensor in the place of one that was there: number of the effect -> number of the tensor."""
+    found = {}
+    for i, effect in enumerate(made.effects):
+        if type(effect.recipe) is Made and effect.key is not EXTEND:
+            container = look.containers[effect.container]
+            old = container.get(effect.key) if isinstance(container, dict) else None
+            number = look.tensor_number(old) if isinstance(old, Tensor) else None
+            if number is not None:
+                found[i] = number
+    return found
+
+
+class Binding:
+    """A variant with the tensors of one look. `run(flat)` is a call, with the flat arguments."""
+
+    def __init__(self, variant: Variant, look: Surroundings, structure: Any):
+        self.variant, self.look, self.structure = variant, look, structure
+        self.modes = state.grad, state.inference
+        self.watch = look.watch() if self._repeatable() else None
+        self.leaves = [self._leaf(look, n) for n in look.arguments]
+        self._values = [None if n is not None else leaf for n, leaf in zip(look.arguments, look.leaves)]
+        self._moving = {key for _, container, key in look.numbers if container is None}
+        self.known = frozenset(look.storages[n] for n in (*variant.stable, *variant.fluid))
+        self._entry: Callable | None = None
+        self._scratch: list[np.ndarray | None] = []
+
+    def _repeatable(self) -> bool:
+        """Whether a later call can be recognised quickly: the state of its arguments, which may be other tensors then, plays no role."""
+        look = self.look
+        fresh = all(n is None or n >= look.first_argument and not look.tensors[n]._requires for n in look.arguments)
+        return fresh and all(look.tensors[n]._grad is None for n in look.arguments if n is not None)
+
+    @staticmethod
+    def _leaf(look: Surroundings, number: int | None) -> tuple | None:
+        if number is None:
+            return None
+        t = look.tensors[number]
+        return type(t), t._data.shape, t._data.dtype, number in look.alone or bool(t._chain)
+
+    # -- whether a call is like this one
+    def takes(self, flat: Sequence[Any], structure: Any) -> bool:
+        """Whether the arguments are like those that it was bound for, and nothing else has changed."""
+        if self.watch is None or (state.grad, state.inference) != self.modes or structure != self.structure:
+            return False
+        seen = set()
+        for i, (x, leaf) in enumerate(zip(flat, self.leaves)):
+            if leaf is None:
+                value = self._values[i]
+                if x is not value and not (i in self._moving and type(x) is type(value)):
+                    return False
+                continue
+            if type(x) is not leaf[0]:
+                return False
+            data = x._data
+            if data.shape != leaf[1] or data.dtype != leaf[2] or x._requires or x._grad is not None or x._storage in self.known:
+                return False
+            if x._chain and not leaf[3] or x._storage in seen:
+                return False
+            seen.add(x._storage)
+        return self.watch.unchanged()
+
+    # -- running
+    def run(self, flat: Sequence[Any]) -> Any:
+        """The result, or MISS where a guard does not hold: nothing has happened then."""
+        variant, look = self.variant, self.look
+        made = variant.made
+        values: list[Any] = [flat[key] if container is None else container[key] for _, container, key in look.numbers]
+        drawn = None
+        if made.draws:
+            if made.guards is not None:
+                drawn = [(d.generator, d.generator.state()) for d in made.draws]
+            values += [d.method(d.generator, *d.args) for d in made.draws]
+        for place in variant.from_arguments:
+            values.append(flat[place]._data)
+        for n in variant.fluid:
+            values.append(look.storages[n]._array)
+        results = self._call(values)
+        if made.guards is not None and not results[-1]:
+            for generator, before in reversed(drawn or ()):
+                generator.set(before)
+            return MISS
+        contents = variant.written
+        for n, new in zip(contents, results):
+            if new is not None:
+                target = look.storages[n]._array if n < len(look.storages) else made.foreign[n - len(look.storages)].array
+                place = self._argument_of(n)
+                np.copyto(target if place is None else flat[place]._data, new)
+        if made.versions:
+            place = here()
+            for n, writes, history in made.versions:
+                argument = self._argument_of(n)
+                storage = look.storages[n] if argument is None else flat[argument]._storage
+                storage.version += writes
+                storage.written_at = place
+                if history:
+                    storage.history += 1
+        outputs = results[len(contents) :]
+        nodes = self._nodes(flat, values, outputs) if made.differentiable is not None or _freed(made) else ()
+        if look.arguments and flat is not look.leaves:
+            self._rebind(flat)
+        for i, effect in enumerate(made.effects):
+            self._apply(i, effect, outputs, nodes)
+        return build(made.result, outputs, look, nodes)
+
+    def _argument_of(self, number: int) -> int | None:
+        return self._arguments.get(number)
+
+    @property
+    def _arguments(self) -> dict[int, int]:
+        found = self.__dict__.get("_argument_places")
+        if found is None:
+            variant = self.variant
+            found = self.__dict__["_argument_places"] = {}
+            of = {n: i for i, n in enumerate(self.look.arguments) if n is not None and n >= self.look.first_argument}
+            for number, place in of.items():
+                storage = self.look.storage_number(self.look.tensors[number]._storage)
+                if number in self.look.alone or variant.places.get(storage, variant.own + len(variant.from_arguments)) < variant.own + len(
+                    variant.from_arguments
+                ):
+                    found[storage] = place
+        return found
+
+    def _rebind(self, flat: Sequence[Any]) -> None:
+        """The tensors of this call in the place of those of the one before."""
+        look = self.look
+        places = self._arguments
+        for i, n in enumerate(look.arguments):
+            if n is not None and n >= look.first_argument and look.tensors[n] is not flat[i]:
+                old, new = look.tensors[n], flat[i]
+                number = look.storage_number(old._storage)
+                if number in places:
+                    look.replace(n, new)
+                    if self.watch is not None:
+                        self.watch.move(old.__dict__, new.__dict__)
+
+    def _apply(self, i: int, effect: Any, outputs: Sequence[Any], nodes: Sequence[Any]) -> None:
+        look = self.look
+        container = look.containers[effect.container]
+        if effect.key is EXTEND:
+            container.extend(build(r, outputs, look, nodes) for r in effect.recipe)
+        elif effect.recipe is None:
+            container.pop(effect.key, None)
+        else:
+            value = build(effect.recipe, outputs, look, nodes)
+            container[effect.key] = value
+            number = self.variant.replaced.get(i)
+            if number is not None:
+                old = look.tensors[number]
+                look.replace(number, value)
+                same = old._requires == value._requires and (old._node is None) == (value._node is None) and type(old) is type(value)
+                if self.watch is not None and same:
+                    self.watch.expect(container, effect.key, value)
+                    self.watch.move(old.__dict__, value.__dict__)
+
+    def _call(self, values: list[Any]) -> list[Any]:
+        """The outputs; None for contents that are in place already."""
+        variant = self.variant
+        variant.runs += 1
+        if self._entry is not None:
+            found = self._entry(*values)
+            if found is not MISS:
+                for n, scratch in self._copies:
+                    np.copyto(n, scratch)
+                return [*self._in_place, *found]
+        look, made = self.look, variant.made
+        stable = [look.storages[n]._array for n in variant.stable]
+        rest = [x if isinstance(x, np.ndarray) or np.isscalar(x) else x.array for x in made.arrays]
+        full = [np.asarray(x, v.type.dtype) if not isinstance(x, np.ndarray) else x for x, v in zip([*values, *stable, *rest], variant.graph.inputs)]
+        results = list(variant.program.run(full))
+        if self.watch is not None and self._entry is None and variant.program.address is not None:
+            self._enter(values, stable, rest)
+        return results
+
+    # -- the native entry
+    def _enter(self, values: Sequence[Any], stable: Sequence[np.ndarray], rest: Sequence[Any]) -> None:
+        variant, program = self.variant, self.variant.program
+        held = [*stable, *rest]
+        if not all(isinstance(x, np.ndarray) and x.flags.c_contiguous and x.flags.aligned and x.dtype.isnative for x in held):
+            return
+        specs = [PyScalar(_NUMBERS[type(x)]) if type(x) in _NUMBERS else ArraySpec(np.shape(x), x.dtype) for x in values]
+        outputs = program.partition.outputs
+        first = outputs[: variant.in_memory] if variant.guards is None else []
+        if list(program.outputs[: len(first)]) != list(first) or len(set(program.outputs)) != len([o for o in outputs if not isinstance(o, Literal)]):
+            return
+        targets = [self.look.storages[n]._array for n in variant.written[: len(first)]]
+        direct = _direct(program, variant, len(first))
+        memory = [t if d else np.empty_like(t) for t, d in zip(targets, direct)]
+        self._copies = [(t, m) for t, m, d in zip(targets, memory, direct) if not d]
+        self._in_place = [None] * len(first)
+        results = Tuple([Constant(o.value) if isinstance(o, Literal) else ArraySpec(o.shape, o.type.dtype) for o in outputs[len(first) :]])
+        addresses = [*[x.ctypes.data for x in held], program.arena_address, *[m.ctypes.data for m in memory]]
+        entry = compile_entry(variant.name, specs, results, program.address, addresses, MISS, keep=(program, held, memory))
+        self._entry = entry.call
+
+    # -- results that are differentiated outside
+    def _nodes(self, flat: Sequence[Any], values: list[Any], outputs: list[Any]) -> Any:
+        made, look, variant = self.variant.made, self.look, self.variant
+        way = made.differentiable
+        if way is None:
+            return _Nodes(None)
+        tensors = dict(enumerate(look.tensors))
+        for i, n in enumerate(look.arguments):
+            if n is not None:
+                tensors[n] = flat[i]
+        count = len_outputs(made)
+        residuals = outputs[count : count + len(way.residuals)]
+        operands = [Saved(tensors[n]._data, tensors[n]._storage, tensors[n]._edge) for n in way.operands]
+        numbers = [look.storage_number(look.tensors[n]._storage) for n in way.operands]
+        held = [*values, *[look.storages[n]._array for n in variant.stable], *[x if isinstance(x, np.ndarray) else x.array for x in made.arrays]]
+
+        def again(node: CompiledBackward, cotangents: dict[int, Any]) -> Sequence[Any]:
+            full: list[Any] = list(held)
+            for saved, number in zip(node.operands, numbers):
+                full[variant.places[number]] = saved.as_tensor(node)
+            zeros = [Tensor._sharing(z, _storage(z)) for z in (np.zeros(t.shape, t.dtype) for t in way.out_types)]
+            return variant.again(*full, *[cotangents.get(i, z) for i, z in enumerate(zeros)])
+
+        return _Nodes(CompiledBackward(way, compiled(way.graph), residuals, operands, again))
+
+
+def _storage(array: np.ndarray) -> Any:
+    from ..storage import storage_of
+
+    return storage_of(array)
+
+
+class _Nodes:
+    """The node of each differentiable result: all have one; those whose graph was freed inside have one that says so."""
+
+    def __init__(self, node: CompiledBackward | None):
+        self.node = node
+
+    def __getitem__(self, number: int) -> Any:
+        return Freed() if number < 0 else self.node
+
+
+def _freed(made: Recorded) -> bool:
+    def within(r: Any) -> bool:
+        if type(r) is Made:
+            return r.node == -1
+        items = getattr(r, "items", None)
+        return isinstance(items, tuple) and any(map(within, items))
+
+    found = made.__dict__.get("freed") if hasattr(made, "__dict__") else None
+    return within(made.result) or any(within(e.recipe) for e in made.effects) if found is None else found
+
+
+def _direct(program: Program, variant: Variant, count: int) -> list[bool]:
+    """Which of the first outputs can be computed in the very memory of the storage that they are written to."""
+    return [False] * count
+
+
+__all__ = ["Binding", "Found", "Variant"]
