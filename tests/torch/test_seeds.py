@@ -24,7 +24,9 @@ def test_tutorial(path):
     if ".nn" in text:
         pytest.importorskip("tracejit.torch.nn")
         pytest.importorskip("tracejit.torch.optim")
-    ours = re.sub(r"\bimport torch$", "import tracejit.torch as torch", text, flags=re.M).replace("import torch.nn as nn", "import tracejit.torch.nn as nn")
+    ours = re.sub(r"\bimport torch$", "import tracejit.torch as torch", text, flags=re.M).replace(
+        "import torch.nn as nn", "import tracejit.torch.nn as nn"
+    )
     assert _run(ours, path.stem).failed == 0
 
 

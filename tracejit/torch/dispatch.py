@@ -152,7 +152,7 @@ class Primitive:
                 saved.append(Saved(np.asarray(t)[()], None, None))
         for i in plan.results:
             t = results[i]
-            saved.append(Saved(t._data, t._storage, (node, i) if plan.out_types[i] is not None else None))
+            saved.append(Saved(t._data, t._storage, i if plan.out_types[i] is not None else None))
         if saved:
             if state.saved_hooks:
                 for s in saved:

@@ -141,13 +141,13 @@ class AccumulateGrad(Node):
 class Saved:
     """An operand or result that a node keeps for backward: a reference to the memory, and the version that was saved.
 
-    `edge` is where the gradient goes if the way back is itself recorded. `packed` is what the hooks on saved tensors made of it, with the hook that
-    gives it back.
+    `edge` is where the gradient goes if the way back is itself recorded; for a result, only its number: the node would hold itself. `packed` is what
+    the hooks on saved tensors made of it, with the hook that gives it back.
     """
 
     __slots__ = ("array", "storage", "version", "edge", "packed")
 
-    def __init__(self, array: Any, storage: Storage | None, edge: Edge):
+    def __init__(self, array: Any, storage: Storage | None, edge: Edge | int):
         self.array, self.storage, self.edge, self.packed = array, storage, edge, None
         self.version = 0 if storage is None else storage.version
 
@@ -180,7 +180,7 @@ class Saved:
         """The saved tensor, as it stands in the graph."""
         from .tensor import Tensor, wrap
 
-        edge = self.edge
+        edge = (node, self.edge) if type(self.edge) is int else self.edge
         array = self.array if node is None else self.value(node)
         if edge is not None and type(edge[0]) is AccumulateGrad and edge[0].variable._data is array:
             return edge[0].variable
@@ -192,7 +192,8 @@ class Saved:
     def _overwritten(self, node: Node) -> str:
         shape = list(np.shape(self.array))
         name = f"[torch.{dtypes.of(self.array.dtype).legacy}Tensor {shape}]"
-        maker = f", which is output {self.edge[1]} of {self.edge[0].name()}," if self.edge is not None and self.edge[0].edges else ""
+        edge = (node, self.edge) if type(self.edge) is int else self.edge
+        maker = f", which is output {edge[1]} of {edge[0].name()}," if edge is not None and edge[0].edges else ""
         saved = f" It was saved by {node.name()} at {node.place}" if node.place is not None else f" It was saved by {node.name()}"
         written = f" and last modified at {self.storage.written_at}" if self.storage.written_at is not None else ""
         return (

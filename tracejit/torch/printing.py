@@ -66,11 +66,7 @@ class _Format:
         shown = flat[np.isfinite(flat) & (flat != 0)].astype(np.float64 if array.dtype.itemsize < 8 else array.dtype)
         precision = _Options.precision
         if shown.size == 0:
-            self.width = max((len(self(x)) for x in flat[~np.isfinite(flat)].tolist()), default=1) if flat.size else 1
-            self.width = max(self.width, 2) if not np.isfinite(flat).all() or flat.size else 1
-            if np.isfinite(flat).all():
-                self.width = 2 if flat.size else 1
-            return
+            return  # zeros, NaN and infinities do not count
         size = np.abs(shown)
         low, high = float(size.min()), float(size.max())
         self.whole = bool(np.all(shown == np.ceil(shown)))
@@ -86,9 +82,6 @@ class _Format:
             self.width = max(len(f"{x:.{precision}e}") for x in shown.tolist())
         else:
             self.width = max(len(f"{x:.{precision}f}") for x in shown.tolist())
-        odd = flat[~np.isfinite(flat)]
-        if odd.size:
-            self.width = max(self.width, *[len(self._text(x)) for x in odd.tolist()])
 
     def _text(self, x: Any) -> str:
         if not self.floating:
@@ -198,7 +191,7 @@ def tensor_text(t: Tensor, name: str | None = None) -> str:
     elif t.requires_grad:
         suffixes.append("requires_grad=True")
     text = prefix + text
-    last = len(text) - text.rfind("\n") - 1 if "\n" in text else len(text)
+    last = len(text) - text.rfind("\n") + 1  # two more than the last line has, as torch counts
     for suffix in suffixes:
         if last + len(suffix) + 2 > _Options.linewidth:
             text += ",\n" + " " * indent + suffix

@@ -76,13 +76,13 @@ class FunctionNode(Node):
     def save(self, args: Sequence[Any], outputs: Sequence[Tensor]) -> None:
         """Keep what `save_for_backward` named: inputs and results by reference into the graph."""
         place = {id(a): e for a, e in zip(args, self.edges) if isinstance(a, Tensor)}
-        made = {id(t): (self, i) for i, t in enumerate(outputs) if self._outputs[i] is not None}
+        made = {id(t): i for i, t in enumerate(outputs) if self._outputs[i] is not None}
         self._saved = []
         for t in self._to_save:
             if t is None:
                 self._saved.append(None)
                 continue
-            edge = place.get(id(t)) or made.get(id(t)) or (t._edge if t._requires else None)
+            edge = place.get(id(t)) or (made[id(t)] if id(t) in made else t._edge if t._requires else None)
             self._saved.append(Saved(t._array, t._storage, edge))
             if state.saved_hooks:
                 self._saved[-1].pack(state.saved_hooks[-1])

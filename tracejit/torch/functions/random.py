@@ -209,6 +209,24 @@ def _exponential(t: Tensor, source: Generator, lambd: float = 1.0) -> np.ndarray
     return -np.log1p(-source.uniform(t._data.size, np.dtype(np.float64))) / lambd
 
 
+@_filled("geometric_")
+def _geometric(t: Tensor, source: Generator, p: float) -> np.ndarray:
+    """Fill with the number of trials up to the first success of probability p."""
+    return np.ceil(np.log(source.uniform(t._data.size, np.dtype(np.float64))) / math.log1p(-p))
+
+
+@_filled("log_normal_")
+def _log_normal(t: Tensor, source: Generator, mean: float = 1.0, std: float = 2.0) -> np.ndarray:
+    """Fill with exponentials of normal numbers."""
+    return np.exp(np.array([source.one_normal() * std + mean for _ in range(t._data.size)]))
+
+
+@_filled("cauchy_")
+def _cauchy(t: Tensor, source: Generator, median: float = 0.0, sigma: float = 1.0) -> np.ndarray:
+    """Fill with numbers of the Cauchy distribution."""
+    return median + sigma * np.tan(math.pi * (source.uniform(t._data.size, np.dtype(np.float64)) - 0.5))
+
+
 @function("multinomial")
 def multinomial(input: Tensor, num_samples: int, replacement: bool = False, *, generator: Generator | None = None) -> Tensor:
     """Places drawn with the weights of the elements of each row."""

@@ -1,0 +1,74 @@
+"""The random stream, number by number, beside torch's."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import tracejit.torch as ours
+
+DRAWS = {
+    "rand": lambda t: t.rand(5),
+    "rand in double": lambda t: t.rand(3, dtype=t.float64),
+    "rand in half": lambda t: t.rand(4, dtype=t.float16),
+    "few normal": lambda t: t.cat([t.randn(5), t.randn(4)]),
+    "16 normal": lambda t: t.randn(16),
+    "17 normal": lambda t: t.randn(17),
+    "many normal": lambda t: t.cat([t.randn(3), t.randn(5, 8).flatten(), t.randn(2)]),
+    "few normal in double": lambda t: t.randn(5, dtype=t.float64),
+    "normal in double": lambda t: t.randn(20, dtype=t.float64),
+    "complex normal": lambda t: t.randn(4, dtype=t.complex64).real,
+    "randint": lambda t: t.randint(-5, 10, (20,)),
+    "large randint": lambda t: t.randint(0, 1 << 40, (5,)),
+    "randperm": lambda t: t.randperm(1000),
+    "bernoulli": lambda t: t.bernoulli(t.full((20,), 0.3)),
+    "bernoulli in double": lambda t: t.bernoulli(t.full((20,), 0.3, dtype=t.float64)),
+    "bernoulli_": lambda t: t.cat([t.zeros(50).bernoulli_(0.3), t.rand(3)]),
+    "bernoulli of a number": lambda t: t.bernoulli(t.zeros(20), 0.3),
+    "normal": lambda t: t.normal(2.0, 3.0, (20,)),
+    "normal of tensors": lambda t: t.normal(t.arange(20.0), t.ones(20) * 2),
+    "normal_": lambda t: t.zeros(5).normal_(1, 2),
+    "uniform_": lambda t: t.zeros(20).uniform_(-2, 3),
+    "uniform_ in double": lambda t: t.zeros(5, dtype=t.float64).uniform_(-2, 3),
+    "exponential_": lambda t: t.zeros(20).exponential_(),
+    "geometric_": lambda t: t.zeros(5).geometric_(0.3),
+    "log_normal_": lambda t: t.zeros(5).log_normal_(),
+    "cauchy_": lambda t: t.zeros(5).cauchy_(),
+    "random_": lambda t: t.zeros(5).random_(0, 10),
+    "multinomial": lambda t: t.multinomial(t.arange(1.0, 10.0), 4),
+    "multinomial with replacement": lambda t: t.multinomial(t.arange(1.0, 10.0), 10, replacement=True),
+}
+
+
+@pytest.mark.parametrize("name", DRAWS)
+@pytest.mark.parametrize("seed", [0, 42])
+def test_as_torch_draws(name, seed):
+    theirs = pytest.importorskip("torch")
+    found = []
+    for torch in (ours, theirs):
+        torch.manual_seed(seed)
+        found.append(DRAWS[name](torch).numpy())
+    assert found[0].dtype == found[1].dtype
+    np.testing.assert_allclose(found[0], found[1], rtol=2e-6, atol=1e-6)
+
+
+def test_fixed_numbers():
+    ours.manual_seed(0)
+    assert ours.rand(3).tolist() == [0.49625658988952637, 0.7682217955589294, 0.08847743272781372]
+    ours.manual_seed(0)
+    np.testing.assert_allclose(ours.randn(3).numpy(), [1.5409961, -0.2934289, -2.1787894], rtol=1e-6)
+
+
+def test_generators_are_apart_and_can_be_restored():
+    a, b = (ours.Generator().manual_seed(1) for _ in range(2))
+    ours.manual_seed(5)
+    assert ours.equal(ours.rand(4, generator=a), ours.rand(4, generator=b)) and ours.default_generator.initial_seed() == 5
+    state = ours.get_rng_state()
+    first = ours.rand(3)
+    ours.set_rng_state(state)
+    assert ours.equal(first, ours.rand(3))
+    with pytest.raises(RuntimeError, match="not the state of a generator"):
+        ours.set_rng_state(ours.zeros(3, dtype=ours.uint8))
+    with ours.random.fork_rng():
+        inside = ours.rand(2)
+    assert ours.equal(inside, ours.rand(2))
