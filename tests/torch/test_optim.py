@@ -183,6 +183,23 @@ def test_steps_in_a_compiled_function(name, options, shape):
         np.testing.assert_allclose(second.state[compiled][key].numpy(), value.numpy(), rtol=1e-6)
 
 
+@pytest.mark.parametrize("name, options", [("SGD", {"momentum": 0.9, "maximize": True}), ("Adam", {}), ("NAdam", {})])
+def test_blocks_are_the_whole(name, options, monkeypatch):
+    rng = np.random.default_rng(0)
+    start, gradients = rng.normal(size=(5, 7)), rng.normal(size=(3, 5, 7))
+
+    def run(block):
+        monkeypatch.setattr(torch.optim.pieces, "BLOCK", block)
+        x = torch.from_numpy(start.copy()).requires_grad_()
+        optimizer = getattr(torch.optim, name)([x], **options)
+        for gradient in gradients:
+            x.grad = torch.from_numpy(gradient)
+            optimizer.step()
+        return x.detach().numpy()
+
+    np.testing.assert_array_equal(run(4), run(1000))
+
+
 def test_parameters_that_are_views():
     base = torch.zeros(3, 2)
     column = base[:, 0].detach().requires_grad_()

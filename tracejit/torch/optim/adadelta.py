@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from .adam import decayed
-from .optimizer import Optimizer, check, check_options, like, scalar, zeros
+from .optimizer import Optimizer, check, check_options, like, scalar
+from .pieces import zeros
 
 
 class Adadelta(Optimizer):
@@ -21,6 +22,8 @@ class Adadelta(Optimizer):
     >>> x
     tensor([ 0.6877, -2.6842], requires_grad=True)
     """
+
+    elementwise = True
 
     def __init__(self, params, lr=1.0, rho=0.9, eps=1e-6, weight_decay=0, foreach=None, *, capturable=False, maximize=False, differentiable=False):
         check_options(lr, eps, weight_decay)

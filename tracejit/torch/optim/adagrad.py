@@ -23,6 +23,8 @@ class Adagrad(Optimizer):
     tensor([ 0.9000, -2.9000], requires_grad=True)
     """
 
+    elementwise = True
+
     def __init__(
         self, params, lr=1e-2, lr_decay=0, weight_decay=0, initial_accumulator_value=0, eps=1e-10, foreach=None, *, maximize=False,
         differentiable=False, fused=None,

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from .optimizer import Optimizer, check_options, like, scalar, zeros
+from .optimizer import Optimizer, check_options, like, scalar
+from .pieces import zeros
 
 
 class Adam(Optimizer):
@@ -24,6 +25,8 @@ class Adam(Optimizer):
     >>> x
     tensor([ 0.9000, -2.9000], requires_grad=True)
     """
+
+    elementwise = True
 
     def __init__(
         self, params, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0, amsgrad=False, *, foreach=None, maximize=False, capturable=False,

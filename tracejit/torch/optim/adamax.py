@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from .adam import decayed
-from .optimizer import Optimizer, check_options, like, scalar, zeros
+from .optimizer import Optimizer, check_options, like, scalar
+from .pieces import zeros
 
 
 class Adamax(Optimizer):
@@ -21,6 +22,8 @@ class Adamax(Optimizer):
     >>> x
     tensor([ 0.9000, -2.9000], requires_grad=True)
     """
+
+    elementwise = True
 
     def __init__(
         self, params, lr=2e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0, foreach=None, *, maximize=False, differentiable=False, capturable=False

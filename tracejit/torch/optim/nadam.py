@@ -8,7 +8,8 @@ import numpy as np
 
 from ..tensor import wrap
 from .adam import averages, decayed
-from .optimizer import Optimizer, check, check_options, like, number, scalar, zeros
+from .optimizer import Optimizer, check, check_options, like, number, scalar
+from .pieces import zeros
 
 
 class NAdam(Optimizer):
@@ -22,6 +23,8 @@ class NAdam(Optimizer):
     >>> x
     tensor([ 0.8944, -2.8944], requires_grad=True)
     """
+
+    elementwise = True
 
     def __init__(
         self, params, lr=2e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0, momentum_decay=4e-3, decoupled_weight_decay=False, *, foreach=None,
@@ -41,7 +44,7 @@ class NAdam(Optimizer):
     def start(self, x: Any, group: dict[str, Any]) -> dict[str, Any]:
         return {"mu_product": wrap(np.ones((), np.float32)), "exp_avg": zeros(x), "exp_avg_sq": zeros(x)}
 
-    def advance(self, state: Any, group: dict[str, Any], step: Any) -> None:
+    def advance(self, x: Any, state: Any, group: dict[str, Any], step: Any) -> None:
         product = state["mu_product"]
         product *= like(product, self._mu(step, group))
 

@@ -22,6 +22,7 @@ from ..modes import enable_grad, no_grad
 from ..nodes import Handle, Hooks
 from ..storage import here
 from ..tensor import Tensor, wrap
+from .pieces import State, views, whole_state, writable
 
 SWITCHES = {"foreach": None, "capturable": False, "differentiable": False, "fused": None}
 """torch's choices among implementations. They are kept in the parameter groups, as there, and change nothing: there is one implementation."""
@@ -47,7 +48,7 @@ class Optimizer:
     """
 
     counts_steps = True  # whether the state of a parameter has an entry "step"
-    by_parts = True  # whether the rule is one for real numbers, which is applied to the real and the imaginary parts of complex ones
+    elementwise = False  # whether `update` is a rule for single real numbers, to be applied to pieces of parameters (see pieces.py)
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -148,24 +149,19 @@ class Optimizer:
             count = writable(state["step"]._array)
             count += 1
             step = number(count)
-        parts = _Parts(state, p._data.shape)
-        self.advance(parts, group, step)
-        if group.get("maximize"):
-            gradient = -gradient
-        if self.by_parts and x.dtype.kind == "c":
-            for part in (np.real, np.imag):
-                self.update(part(x), part(gradient), _Parts(state, p._data.shape, part), group, step)  # views, which are written into
-        else:
-            self.update(x, gradient, parts, group, step)
+        self.advance(p._array, whole_state(state), group, step)
+        for view in views(x, gradient, state) if self.elementwise else (None,):
+            piece, slope = (x, gradient) if view is None else (view(x), view(gradient))
+            self.update(piece, -slope if group.get("maximize") else slope, State(state, x.shape, view), group, step)
 
     def start(self, x: Any, group: dict[str, Any]) -> dict[str, Tensor]:
         """What is remembered of the parameter x before its first step."""
         return {}
 
-    def advance(self, state: _Parts, group: dict[str, Any], step: Any) -> None:
-        """Bring up to date what is remembered once for a parameter, before `update`, which is called for each of the parts of a complex one."""
+    def advance(self, x: Any, state: State, group: dict[str, Any], step: Any) -> None:
+        """Bring up to date what is remembered once for a parameter, before `update`, which an elementwise optimizer calls for each piece."""
 
-    def update(self, x: Any, gradient: Any, state: _Parts, group: dict[str, Any], step: Any) -> None:
+    def update(self, x: Any, gradient: Any, state: State, group: dict[str, Any], step: Any) -> None:
         """Write the new value of the parameter into x.
 
         x, gradient: arrays of one dtype and shape; of a 0-d parameter, of one entry. step: counts from 1.
@@ -225,27 +221,6 @@ class Optimizer:
             own.update(options)
 
 
-class _Parts:
-    """The state of a parameter as arrays, or as their real or imaginary parts."""
-
-    __slots__ = ("_state", "_shape", "_part")
-
-    def __init__(self, state: dict[str, Tensor], shape: tuple[int, ...], part: Callable | None = None):
-        self._state, self._shape, self._part = state, shape, part
-
-    def __getitem__(self, name: str) -> Any:
-        array = writable(self._state[name]._array)
-        return array if self._part is None or array.dtype.kind != "c" else self._part(array)
-
-    def __contains__(self, name: str) -> bool:
-        return name in self._state
-
-    def add(self, name: str, array: Any) -> Any:
-        """Remember a copy of this array, which is returned."""
-        self._state[name] = wrap(np.copy(array).reshape(self._shape))
-        return self[name]
-
-
 def _announced(step: Callable) -> Callable:
     """A subclass's own `step`, with the hooks around it."""
 
@@ -281,16 +256,6 @@ def clear_gradient(p: Tensor, set_to_none: bool) -> None:
         grad.requires_grad_(False)
     with no_grad():
         grad.zero_()
-
-
-def writable(array: Any) -> Any:
-    """The array; of a 0-d one, which operators of the kind of += would not write into, the view with one entry."""
-    return array if array.ndim else array.reshape(1)
-
-
-def zeros(x: Any) -> Tensor:
-    """A tensor of zeros of the shape and dtype of an array."""
-    return wrap(np.zeros(x.shape, x.dtype))
 
 
 def like(x: Any, number: Any) -> Any:

@@ -8,7 +8,8 @@ import numpy as np
 
 from ...trace import Tracer
 from .adam import averages, decayed
-from .optimizer import Optimizer, check_options, like, scalar, zeros
+from .optimizer import Optimizer, check_options, like, scalar
+from .pieces import zeros
 
 
 class RAdam(Optimizer):
@@ -23,6 +24,8 @@ class RAdam(Optimizer):
     >>> x
     tensor([ 0.8000, -2.4000], requires_grad=True)
     """
+
+    elementwise = True
 
     def __init__(
         self, params, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0, decoupled_weight_decay=False, *, foreach=None, maximize=False,

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from .adam import decayed
-from .optimizer import Optimizer, check, check_options, like, scalar, zeros
+from .optimizer import Optimizer, check, check_options, like, scalar
+from .pieces import zeros
 
 
 class RMSprop(Optimizer):
@@ -22,6 +23,8 @@ class RMSprop(Optimizer):
     >>> x
     tensor([ 0.9000, -2.9000], requires_grad=True)
     """
+
+    elementwise = True
 
     def __init__(
         self, params, lr=1e-2, alpha=0.99, eps=1e-8, weight_decay=0, momentum=0, centered=False, capturable=False, foreach=None, maximize=False,

@@ -6,6 +6,7 @@ from typing import Any
 
 from ...errors import at_user_line
 from .optimizer import Optimizer, check, check_options, like, scalar
+from .pieces import zeros
 
 
 class SGD(Optimizer):
@@ -23,7 +24,7 @@ class SGD(Optimizer):
     tensor([0.8000], requires_grad=True)
     """
 
-    counts_steps = by_parts = False
+    counts_steps, elementwise = False, True
 
     def __init__(
         self, params, lr=1e-3, momentum=0, dampening=0, weight_decay=0, nesterov=False, *, maximize=False, foreach=None, differentiable=False,
@@ -41,15 +42,20 @@ class SGD(Optimizer):
             },
         )  # fmt: skip
 
+    def advance(self, x: Any, state: Any, group: dict[str, Any], step: Any) -> None:
+        self._first = group["momentum"] != 0 and "momentum_buffer" not in state
+        if self._first:
+            state["momentum_buffer"] = zeros(x)
+
     def update(self, x: Any, gradient: Any, state: Any, group: dict[str, Any], step: Any) -> None:
         momentum, decay = group["momentum"], group["weight_decay"]
         if decay != 0:
             gradient = gradient + decay * x
         if momentum != 0:
-            if "momentum_buffer" not in state:
-                buffer = state.add("momentum_buffer", gradient)
+            buffer = state["momentum_buffer"]
+            if self._first:
+                buffer[...] = gradient
             else:
-                buffer = state["momentum_buffer"]
                 buffer *= momentum
                 buffer += (1 - group["dampening"]) * gradient if group["dampening"] else gradient
             gradient = gradient + momentum * buffer if group["nesterov"] else buffer
