@@ -409,3 +409,35 @@ def test_sizes_and_places_of_functions(f):
     x, compiled = np.arange(6.0), tj.jit(f)
     for n in (2, 3):
         np.testing.assert_array_equal(compiled(x, n), f(x, n))
+
+
+def test_numbers_of_a_generator_that_is_made_inside_can_be_written():
+    def f(x):
+        rng = np.random.default_rng(3)
+        noise = rng.normal(size=4)
+        noise[0] = x[1]
+        noise += x
+        order = rng.permutation(4)
+        return noise[order], rng.choice(order, 2), rng.integers(0, 9, 3), rng.random()
+
+    x = np.arange(4.0)
+    for a, b in zip(tj.jit(f)(x), f(x), strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert tj.grad(lambda x: f(x)[0] @ np.arange(4.0))(x).shape == (4,)
+
+
+def test_nditer():
+    def f(x):
+        total, y = 0.0, x.copy()
+        for v in np.nditer(x):
+            total = total + v * v
+        for v in np.nditer(y, op_flags=["readwrite"]):
+            v[...] = 2 * v + 1
+        return total, y
+
+    x = np.arange(6.0).reshape(2, 3)
+    for a, b in zip(tj.jit(f)(x), f(x), strict=True):
+        np.testing.assert_array_equal(a, b)
+    np.testing.assert_array_equal(tj.grad(lambda x: f(x)[0])(x), 2 * x)
+    with pytest.raises(TypeError, match="np.ndindex"):
+        tj.jit(lambda x: [v for v, _ in np.nditer(x, flags=["multi_index"])])(x)

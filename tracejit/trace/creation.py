@@ -31,6 +31,7 @@ from ..errors import TracerConversionError, at_user_line
 from ..ir import supported
 from . import dispatch, methods
 from .constants import active_traces, constant, known, plain
+from .iteration import each, elements, generators
 from .tracer import Tracer, as_new
 from .user_code import adopt, globals_behind, in_library, innermost, user_globals
 
@@ -137,16 +138,6 @@ def _of_iterator(original: Callable, iter, dtype, count=-1, **kwargs) -> Any:
     return dispatch.operators["array"](items, dtype)
 
 
-def _elements(original: Callable) -> Callable:
-    """In place of `np.ndenumerate`, a class, which converts what it is given."""
-
-    @functools.wraps(original, updated=())
-    def ndenumerate(arr):
-        return ((index, arr[index]) for index in np.ndindex(arr.shape)) if type(arr) is Tracer else original(arr)
-
-    return ndenumerate
-
-
 class _Indexed:
     """What `np.r_`, `np.c_`, `np.mgrid` and `np.ogrid` are while functions are traced."""
 
@@ -206,8 +197,10 @@ def _make_wrappers() -> None:
         original = getattr(np, name)
         _wrappers[id(original)] = original, _Indexed(name, original)
         _in_numpy.append((np.__dict__, name, *_wrappers[id(original)]))
-    _wrappers[id(np.ndenumerate)] = np.ndenumerate, _elements(np.ndenumerate)
-    _in_numpy.append((np.__dict__, "ndenumerate", *_wrappers[id(np.ndenumerate)]))
+    for module, name, wrap in ((np, "ndenumerate", elements), (np, "nditer", each), (np.random, "default_rng", generators)):
+        original = getattr(module, name)
+        _wrappers[id(original)] = original, wrap(original)
+        _in_numpy.append((module.__dict__, name, *_wrappers[id(original)]))
     for name in (*NAMES, *_ELSEWHERE, *_OF_LISTS, *_OF_LISTS_OF_ARRAYS):
         space, _, attribute = name.rpartition(".")
         module = getattr(np, space) if space else np
