@@ -1,6 +1,7 @@
 """Graphs, compiled functions and linear maps are pickled, copied and returned from compiled functions; also across processes."""
 
 import copy
+import functools
 import os
 import pickle
 import subprocess
@@ -90,3 +91,25 @@ def test_local_functions_with_cloudpickle():
     scale = 3.0
     f = tj.jit(lambda x: x * scale)
     assert pickle.loads(cloudpickle.dumps(f))(2.0) == 6.0
+
+
+@functools.partial(tj.jit, static_argnums=1, static_argnames="mode")
+def scaled(params, n, *, mode):
+    return params["w"] * n if mode == "times" else params["w"] + n
+
+
+@tj.jit
+def branching(x):
+    return x * 2.0 if x.sum() > 0 else -x
+
+
+def test_programs_compiled_ahead_of_time():
+    made = [
+        (scaled.lower(PARAMS, 3, mode="times"), (PARAMS,), PARAMS["w"] * 3),
+        (branching.lower(X), (X,), -X),
+        (compiled.lower(PARAMS, X), (PARAMS, X), compiled(PARAMS, X)),
+    ]
+    for lowered, args, want in made:
+        program = lowered.compile()
+        for other in (pickle.loads(pickle.dumps(lowered)).compile(), pickle.loads(pickle.dumps(program)), copy.deepcopy(program), copy.copy(program)):
+            np.testing.assert_array_equal(other(*args), want)

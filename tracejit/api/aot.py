@@ -76,6 +76,15 @@ class Lowered:
                 )
             )
         self._variant = Variant(made, name_of(jitted.f), self._environment)
+        # What it can be made from again, elsewhere: without the arrays, unless Python has branched on what is in them.
+        known = args if made.guards is not None else tuple(a if n in self._numbers else _types_of(a) for n, a in enumerate(args))
+        self._made_from = jitted, known, {name: _types_of(x) if name in named and made.guards is None else x for name, x in kwargs.items()}
+
+    def __reduce__(self):
+        return Lowered, self._made_from
+
+    def __deepcopy__(self, memo: dict) -> Lowered:
+        return self  # it never changes
 
     @property
     def graph(self) -> Graph:
@@ -104,6 +113,11 @@ class Lowered:
         return f"<{self._what}: {', '.join(map(str, self.in_types))}>"
 
 
+def _types_of(x: Any) -> Any:
+    flat, structure = tree.flatten(x, is_leaf=is_abstract)
+    return structure.unflatten(map(abstract, flat))
+
+
 class Compiled:
     """A function compiled for types of arguments; made by `jit(f).lower(...).compile()`. Call it with arrays of those types, and without static
     arguments.
@@ -117,6 +131,12 @@ class Compiled:
         self._outside = self._variant.outside(lowered._environment)
         self.program = self._variant.program
         self._entry, self._calls = never, 0
+
+    def __reduce__(self):
+        return Compiled, (self._lowered,)
+
+    def __deepcopy__(self, memo: dict) -> Compiled:
+        return self  # it never changes
 
     def __call__(self, *args, **kwargs):
         if not kwargs:

@@ -47,7 +47,8 @@ def _block(shape, starts, sizes) -> tuple[slice, ...]:
     for d, (start, size, n) in enumerate(zip(starts, sizes, shape)):
         first = int(start) + (n if start < 0 else 0)
         if not 0 <= first <= n - size:
-            raise IndexError(at_user_line(f"a slice of {size} elements from {int(start)} is out of bounds for axis {d} with size {n}"))
+            what = f"index {int(start)}" if size == 1 else f"a slice of {size} elements from {int(start)}"
+            raise IndexError(at_user_line(f"{what} is out of bounds for axis {d} with size {n}"))
         slices.append(slice(first, first + size))
     return tuple(slices)
 
