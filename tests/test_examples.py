@@ -30,6 +30,14 @@ def test_train_digits_without_jit(tmp_path):
     assert load("train_digits").main(["--no-jit", "--epochs", "3", "--output", str(tmp_path)]) >= 0.9
 
 
+def test_torch_digits(tmp_path):
+    pytest.importorskip("sklearn")
+    run = load("torch_digits").main
+    assert run(["--epochs", "2", "--output", str(tmp_path)]) >= 0.95
+    assert run(["--epochs", "2", "--resume", "--output", str(tmp_path)]) >= 0.95  # nothing is left to do
+    assert {path.name for path in tmp_path.iterdir()} == {"torch_digits.png", "torch_digits.pt"}
+
+
 @pytest.mark.parametrize(("dtype", "tolerance"), [("float64", 1e-13), ("float32", 2e-4)])
 @pytest.mark.parametrize("extra", [[], ["--no-jit"]])
 def test_black_scholes(dtype, tolerance, extra):

@@ -26,7 +26,7 @@ def _package(name: str) -> Any:
     try:
         return importlib.import_module(name)
     except ImportError as error:
-        raise ImportError(at_user_line('safetensors files need the package safetensors: pip install "tracejit[torch]"')) from error
+        raise ImportError(at_user_line('safetensors files need the package safetensors: pip install "tracejit[weights]"')) from error
 
 
 def load_safetensors(path: str | os.PathLike) -> dict[str, Tensor]:
