@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 import tracejit as tj
+from tracejit.ops import conv
 from tracejit.ops.conv import conv_general, output_length
 from tracejit.ops.taps import as_taps
 
@@ -56,6 +57,7 @@ def test_compiled_values_and_gradients(dtype):
 @pytest.mark.parametrize("threads", [1, 3])
 def test_sizes_of_many_tiles(shape, threads, monkeypatch):
     monkeypatch.setattr(tj.config, "threads", threads)
+    monkeypatch.setattr(conv, "LARGE", np.inf)  # what is compared with is the reference
     n, c, h, w, o, k, stride = shape
     rng = np.random.default_rng(2)
     x, weights = rng.normal(size=(1, n, c, h, w)).astype(np.float32), rng.normal(size=(1, o, c, k, k)).astype(np.float32)
@@ -66,6 +68,13 @@ def test_sizes_of_many_tiles(shape, threads, monkeypatch):
     gradients = tj.jit(tj.grad(lambda x, w: np.sum(ct * conv_general(x, w, **params)), argnums=(0, 1)))(x, weights)
     for a, b in zip(gradients, back(ct.astype(np.float64))):
         np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-2)
+
+
+def test_large_convolutions_of_plain_arrays_are_compiled():
+    rng = np.random.default_rng(3)
+    x, w = rng.normal(size=(1, 2, 8, 30, 30)), rng.normal(size=(1, 16, 8, 3, 3))
+    params = dict(strides=(1, 1), padding=((1, 1), (1, 1)), lhs_dilation=(1, 1), rhs_dilation=(1, 1), turned=False)
+    np.testing.assert_allclose(conv_general.run(np, x, w, **params), conv.reference(np, x, w, **params), rtol=1e-12, atol=1e-12)
 
 
 def test_no_step_of_a_compiled_convolution_needs_python():

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import at_user_line
+from ..lowering import eager as _eager  # noqa: F401  (large convolutions of plain arrays are compiled)
 from ..numpy.promotion import as_array, cast, common_dtype
 from ..ops.conv import conv_general, dilated
 from ..ops.movement import reshape, transpose

@@ -151,7 +151,8 @@ def lstm_cell(params: Recurrent, carry: tuple[Any, Any], x: Any) -> tuple[tuple[
 def gru_cell(params: Recurrent, carry: Any, x: Any) -> tuple[Any, Any]:
     """One step of a gated recurrent unit (Cho et al., 2014): `carry` (..., size), `x` (..., features).
 
-    The result, the new state twice, is what `tj.scan` takes. Gates in order: reset, update, candidate; the reset gate acts on the product with the state.
+    The result, the new state twice, is what `tj.scan` takes. Gates in order: reset, update, candidate; the reset gate acts on the
+    product with the state.
 
     >>> gru_cell(init_gru(np.random.default_rng(0), 3, 4), np.zeros((2, 4)), np.ones((2, 3)))[1].shape
     (2, 4)

@@ -14,15 +14,23 @@ place of channels; a batch is one more axis of groups, examples or outputs.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
 from ..errors import at_user_line
 from ..ir import ArrayType
 from ..trace import type_of
-from .core import Linear, add_tangents, define
+from .core import Linear, Op, add_tangents, define
 from .movement import reshape, reverse, transpose
 from .taps import as_taps
+
+# The dtypes that have kernels.
+COMPILED = (np.dtype(np.float32), np.dtype(np.float64))
+# Set by lowering/eager.py: what computes a large convolution of plain arrays; and how many multiplications that is.
+natively: Callable[[Op, tuple, dict[str, Any]], Any] | None = None
+LARGE = 1_000_000
 
 
 def dilated(n: int, dilation: int) -> int:
@@ -57,6 +65,16 @@ def _infer(x, w, strides, padding, lhs_dilation, rhs_dilation, turned=False):
 
 
 def _run(xp, x, w, strides, padding, lhs_dilation, rhs_dilation, turned=False):
+    params = dict(strides=strides, padding=padding, lhs_dilation=lhs_dilation, rhs_dilation=rhs_dilation, turned=turned)
+    if xp is np and natively is not None and x.dtype in COMPILED:
+        places = math.prod(_infer(ArrayType(x.shape, x.dtype), ArrayType(w.shape, w.dtype), **params).shape[3:])
+        if x.shape[1] * places * w.size >= LARGE:
+            return natively(conv_general, (x, w), params)
+    return reference(xp, x, w, **params)
+
+
+def reference(xp, x, w, strides, padding, lhs_dilation, rhs_dilation, turned):
+    """What a convolution means: all windows, as the rows of a matrix product."""
     if turned:
         w = xp.flip(xp.swapaxes(w, 1, 2), tuple(range(3, w.ndim)))
     groups, examples, channels, *_ = x.shape
@@ -136,7 +154,7 @@ def _batch(args, batched, **params):
 def _expand(x, w, strides, padding, lhs_dilation, rhs_dilation, turned=False):
     """In compiled programs: a product at shifted places (see taps.py), for the dtypes that have kernels."""
     out = _infer(type_of(x), type_of(w), strides, padding, lhs_dilation, rhs_dilation, turned)
-    if out.dtype not in (np.dtype(np.float32), np.dtype(np.float64)) or 0 in (*type_of(x).shape, *out.shape):
+    if out.dtype not in COMPILED or 0 in (*type_of(x).shape, *out.shape):
         return None
     return as_taps(x, w, out.shape[3:], strides, padding, lhs_dilation, rhs_dilation, turned)
 

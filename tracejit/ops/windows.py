@@ -14,6 +14,8 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -21,12 +23,29 @@ from ..errors import at_user_line
 from ..ir import ArrayType
 from ..ir.types import INT
 from ..trace import type_of
-from .core import Linear, define
+from .core import Linear, Op, define
 from .elementwise import add, multiply
 from .movement import all_batched, pad
 
 # Windows of more taps than this are taken axis by axis.
 WRITTEN_OUT = 16
+
+
+# Set by lowering/eager.py: what computes large poolings of plain arrays; and from how many elements of windows on.
+natively: Callable[[Op, tuple, dict[str, Any]], Any] | None = None
+LARGE = 100_000
+
+
+def _or_natively(op: Callable[[], Op], reference: Callable) -> Callable:
+    """`run` of an op: the reference, or compiled code for large arrays of numbers."""
+
+    def run(xp, *args, window, **params):
+        params = dict(params, window=window)
+        if xp is np and natively is not None and args[-1].size * math.prod(window) >= LARGE and args[0].dtype.itemsize >= 4:
+            return natively(op(), args, params)
+        return reference(xp, *args, **params)
+
+    return run
 
 
 def lengths(sizes, window, strides, dilation) -> tuple[int, ...]:
@@ -125,7 +144,9 @@ def _lower_sum(k, xs, index, window, strides, dilation):
 window_sum = define(
     "window_sum",
     infer=_infer("window_sum", "iufc"),
-    run=lambda xp, x, window, strides, dilation: xp.sum(_taps(xp, x, window, strides, dilation), axis=-1, dtype=x.dtype),
+    run=_or_natively(
+        lambda: window_sum, lambda xp, x, window, strides, dilation: xp.sum(_taps(xp, x, window, strides, dilation), axis=-1, dtype=x.dtype)
+    ),
     jvp=lambda primals, out, tangents, **params: window_sum(tangents[0], **params),
     transpose=_transpose_sum,
     batch=_batch(lambda: window_sum),
@@ -148,7 +169,7 @@ def _jvp_max(primals, out, tangents, **params):
 window_max = define(
     "window_max",
     infer=_infer("window_max", "iuf"),
-    run=lambda xp, x, window, strides, dilation: xp.max(_taps(xp, x, window, strides, dilation), axis=-1),
+    run=_or_natively(lambda: window_max, lambda xp, x, window, strides, dilation: xp.max(_taps(xp, x, window, strides, dilation), axis=-1)),
     jvp=_jvp_max,
     batch=_batch(lambda: window_max),
     lower=_lower_max,
@@ -189,7 +210,9 @@ def _argmax_by_axes(x, window, strides, dilation):
 window_argmax = define(
     "window_argmax",
     infer=_infer("window_argmax", "iuf", INT),
-    run=lambda xp, x, window, strides, dilation: xp.argmax(_taps(xp, x, window, strides, dilation), axis=-1),
+    run=_or_natively(
+        lambda: window_argmax, lambda xp, x, window, strides, dilation: xp.argmax(_taps(xp, x, window, strides, dilation), axis=-1)
+    ),
     jvp=lambda primals, out, tangents, **params: None,
     batch=_batch(lambda: window_argmax),
     lower=_lower_argmax,
@@ -221,7 +244,7 @@ def _lower_pick(k, xs, index, window, strides, dilation):
 window_pick = define(
     "window_pick",
     infer=lambda x, at, window, strides, dilation: ArrayType(at.shape, x.dtype),
-    run=_run_pick,
+    run=_or_natively(lambda: window_pick, _run_pick),
     jvp=lambda primals, out, tangents, **params: None if tangents[0] is None else window_pick(tangents[0], primals[1], **params),
     transpose=lambda ct, x, at, **params: (window_place(ct, at, shape=x.shape, **params) if isinstance(x, Linear) else None, None),
     batch=_batch(lambda: window_pick),
@@ -266,7 +289,7 @@ def _batch_place(args, batched, shape, **params):
 window_place = define(
     "window_place",
     infer=lambda y, at, shape, window, strides, dilation: ArrayType(shape, y.dtype),
-    run=_run_place,
+    run=_or_natively(lambda: window_place, _run_place),
     jvp=lambda primals, out, tangents, **params: None if tangents[0] is None else window_place(tangents[0], primals[1], **params),
     transpose=lambda ct, y, at, shape, **params: (window_pick(ct, at, **params) if isinstance(y, Linear) else None, None),
     batch=_batch_place,

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import random
 from ..inplace import overwrite
 from ..modes import no_grad
 from ..tensor import Tensor, wrap
@@ -66,13 +67,22 @@ def trunc_normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, a: float 
     """Normal, within [a, b]."""
     if mean < a - 2 * std or mean > b + 2 * std:
         warnings.warn("mean is more than 2 std from [a, b] in nn.init.trunc_normal_. The distribution of values may be incorrect.", stacklevel=2)
+    source = random.default_generator if generator is None else generator
+    d, n, shape = tensor._data.dtype, tensor._data.size, tensor._data.shape
     low, high = ((1.0 + math.erf((v - mean) / std / math.sqrt(2.0))) / 2.0 for v in (a, b))
-    with no_grad():
-        tensor.uniform_(2 * low - 1, 2 * high - 1, generator=generator)
-        tensor.erfinv_()
-        tensor.mul_(std * math.sqrt(2.0))
-        tensor.add_(mean)
-        return tensor.clamp_(min=a, max=b)
+    if high - low > 0.3:  # draw again, all of them, until no place is outside
+        values = source.normal(n, d, mean, std)
+        while (outside := (values < d.type(a)) | (values > d.type(b))).any():
+            values = np.where(outside, source.normal(n, d, mean, std), values)
+    else:  # uniform numbers, kept with a probability in proportion to the density
+        peak = -0.5 * ((max(a, min(mean, b)) - mean) / std) ** 2
+        values, pending = np.zeros(n, d), np.ones(n, bool)
+        while pending.any():
+            drawn = source.uniform(n, d, a, b)
+            values = np.where(pending, drawn, values)
+            with np.errstate(divide="ignore"):
+                pending &= np.log(source.uniform(n, d)) > -0.5 * ((drawn - mean) / std) ** 2 - peak
+    return _put(tensor, values.reshape(shape))
 
 
 def constant_(tensor: Tensor, val: float) -> Tensor:

@@ -13,4 +13,5 @@ from .images import *  # noqa: F403
 from .layers import *  # noqa: F403
 from .losses import *  # noqa: F403
 
-__all__ = ["one_hot", *activations.__all__, *attention.__all__, *images.__all__, *layers.__all__, *losses.__all__]
+__all__ = ["one_hot"]
+__all__ += activations.__all__ + attention.__all__ + images.__all__ + layers.__all__ + losses.__all__

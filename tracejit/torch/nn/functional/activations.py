@@ -212,7 +212,9 @@ def prelu(input: Tensor, weight: Tensor) -> Tensor:
     """The elements where they are positive, `weight` times them elsewhere: one weight, or one for each channel (the second dimension)."""
     n = weight._data.size
     if n != 1 and (input._data.ndim < 2 or input._data.shape[1] != n):
-        raise RuntimeError(f"Mismatch of parameter numbers and input channel size. Found parameter numbers = {n} and input of shape {list(input.shape)}.")
+        raise RuntimeError(
+            f"Mismatch of parameter numbers and input channel size. Found parameter numbers = {n} and input of shape {list(input.shape)}."
+        )
     if input._data.ndim > 1:
         weight = weight.view(-1, *(1,) * (input._data.ndim - 2))
     return _prelu(input, weight)

@@ -27,8 +27,8 @@ def scaled_dot_product_attention(
 ) -> Tensor:  # fmt: skip
     """`softmax(query key^T * scale) value`: query (..., m, d), key (..., n, d), value (..., n, e).
 
-    `attn_mask` broadcasts to (..., m, n): booleans say which keys take part, numbers are added. `enable_gqa` repeats the heads (the third dimension from the
-    end) of keys and values.
+    `attn_mask` broadcasts to (..., m, n): booleans say which keys take part, numbers are added. `enable_gqa` repeats the heads (the third dimension
+    from the end) of keys and values.
     """
     if attn_mask is not None and is_causal:
         raise RuntimeError("scaled_dot_product_attention: Explicit attn_mask should not be set when is_causal=True")
@@ -60,7 +60,10 @@ def multi_head_attention_forward(
     use_separate_proj_weight: bool = False, q_proj_weight: Tensor | None = None, k_proj_weight: Tensor | None = None,
     v_proj_weight: Tensor | None = None, static_k: Any = None, static_v: Any = None, average_attn_weights: bool = True, is_causal: bool = False,
 ) -> tuple[Tensor, Tensor | None]:  # fmt: skip
-    """Attention with several heads: query (L, N, E), key and value (S, N, E), or without N. The result, and the weights (N, L, S) if they are asked for."""
+    """Attention with several heads: query (L, N, E), key and value (S, N, E), or without N.
+
+    Gives the result, and the weights (N, L, S) if they are asked for.
+    """
     batched = query._data.ndim == 3
     if not batched:
         query, key, value = query.unsqueeze(1), key.unsqueeze(1), value.unsqueeze(1)

@@ -49,8 +49,9 @@ def _run(primitive: Primitive, input: Tensor, n: int, name: str, **static: Any) 
 
 def _max_pool(n: int):
     def max_pool(
-        input: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1, ceil_mode: bool = False, return_indices: bool = False
-    ) -> Any:
+        input: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1, ceil_mode: bool = False,
+        return_indices: bool = False,
+    ) -> Any:  # fmt: skip
         window = _sizes(kernel_size, n)
         static = dict(window=window, strides=_sizes(stride, n) if stride not in (None, ()) else window, padding=_sizes(padding, n),
                       dilation=_sizes(dilation, n), ceil_mode=bool(ceil_mode), indices=bool(return_indices))  # fmt: skip
@@ -162,11 +163,11 @@ def _sources(n: int, m: int, mode: str, align_corners: bool, scale: float | None
 def _resize_impl(x, sizes, mode, align_corners, scales):
     for d, (m, scale) in enumerate(zip(sizes, scales), x.ndim - len(sizes)):
         places, weights = _sources(x.shape[d], m, mode, align_corners, scale)
-        column = lambda w: w.astype(x.dtype).reshape(-1, *(1,) * (x.ndim - d - 1))
         if len(places) == 1:
             x = np.take(x, places[0], axis=d)
         else:
-            x = sum(np.take(x, p, axis=d) * column(w) for p, w in zip(places, weights))
+            columns = weights.astype(x.dtype).reshape(*weights.shape, *(1,) * (x.ndim - d - 1))
+            x = sum(np.take(x, p, axis=d) * w for p, w in zip(places, columns))
     return x
 
 
@@ -206,8 +207,8 @@ def interpolate(
     if mode == "area":
         return (adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d)[n - 1](input, sizes)
     if f"{mode}{n}" not in _resizes:
-        raise NotImplementedError(f"Input Error: Only 3D, 4D and 5D input Tensors supported (got {n + 2}D) for the modes: nearest | linear | bilinear | "
-                                  f"bicubic | trilinear | area | nearest-exact (got {mode})")  # fmt: skip
+        raise NotImplementedError(f"Input Error: Only 3D, 4D and 5D input Tensors supported (got {n + 2}D) for the modes: nearest | linear | "
+                                  f"bilinear | bicubic | trilinear | area | nearest-exact (got {mode})")  # fmt: skip
     kind = "cubic" if mode == "bicubic" else "linear" if mode in _MODES else mode
     return _resizes[f"{mode}{n}"](input, sizes=sizes, mode=kind, align_corners=bool(align_corners), scales=scales)
 

@@ -68,7 +68,8 @@ def _check(n: int, input: Tensor, weight: Tensor, channels: int) -> bool:
         raise RuntimeError(f"Input type ({input.dtype}) and weight type ({weight.dtype}) should be the same: convert one, x.to({weight.dtype})")
     if shape[-n - 1] != channels:
         raise RuntimeError(
-            f"Given weight of size {list(weight._data.shape)}, expected input{shape} to have {channels} channels, but got {shape[-n - 1]} channels instead"
+            f"Given weight of size {list(weight._data.shape)}, expected input{shape} to have {channels} channels, "
+            f"but got {shape[-n - 1]} channels instead"
         )
     return len(shape) == n + 2
 
@@ -90,6 +91,7 @@ def _conv(n: int):
         static = dict(strides=_static(stride, n), padding=_static(padding, n), dilation=_static(dilation, n), groups=int(groups))
         if padding == "same" and max(static["strides"]) > 1:
             raise RuntimeError("padding='same' is not supported for strided convolutions")
+        _check(n, input, weight, weight._data.shape[1] * groups)
         spans = [(k - 1) * d + 1 for k, d in zip(weight._data.shape[2:], static["dilation"])]
         if not isinstance(padding, str):
             sizes = [m + 2 * p for m, p in zip(input._data.shape[-n:], static["padding"])]
@@ -142,7 +144,7 @@ def embedding(
     input: Tensor, weight: Tensor, padding_idx: int | None = None, max_norm: float | None = None, norm_type: float = 2.0,
     scale_grad_by_freq: bool = False, sparse: bool = False,
 ) -> Tensor:  # fmt: skip
-    """Rows of `weight` at integer `input`; the row `padding_idx` gets no gradient. With `max_norm` rows that are used are first shortened in place."""
+    """Rows of `weight` at integer `input`; the row `padding_idx` gets no gradient. With `max_norm` rows that are used are shortened in place."""
     if input._data.dtype.kind not in "iu":
         raise RuntimeError(
             f"Expected tensor for argument #1 'indices' to have one of the following scalar types: Long, Int; but got {input.dtype} instead"

@@ -169,7 +169,7 @@ _nll2d = Primitive("NllLoss2D", _nll_impl)
 
 
 def nll_loss(input, target, weight=None, size_average=None, ignore_index=-100, reduce=None, reduction="mean") -> Tensor:
-    """Minus the entry of the right class (the second dimension, or the only one): input (N, C, ...) of log-probabilities, target (N, ...) of integers.
+    """Minus the entry of the right class: input (N, C, ...) or (C,) of log-probabilities, target (N, ...) or () of integers.
 
     `weight` has a factor for each class, and the mean is a weighted one; targets equal to `ignore_index` do not count.
     """
@@ -201,7 +201,7 @@ def nll_loss(input, target, weight=None, size_average=None, ignore_index=-100, r
 def cross_entropy(
     input, target, weight=None, size_average=None, ignore_index=-100, reduce=None, reduction="mean", label_smoothing=0.0
 ) -> Tensor:
-    """Minus the log-softmax of the right class: input (N, C, ...) or (C,) of logits, target of class numbers (N, ...), or of probabilities like input.
+    """Minus the log-softmax of the right class: input (N, C, ...) or (C,) of logits, target of numbers (N, ...), or of probabilities like input.
 
     `weight`, `ignore_index` as in `nll_loss`; `label_smoothing` mixes the targets with the uniform distribution.
     """
@@ -353,7 +353,10 @@ def gaussian_nll_loss(input, target, var, full=False, eps=1e-6, reduction="mean"
 def poisson_nll_loss(
     input, target, log_input=True, full=False, size_average=None, eps=1e-8, reduce=None, reduction="mean"
 ) -> Tensor:
-    """The negative log-likelihood of counts under Poisson distributions, whose logarithmic rates (or rates) are the input; `full` adds Stirling's term."""
+    """The negative log-likelihood of counts under Poisson distributions, whose logarithmic rates (or rates) are the input.
+
+    `full` adds Stirling's approximation of the term that only depends on the target.
+    """
     values = input.exp() - target * input if log_input else input - target * (input + eps).log()
     if full:
         stirling = target * target.log() - target + 0.5 * (2 * math.pi * target).log()

@@ -219,11 +219,11 @@ class ModuleDict(Module):
             self[key] = module
 
 
-def _described(value: Any) -> str:
+def _described(value: Any, dtype: Any = str) -> str:
     if isinstance(value, Tensor):
         size = "x".join(map(str, value._data.shape))
         kind = "Parameter" if isinstance(value, Parameter) else "Tensor"
-        return f"{kind} containing: [{str(value.dtype)} of size {size}]"
+        return f"{kind} containing: [{dtype(value.dtype)} of size {size}]"
     return f"Object of type: {type(value).__name__}"
 
 
@@ -268,9 +268,6 @@ class ParameterList(Module):
 
     def extra_repr(self) -> str:
         return "\n".join(f"  ({i}): {_described(value)}" for i, value in enumerate(self))
-
-    def __repr__(self) -> str:
-        return f"{self._get_name()}(\n{self.extra_repr()}\n)" if len(self) else f"{self._get_name()}()"
 
 
 class ParameterDict(Module):
@@ -330,7 +327,5 @@ class ParameterDict(Module):
             self[key] = value
 
     def extra_repr(self) -> str:
-        return "\n".join(f"  ({key}): {_described(value)}" for key, value in self.items())
-
-    def __repr__(self) -> str:
-        return f"{self._get_name()}(\n{self.extra_repr()}\n)" if len(self) else f"{self._get_name()}()"
+        legacy = lambda dtype: f"torch.{dtype.legacy}Tensor"
+        return "\n".join(f"  ({key}): {_described(value, legacy)}" for key, value in self.items())

@@ -408,11 +408,11 @@ class Module:
             problems.insert(0, f"Missing key(s) in state_dict: {', '.join(f'{k!r}'.replace(chr(39), chr(34)) for k in missing)}. ")
         for key, (_, _, value) in wanted.items():
             if key in given and not isinstance(given[key], Tensor):
-                problems.append(f'While copying the parameter named "{key}", expected torch.Tensor or Tensor-like object from checkpoint but received '
-                                f"{type(given[key])}")  # fmt: skip
+                problems.append(f'While copying the parameter named "{key}", expected torch.Tensor or Tensor-like object from checkpoint but '
+                                f"received {type(given[key])}")  # fmt: skip
             elif key in given and given[key]._data.shape != value._data.shape:
-                problems.append(f"size mismatch for {key}: copying a param with shape {given[key].shape} from checkpoint, the shape in current model is "
-                                f"{value.shape}.")  # fmt: skip
+                problems.append(f"size mismatch for {key}: copying a param with shape {given[key].shape} from checkpoint, the shape in current model "
+                                f"is {value.shape}.")  # fmt: skip
         if problems:
             joined = "\n\t".join(problems)
             raise RuntimeError(f"Error(s) in loading state_dict for {type(self).__name__}:\n\t{joined}")
@@ -460,7 +460,7 @@ class Module:
         return self._register("_forward_hooks", hook, prepend, with_kwargs, always_call)
 
     def register_full_backward_hook(self, hook: Callable, prepend: bool = False) -> Handle:
-        """Call `hook(module, grad_input, grad_output)` when the gradients of the inputs are known; what it returns takes the place of `grad_input`."""
+        """Call `hook(module, grad_input, grad_output)` when the inputs' gradients are known; what it returns takes the place of `grad_input`."""
         return self._register("_backward_hooks", hook, prepend)
 
     register_backward_hook = register_full_backward_hook

@@ -214,8 +214,8 @@ class Transformer(Module):
         batch_first: bool = False, norm_first: bool = False, bias: bool = True, device: Any = None, dtype: Any = None,
     ):  # fmt: skip
         super().__init__()
-        options = dict(dropout=dropout, activation=activation, layer_norm_eps=layer_norm_eps, batch_first=batch_first, norm_first=norm_first, bias=bias,
-                       dtype=dtype)  # fmt: skip
+        options = dict(dropout=dropout, activation=activation, layer_norm_eps=layer_norm_eps, batch_first=batch_first, norm_first=norm_first,
+                       bias=bias, dtype=dtype)  # fmt: skip
         norm = lambda: LayerNorm(d_model, eps=layer_norm_eps, bias=bias, dtype=dtype)
         if custom_encoder is None:
             layer = TransformerEncoderLayer(d_model, nhead, dim_feedforward, **options)
