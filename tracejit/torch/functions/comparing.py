@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from .. import dtypes
-from ..dispatch import FUNCTIONS, Primitive, function
+from ..dispatch import FUNCTIONS, Primitive, function, into_first
 from ..tensor import Tensor
-from .operands import cast, common, operand, tensor_of
+from .operands import cast, common, operand, require_ordered, tensor_of
 from .pointwise import _OPERANDS, _mismatch
 
 
@@ -59,6 +59,12 @@ def _operator(f: Callable) -> Callable:
 for _name, _f in {"eq": eq, "ne": ne, "lt": lt, "le": le, "gt": gt, "ge": ge}.items():
     setattr(Tensor, f"__{_name}__", _operator(_f))
 Tensor.__hash__ = object.__hash__
+for _names, _f in {
+    ("eq",): eq, ("ne", "not_equal"): ne, ("lt", "less"): lt, ("le", "less_equal"): le, ("gt", "greater"): gt, ("ge", "greater_equal"): ge,
+    ("logical_and",): logical_and, ("logical_or",): logical_or, ("logical_xor",): logical_xor,
+}.items():  # fmt: skip
+    for _name in _names:
+        setattr(Tensor, f"{_name}_", into_first(_f, f"{_name}_"))
 
 
 @function("equal")
@@ -124,9 +130,9 @@ def clamp(input: Tensor, min: Any = None, max: Any = None) -> Tensor:
     bounds = [operand(b, "clamp") for b in (min, max) if b is not None]
     if not bounds:
         raise RuntimeError("torch.clamp: At least one of 'min' or 'max' must not be None")
-    dtype = None
-    for b in bounds:
-        dtype = common(input, b) or dtype
+    require_ordered(input, "clamp")
+    dtype = dtypes.result_dtype([t._data if isinstance(t, Tensor) else t for t in (input, *bounds)])
+    dtype = None if dtype == input._data.dtype and not any(isinstance(b, Tensor) and b._data.dtype != dtype for b in bounds) else dtype
     static = {} if dtype is None else {"dtype": dtype}
     return _clamp(input, *bounds, low=min is not None, high=max is not None, **static)
 

@@ -67,6 +67,12 @@ def tensor_of(x: Any, like: Tensor | None = None) -> Tensor:
     return wrap(np.asarray(x, dtypes.scalar_dtype(x)))
 
 
+def require_ordered(x: Any, name: str) -> None:
+    """Raise `RuntimeError` for complex numbers, which have no order."""
+    if isinstance(x, Tensor) and x._data.dtype.kind == "c":
+        raise RuntimeError(f"{name} is not supported for complex tensors: they have no order. Use .real, .imag or .abs()")
+
+
 def require_tensor(x: Any, name: str, position: str = "input") -> Tensor:
     if not isinstance(x, Tensor):
         raise TypeError(f"{name}(): argument '{position}' must be Tensor, not {type(x).__name__}")

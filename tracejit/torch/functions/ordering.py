@@ -8,7 +8,7 @@ import numpy as np
 
 from ..dispatch import Primitive, function
 from ..tensor import Tensor, wrap
-from .operands import axis, tensor_of
+from .operands import axis, require_ordered, tensor_of
 
 
 class sort(NamedTuple):
@@ -77,6 +77,7 @@ _sort, _topk, _kth, _median = (Primitive(n, _chosen_impl, rule=_chosen_slope) fo
 @function("sort")
 def sort_(input: Tensor, dim: int = -1, descending: bool = False, stable: bool = False) -> sort:
     """The elements in order along `dim`, and the places that they were at. Equal ones keep their order."""
+    require_ordered(input, "sort")
     return sort(*_sort(input, axis=axis(dim, input._data.ndim), descending=bool(descending), first=None, last=None, drop=False))
 
 

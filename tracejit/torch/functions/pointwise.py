@@ -14,7 +14,7 @@ from ...trace import Tracer
 from .. import dtypes
 from ..dispatch import Primitive, function, into_first
 from ..tensor import Tensor
-from .operands import cast, common, operand, require_tensor
+from .operands import cast, common, operand, require_ordered, require_tensor
 
 
 # -- of one tensor
@@ -42,7 +42,7 @@ def _frac(x):
 
 
 def _sgn(x):
-    return np.sign(x)
+    return np.sign(x) if x.dtype.kind != "b" else np.logical_or(x, False)
 
 
 def _rsqrt(x):
@@ -109,7 +109,7 @@ log1p = _unary("log1p", "Log1P", np.log1p)
 sqrt = _unary("sqrt", "Sqrt", np.sqrt)
 rsqrt = _unary("rsqrt", "Rsqrt", _rsqrt, rule=_rsqrt_slope)
 reciprocal = _unary("reciprocal", "Reciprocal", lambda x: 1 / x, rule=_reciprocal_slope)
-sigmoid = _unary("sigmoid", "Sigmoid", elementwise.logistic, rule=_sigmoid_slope)
+sigmoid = _unary("sigmoid", "Sigmoid", lambda x: elementwise.logistic(x) if x.dtype.kind == "f" else 1 / (1 + np.exp(-x)), rule=_sigmoid_slope)
 erf = _unary("erf", "Erf", elementwise.erf)
 erfc = _unary("erfc", "Erfc", elementwise.erfc)
 erfinv = _unary("erfinv", "Erfinv", _special("erfinv"))
@@ -119,9 +119,9 @@ i0 = _unary("i0", "I0", np.i0)
 sinc = _unary("sinc", "Sinc", np.sinc)
 neg = _unary("neg", "Neg", np.negative, floating=False, aliases=("negative",))
 abs = _unary("abs", "Abs", np.absolute, floating=False, aliases=("absolute",))
-sign = _unary("sign", "Sign", np.sign, floating=False)
+sign = _unary("sign", "Sign", _sgn, floating=False)
 sgn = _unary("sgn", "Sgn", _sgn, floating=False)
-square = _unary("square", "PowBackward0", np.square, floating=False)
+square = _unary("square", "PowBackward0", lambda x: np.square(x.astype(np.int64) if x.dtype.kind == "b" else x), floating=False)
 floor = _unary("floor", "Floor", lambda x: np.floor(x) if x.dtype.kind == "f" else x + 0, floating=False)
 ceil = _unary("ceil", "Ceil", lambda x: np.ceil(x) if x.dtype.kind == "f" else x + 0, floating=False)
 trunc = _unary("trunc", "Trunc", lambda x: np.trunc(x) if x.dtype.kind == "f" else x + 0, floating=False, aliases=("fix",))
@@ -137,7 +137,7 @@ isfinite = _unary("isfinite", "Isfinite", np.isfinite, floating=False, inplace=F
 isposinf = _unary("isposinf", "Isposinf", np.isposinf, floating=False, inplace=False)
 isneginf = _unary("isneginf", "Isneginf", np.isneginf, floating=False, inplace=False)
 signbit = _unary("signbit", "Signbit", np.signbit, floating=False, inplace=False)
-_conj = _unary("conj", "Conj", np.conjugate, floating=False, inplace=False, aliases=("conj_physical",))
+_conj = _unary("conj", "Conj", lambda x: np.conjugate(x) if x.dtype.kind == "c" else x, floating=False, inplace=False, aliases=("conj_physical",))
 positive = _unary("positive", "Alias", lambda x: x + 0, floating=False, inplace=False)
 
 _round = Primitive("Round", lambda x, decimals: np.round(x, decimals) if x.dtype.kind in "fc" else x + 0)
@@ -284,6 +284,8 @@ def sub(input: Tensor, other: Any, *, alpha: Any = 1, out: Tensor | None = None)
 @function("rsub")
 def rsub(input: Tensor, other: Any, *, alpha: Any = 1) -> Tensor:
     """other - alpha * input."""
+    if input._data.dtype.kind == "b" and not (isinstance(other, Tensor) and other._data.dtype.kind != "b"):
+        raise RuntimeError("Subtraction, the `-` operator, with a bool tensor is not supported. Use the `~` or `logical_not()` operator instead.")
     return _apply(_rsub, input if type(alpha) is int and alpha == 1 else mul(input, alpha), other, "rsub")
 
 
@@ -351,10 +353,16 @@ _nextafter = _binary("Nextafter", np.nextafter)
 _ldexp = _binary("Ldexp", lambda x, y: x * np.exp2(y))
 
 
+_ORDERED = ("maximum", "minimum", "fmax", "fmin", "remainder", "fmod")
+
+
 def _two(primitive: Primitive, *names: str, floating: bool = False, inplace: bool = True) -> Callable:
     name = names[0]
 
     def of_two(input: Tensor, other: Any, *, out: Tensor | None = None) -> Tensor:
+        if name in _ORDERED:
+            require_ordered(input, name)
+            require_ordered(other, name)
         made = _apply(primitive, input, other, name, floating)
         return made if out is None else out.copy_(made)
 

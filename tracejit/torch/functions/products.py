@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..dispatch import Primitive, function
-from ..tensor import Tensor
+from ..tensor import Tensor, wrap
 from .operands import axis, require_tensor
 
 _dot = Primitive("Dot", lambda x, y: np.dot(x, y))
@@ -130,7 +130,11 @@ def _operator(self: Tensor, other: Any) -> Any:
     return matmul(self, other) if isinstance(other, Tensor) else NotImplemented
 
 
-Tensor.__matmul__ = _operator
+def _reflected(self: Tensor, other: Any) -> Any:
+    return matmul(wrap(other), self) if isinstance(other, np.ndarray) else NotImplemented
+
+
+Tensor.__matmul__, Tensor.__rmatmul__ = _operator, _reflected
 
 
 def _linear_sum(x, a, b, beta, alpha):
@@ -271,8 +275,6 @@ def matrix_power(input: Tensor, n: int) -> Tensor:
 
         return matrix_power(inv(input), -n)
     if n == 0:
-        from ..tensor import wrap
-
         eye = np.eye(input._data.shape[-1], dtype=input._data.dtype)
         return wrap(np.broadcast_to(eye, input._data.shape).copy())
     made = None

@@ -11,7 +11,7 @@ import numpy as np
 from .. import dtypes
 from ..dispatch import Primitive, function
 from ..tensor import Tensor
-from .operands import axes, axis, cast
+from .operands import axes, axis, cast, require_ordered
 
 
 def _sum_impl(x, axis=None, keepdims=False, dtype=None):
@@ -203,6 +203,7 @@ def _extreme(input: Tensor, dim: Any, keepdim: bool, whole: Primitive, along: Pr
         from .. import dispatch
 
         return dispatch.FUNCTIONS[two](input, dim)
+    require_ordered(input, two[:3])
     if dim is None:
         if not input._data.size:
             raise RuntimeError(
@@ -265,16 +266,21 @@ _all = Primitive("All", lambda x, axis, keepdims: np.all(x, axis=axis, keepdims=
 _any = Primitive("Any", lambda x, axis, keepdims: np.any(x, axis=axis, keepdims=keepdims))
 
 
+def _truth(made: Tensor, input: Tensor) -> Tensor:
+    """uint8 stays uint8, as in torch."""
+    return made.to(dtypes.uint8) if input._data.dtype == np.uint8 else made
+
+
 @function("all")
 def all(input: Tensor, dim: Any = None, keepdim: bool = False) -> Tensor:
     """Whether all elements are true."""
-    return _all(input.detach(), axis=axes(dim, input._data.ndim), keepdims=bool(keepdim))
+    return _truth(_all(input.detach(), axis=axes(dim, input._data.ndim), keepdims=bool(keepdim)), input)
 
 
 @function("any")
 def any(input: Tensor, dim: Any = None, keepdim: bool = False) -> Tensor:
     """Whether an element is true."""
-    return _any(input.detach(), axis=axes(dim, input._data.ndim), keepdims=bool(keepdim))
+    return _truth(_any(input.detach(), axis=axes(dim, input._data.ndim), keepdims=bool(keepdim)), input)
 
 
 _count_nonzero = Primitive("CountNonzero", lambda x, axis: np.count_nonzero(x, axis=axis))
@@ -306,6 +312,7 @@ _logsumexp = Primitive("Logsumexp", _logsumexp_impl, rule=_logsumexp_slope)
 @function("logsumexp")
 def logsumexp(input: Tensor, dim: Any, keepdim: bool = False) -> Tensor:
     """log(sum(exp(input))) along `dim`, without overflow."""
+    input = input if input._data.dtype.kind in "fc" else input.to(dtypes.get_default_dtype())
     return _logsumexp(input, axis=axes(dim, input._data.ndim), keepdims=bool(keepdim))
 
 
