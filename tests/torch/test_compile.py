@@ -106,7 +106,8 @@ def test_training_steps_equal_eager(name, schedule):
     eager = trained(False, OPTIMIZERS[name], SCHEDULES[schedule])
     compiled = trained(True, OPTIMIZERS[name], SCHEDULES[schedule])
     check_equal(eager, compiled)
-    assert compiled[3].cache_info().misses <= 2
+    info = compiled[3].cache_info()
+    assert info.currsize == 1 and info.misses <= 3
 
 
 @pytest.mark.parametrize("zero", ["before", "after", "never"])

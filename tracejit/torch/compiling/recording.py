@@ -108,7 +108,7 @@ class Recorded(NamedTuple):
     effects: tuple[Effect, ...]
     result: Any
     differentiable: Differentiable | None
-    creates: bool  # whether something is there afterwards that was not before
+    creates: bool  # whether something is there afterwards that was not before, or a plain value is another one
 
 
 def record(f: Callable, args: tuple, kwargs: dict, look: Surroundings, what: str) -> Recorded:
@@ -261,7 +261,8 @@ class _Recorder:
                     if (id(container), key) in proxies and type(value) is Tracer and value.atom in self.trace.builder.inputs:
                         continue
                     effects.append(Effect(n, key, self._recipe(value, f"{key!r}")))
-                    creates = creates or (old is ABSENT or old is None) and _holds_tensors(value)
+                    new = (old is ABSENT or old is None) and _holds_tensors(value)
+                    creates = creates or new or type(effects[-1].recipe) is Known and t is None
                 effects += [Effect(n, key, None) for key in held if key not in container and t is None]
             elif len(container) >= len(held) and all(a is b for a, b in zip(container, held)):
                 if len(container) > len(held):

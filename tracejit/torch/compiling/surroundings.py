@@ -186,7 +186,7 @@ class Surroundings:
         state = t.__dict__
         self.containers.append(state)
         for name in TENSOR_STATE:
-            self.watches.append(("get", state, name, state.get(name)))
+            self.watches.append(("state", state, name, state.get(name)))
         self._at(t._grad, f"{path}.grad")
         kept = state.get("_kept_accumulator")
         if kept is not None and kept.extras is not None:
@@ -288,29 +288,13 @@ class Surroundings:
                     )
 
     # -- later
-    def replace(self, number: int, t: Tensor) -> None:
-        """Another tensor of the same kind stands at the place of a tensor, and its storage at the place of that one's."""
-        old = self.tensors[number]
-        if old is t:
-            return
-        self.tensors[number] = t
-        self._position[id(t)] = number
-        self._position.pop(id(old), None)
-        place = self._storage_numbers.pop(id(old._storage), None)
-        if place is not None:
-            self._storage_numbers[id(t._storage)] = place
-            self.storages[place] = t._storage
-        for i, container in enumerate(self.containers):
-            if container is old.__dict__:
-                self.containers[i] = t.__dict__
-
     def watch(self) -> Watch:
         """Tells quickly whether nothing has been replaced since."""
         return Watch(self.watches)
 
 
 class Watch:
-    """A generated comparison of many places with what they held. `expect` says that a place holds something else from now on."""
+    """A generated comparison of many places with what they held. `space` has the containers and what is expected, under the names that it uses."""
 
     def __init__(self, watches: list[tuple[str, Any, Any, Any]]):
         self.space: dict[str, Any] = {}
@@ -330,9 +314,9 @@ class Watch:
             if kind == "item":
                 self._place[id(container), key if not isinstance(key, Tensor) else id(key)] = f"v{i}"
                 tests.append(f"{name(container)}[{key!r}] is v{i}" if type(key) in (str, int) else f"{name(container)}[{name(key)}] is v{i}")
-            elif kind == "get":
+            elif kind == "state":
                 self._place[id(container), key] = f"v{i}"
-                tests.append(f"{name(container)}.get({key!r}) is v{i}")
+                tests.append(f"{name(container)}[{key!r}] is v{i}" if key in container else f"{key!r} not in {name(container)}")
             elif kind == "attr":
                 tests.append(f"{name(container)}.{key} is v{i}")
             elif kind == "len":
@@ -344,25 +328,13 @@ class Watch:
         exec(compile("\n".join(lines), f"<look at {len(tests)} places>", "exec"), self.space)
         self.unchanged: Callable[[], bool] = self.space["unchanged"]
 
-    def expect(self, container: Any, key: Any, value: Any) -> None:
-        """The place holds `value` from now on."""
-        name = self._place.get((id(container), key if not isinstance(key, Tensor) else id(key)))
-        if name is not None:
-            self.space[name] = value
+    def of_tensor(self, t: Tensor) -> tuple[str, str]:
+        """The names in `space` of a tensor's attributes and of its storage: where another tensor takes its place, that one's come there."""
+        return self._names[id(t.__dict__)], self._place[id(t.__dict__), "_storage"]
 
-
-    def move(self, old: dict, new: dict) -> None:
-        """Another tensor, whose attributes are `new`, stands where one with the attributes `old` was."""
-        name = self._names.pop(id(old), None)
-        if name is None or old is new:
-            return
-        self._names[id(new)] = name
-        self.space[name] = new
-        for attribute in TENSOR_STATE:
-            place = self._place.pop((id(old), attribute), None)
-            if place is not None:
-                self._place[id(new), attribute] = place
-                self.space[place] = new.get(attribute)
+    def of_place(self, container: Any, key: Any) -> str:
+        """The name in `space` of what a place holds."""
+        return self._place[id(container), key if not isinstance(key, Tensor) else id(key)]
 
 
 def _is_rate(container: Any, key: Any, value: Any) -> bool:

@@ -27,7 +27,7 @@ from ..storage import here
 from ..tensor import Tensor
 from .outside import CompiledBackward, Freed
 from .recording import EXTEND, Found, Made, Recorded, build
-from .surroundings import Surroundings
+from .surroundings import Surroundings, Watch
 
 _NUMBERS = {bool: "bool", int: "int", float: "float", complex: "complex"}
 
@@ -110,6 +110,28 @@ def _replaced(made: Recorded, look: Surroundings) -> dict[int, int]:
     return found
 
 
+class Slot:
+    """The place of a tensor in the surroundings, where another one may come."""
+
+    __slots__ = ("look", "number", "storage", "container", "space", "attributes", "memory")
+
+    def __init__(self, look: Surroundings, number: int, watch: Watch | None):
+        t = look.tensors[number]
+        self.look, self.number, self.storage = look, number, look.storage_number(t._storage)
+        self.container = next(i for i, c in enumerate(look.containers) if c is t.__dict__)
+        self.space = watch.space if watch is not None else {}
+        self.attributes, self.memory = watch.of_tensor(t) if watch is not None else ("", "")
+
+    def put(self, t: Tensor) -> None:
+        """Let `t` stand there."""
+        look, state = self.look, t.__dict__
+        look.tensors[self.number] = t
+        look.storages[self.storage] = storage = t._storage
+        look.containers[self.container] = state
+        self.space[self.attributes] = state
+        self.space[self.memory] = storage
+
+
 class Binding:
     """A variant with the tensors of one look. `run(flat)` is a call, with the flat arguments."""
 
@@ -122,7 +144,24 @@ class Binding:
         self._moving = {key for _, container, key in look.numbers if container is None}
         self.known = frozenset(look.storages[n] for n in (*variant.stable, *variant.fluid))
         self._entry: Callable | None = None
-        self._scratch: list[np.ndarray | None] = []
+        self._find_places()
+
+    def _find_places(self) -> None:
+        """Where the tensors of a call are, by position: the look is not asked again."""
+        variant, look, made = self.variant, self.look, self.variant.made
+        own = {n: i for i, n in enumerate(look.arguments) if n is not None and n >= look.first_argument}
+        passed = {look.storage_number(look.tensors[n]._storage): i for n, i in own.items() if n in look.alone or not look.tensors[n]._chain}
+        self._slots = [(i, Slot(look, n, self.watch)) for n, i in own.items() if look.storage_number(look.tensors[n]._storage) in passed]
+        self._targets = [(passed.get(n), n) for n in variant.written]
+        self._versions = [(passed.get(n), n, writes, history) for n, writes, history in made.versions]
+        self._replaced: dict[int, tuple[Slot, str]] = {}
+        for i, number in variant.replaced.items():
+            effect = made.effects[i]
+            name = self.watch.of_place(look.containers[effect.container], effect.key) if self.watch is not None else ""
+            self._replaced[i] = Slot(look, number, self.watch), name
+        way = made.differentiable
+        self._operands = [look.storage_number(look.tensors[n]._storage) for n in way.operands] if way is not None else []
+        self._has_nodes = way is not None or _freed(made)
 
     def _repeatable(self) -> bool:
         """Whether a later call can be recognised quickly: the state of its arguments, which may be other tensors then, plays no role."""
@@ -135,28 +174,34 @@ class Binding:
         if number is None:
             return None
         t = look.tensors[number]
-        return type(t), t._data.shape, t._data.dtype, number in look.alone or bool(t._chain)
+        return type(t), t._data.shape, t._data.dtype, number in look.alone
 
     # -- whether a call is like this one
     def takes(self, flat: Sequence[Any], structure: Any) -> bool:
-        """Whether the arguments are like those that it was bound for, and nothing else has changed."""
+        """Whether the arguments are like those that it was bound for, and nothing else has changed. The tensors of this call are put in the place of
+        those of the one before."""
         if self.watch is None or (state.grad, state.inference) != self.modes or structure != self.structure:
             return False
         seen = set()
         for i, (x, leaf) in enumerate(zip(flat, self.leaves)):
             if leaf is None:
-                value = self._values[i]
-                if x is not value and not (i in self._moving and type(x) is type(value)):
+                if x is not self._values[i] and not (i in self._moving and type(x) is type(self._values[i])):
                     return False
                 continue
             if type(x) is not leaf[0]:
                 return False
-            data = x._data
-            if data.shape != leaf[1] or data.dtype != leaf[2] or x._requires or x._grad is not None or x._storage in self.known:
+            data, storage = x._data, x._storage
+            if data.shape != leaf[1] or data.dtype != leaf[2] or x._requires or x._grad is not None or storage in self.known or storage in seen:
                 return False
-            if x._chain and not leaf[3] or x._storage in seen:
+            if x._chain and not leaf[3]:
                 return False
-            seen.add(x._storage)
+            seen.add(storage)
+        tensors = self.look.tensors
+        for place, slot in self._slots:
+            if tensors[slot.number] is not flat[place]:
+                if not _alike(tensors[slot.number], flat[place]):
+                    return False
+                slot.put(flat[place])
         return self.watch.unchanged()
 
     # -- running
@@ -172,85 +217,50 @@ class Binding:
             values += [d.method(d.generator, *d.args) for d in made.draws]
         for place in variant.from_arguments:
             values.append(flat[place]._data)
+        storages = look.storages
         for n in variant.fluid:
-            values.append(look.storages[n]._array)
+            values.append(storages[n]._array)
         results = self._call(values)
         if made.guards is not None and not results[-1]:
             for generator, before in reversed(drawn or ()):
                 generator.set(before)
             return MISS
-        contents = variant.written
-        for n, new in zip(contents, results):
+        for (argument, n), new in zip(self._targets, results):
             if new is not None:
-                target = look.storages[n]._array if n < len(look.storages) else made.foreign[n - len(look.storages)].array
-                place = self._argument_of(n)
-                np.copyto(target if place is None else flat[place]._data, new)
-        if made.versions:
-            place = here()
-            for n, writes, history in made.versions:
-                argument = self._argument_of(n)
-                storage = look.storages[n] if argument is None else flat[argument]._storage
+                if argument is not None:
+                    np.copyto(flat[argument]._data, new)
+                else:
+                    np.copyto(storages[n]._array if n < len(storages) else made.foreign[n - len(storages)].array, new)
+        if self._versions:
+            line = here()
+            for argument, n, writes, history in self._versions:
+                storage = storages[n] if argument is None else flat[argument]._storage
                 storage.version += writes
-                storage.written_at = place
+                storage.written_at = line
                 if history:
                     storage.history += 1
-        outputs = results[len(contents) :]
-        nodes = self._nodes(flat, values, outputs) if made.differentiable is not None or _freed(made) else ()
-        if look.arguments and flat is not look.leaves:
-            self._rebind(flat)
+        outputs = results[len(variant.written) :]
+        nodes = self._nodes(flat, values, outputs) if self._has_nodes else ()
         for i, effect in enumerate(made.effects):
             self._apply(i, effect, outputs, nodes)
         return build(made.result, outputs, look, nodes)
-
-    def _argument_of(self, number: int) -> int | None:
-        return self._arguments.get(number)
-
-    @property
-    def _arguments(self) -> dict[int, int]:
-        found = self.__dict__.get("_argument_places")
-        if found is None:
-            variant = self.variant
-            found = self.__dict__["_argument_places"] = {}
-            of = {n: i for i, n in enumerate(self.look.arguments) if n is not None and n >= self.look.first_argument}
-            for number, place in of.items():
-                storage = self.look.storage_number(self.look.tensors[number]._storage)
-                if number in self.look.alone or variant.places.get(storage, variant.own + len(variant.from_arguments)) < variant.own + len(
-                    variant.from_arguments
-                ):
-                    found[storage] = place
-        return found
-
-    def _rebind(self, flat: Sequence[Any]) -> None:
-        """The tensors of this call in the place of those of the one before."""
-        look = self.look
-        places = self._arguments
-        for i, n in enumerate(look.arguments):
-            if n is not None and n >= look.first_argument and look.tensors[n] is not flat[i]:
-                old, new = look.tensors[n], flat[i]
-                number = look.storage_number(old._storage)
-                if number in places:
-                    look.replace(n, new)
-                    if self.watch is not None:
-                        self.watch.move(old.__dict__, new.__dict__)
 
     def _apply(self, i: int, effect: Any, outputs: Sequence[Any], nodes: Sequence[Any]) -> None:
         look = self.look
         container = look.containers[effect.container]
         if effect.key is EXTEND:
-            container.extend(build(r, outputs, look, nodes) for r in effect.recipe)
+            container.extend([build(r, outputs, look, nodes) for r in effect.recipe])
         elif effect.recipe is None:
             container.pop(effect.key, None)
         else:
             value = build(effect.recipe, outputs, look, nodes)
             container[effect.key] = value
-            number = self.variant.replaced.get(i)
-            if number is not None:
-                old = look.tensors[number]
-                look.replace(number, value)
-                same = old._requires == value._requires and (old._node is None) == (value._node is None) and type(old) is type(value)
-                if self.watch is not None and same:
-                    self.watch.expect(container, effect.key, value)
-                    self.watch.move(old.__dict__, value.__dict__)
+            replaced = self._replaced.get(i)
+            if replaced is not None:
+                slot, name = replaced
+                if _alike(look.tensors[slot.number], value):
+                    slot.space[name] = value
+                slot.put(value)
 
     def _call(self, values: list[Any]) -> list[Any]:
         """The outputs; None for contents that are in place already."""
@@ -298,14 +308,11 @@ class Binding:
         way = made.differentiable
         if way is None:
             return _Nodes(None)
-        tensors = dict(enumerate(look.tensors))
-        for i, n in enumerate(look.arguments):
-            if n is not None:
-                tensors[n] = flat[i]
+        tensors = look.tensors
         count = len_outputs(made)
         residuals = outputs[count : count + len(way.residuals)]
         operands = [Saved(tensors[n]._data, tensors[n]._storage, tensors[n]._edge) for n in way.operands]
-        numbers = [look.storage_number(look.tensors[n]._storage) for n in way.operands]
+        numbers = self._operands
         held = [*values, *[look.storages[n]._array for n in variant.stable], *[x if isinstance(x, np.ndarray) else x.array for x in made.arrays]]
 
         def again(node: CompiledBackward, cotangents: dict[int, Any]) -> Sequence[Any]:
@@ -316,6 +323,11 @@ class Binding:
             return variant.again(*full, *[cotangents.get(i, z) for i, z in enumerate(zeros)])
 
         return _Nodes(CompiledBackward(way, compiled(way.graph), residuals, operands, again))
+
+
+def _alike(old: Tensor, new: Tensor) -> bool:
+    """Whether a program that was recorded with the one tensor stands for the other: both are leaves, say."""
+    return old._requires == new._requires and (old._node is None) == (new._node is None) and type(old) is type(new)
 
 
 def _storage(array: np.ndarray) -> Any:
@@ -341,8 +353,7 @@ def _freed(made: Recorded) -> bool:
         items = getattr(r, "items", None)
         return isinstance(items, tuple) and any(map(within, items))
 
-    found = made.__dict__.get("freed") if hasattr(made, "__dict__") else None
-    return within(made.result) or any(within(e.recipe) for e in made.effects) if found is None else found
+    return within(made.result) or any(within(e.recipe) for e in made.effects)
 
 
 def _direct(program: Program, variant: Variant, count: int) -> list[bool]:
