@@ -108,6 +108,7 @@ __all__ = [
     "scan",
     "stop_gradient",
     "switch",
+    "torch",
     "trace",
     "tree",
     "value_and_grad",
@@ -118,9 +119,9 @@ __all__ = [
 
 
 def __getattr__(name: str):
-    """`tracejit.random`, which is imported when it is first used."""
-    if name == "random":
+    """`tracejit.random` and `tracejit.torch`, which are imported when they are first used."""
+    if name in ("random", "torch"):
         import importlib
 
-        return importlib.import_module(".random", __name__)
+        return importlib.import_module("." + name, __name__)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -38,23 +38,15 @@ strided, contiguous_format, preserve_format, channels_last = (
     "torch.channels_last",
 )
 
-_SUBMODULES = (
-    "nn",
-    "optim",
-    "utils",
-    "models",
-    "linalg",
-    "fft",
-    "special",
-    "func",
-    "compiler",
-    "cuda",
-    "testing",
-    "serialization",
-    "jit",
-    "backends",
-    "distributions",
-)
+_SUBMODULES = ("nn", "optim", "utils", "models", "fft", "special", "func", "cuda", "testing", "serialization")
+_LEGACY = {f"{d.legacy}Tensor": d for d in _NAMES.values()}
+_OF_MODULES = (  # what torch has in its namespace beside `nn.functional`
+    "alpha_dropout", "avg_pool1d", "batch_norm", "bilinear", "binary_cross_entropy_with_logits", "celu", "conv1d", "conv2d", "conv3d",
+    "conv_transpose1d", "conv_transpose2d", "conv_transpose3d", "cosine_embedding_loss", "cosine_similarity", "dropout", "embedding", "group_norm",
+    "hardshrink", "hinge_embedding_loss", "instance_norm", "kl_div", "layer_norm", "margin_ranking_loss", "max_pool1d", "max_pool2d", "max_pool3d",
+    "pairwise_distance", "pixel_shuffle", "pixel_unshuffle", "poisson_nll_loss", "prelu", "rms_norm", "rrelu", "selu", "threshold",
+    "triplet_margin_loss",
+)  # fmt: skip
 
 
 def __getattr__(name: str):
@@ -65,6 +57,10 @@ def __getattr__(name: str):
         return _importlib.import_module(".compiling", __name__).compile
     if name == "vmap":
         return _importlib.import_module(".func", __name__).vmap
+    if name in _LEGACY:
+        return _legacy_constructor(name)
+    if name in _OF_MODULES:
+        return getattr(_importlib.import_module(".nn.functional", __name__), name)
     if name in _SUBMODULES:
         try:
             return _importlib.import_module("." + name, __name__)
@@ -72,3 +68,16 @@ def __getattr__(name: str):
             if error.name != f"{__name__}.{name}":
                 raise
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def _legacy_constructor(name: str):
+    """`torch.FloatTensor` and the like: a tensor of these extents, or of a list, in the dtype of the name."""
+    kind = _LEGACY[name]
+
+    def constructor(*args):
+        if args and all(isinstance(a, int) for a in args):
+            return _FUNCTIONS["empty"](*args, dtype=kind)
+        return _FUNCTIONS["tensor"](args[0] if args else [], dtype=kind)
+
+    constructor.__name__ = constructor.__qualname__ = name
+    return constructor
