@@ -118,24 +118,26 @@ def eigvalsh(a, UPLO="L"):
 
 
 def real_where_known(a, w, *vectors):
-    """NumPy gives real results for a real matrix with real eigenvalues only. So do we where the eigenvalues are known; else they stay complex."""
+    """NumPy gives real results for a real matrix with real eigenvalues only. So do we where the eigenvalues are known or can be asked for (in `jit`);
+    else they stay complex."""
+    if a.dtype.kind != "f":
+        return [w, *vectors]
     known = w
     while type(known) is Tracer and known.owner.knows(known.atom):
         known = known.owner.ambient(known.atom)
-    if a.dtype.kind == "f" and type(known) is not Tracer and not np.any(np.imag(known)):
-        return [np.real(x) for x in (w, *vectors)]
-    return [w, *vectors]
+    asked = type(known) is not Tracer or known.owner.answers()
+    return [np.real(x) for x in (w, *vectors)] if asked and np.all(np.imag(known) == 0) else [w, *vectors]
 
 
 @implements(np.linalg.eig)
 def eig(a):
-    """As `numpy.linalg.eig`, but complex for real matrices, too, where the eigenvalues are not known while tracing (in `jit`)."""
+    """As `numpy.linalg.eig`, but complex for real matrices, too, where the eigenvalues cannot be asked for while tracing (in `vmap` and loops)."""
     a = square(a)
     return EigResult(*real_where_known(a, *linalg.eig(a)))
 
 
 @implements(np.linalg.eigvals)
 def eigvals(a):
-    """As `numpy.linalg.eigvals`, but complex for real matrices, too, where the eigenvalues are not known while tracing (in `jit`)."""
+    """As `numpy.linalg.eigvals`, but complex for real matrices, too, where they cannot be asked for while tracing (in `vmap` and loops)."""
     a = square(a)
     return real_where_known(a, linalg.eigvals(a))[0]

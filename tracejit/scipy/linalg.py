@@ -307,6 +307,6 @@ def sinm(A):
 
 @_linalg
 def sqrtm(A):
-    """As `scipy.linalg.sqrtm`, but complex for real matrices, too, where the root is not known while tracing (in `jit`)."""
+    """As `scipy.linalg.sqrtm`, but complex for real matrices, too, where the root cannot be asked for while tracing (in `vmap` and loops)."""
     a = square(A)
     return decompositions.real_where_known(a, ops.sqrtm(a))[0]
