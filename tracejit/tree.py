@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import optree
 
-__all__ = ["Structure", "Unravel", "check_same_structure", "flatten", "is_leaf", "leaves", "leaves_with_path", "map", "paths",
+__all__ = ["Structure", "Unravel", "check_same_structure", "differences", "flatten", "is_leaf", "leaves", "leaves_with_path", "map", "paths",
            "ravel", "register_dataclass", "register_node", "structure", "unflatten"]
 
 NAMESPACE = "tracejit"
@@ -135,6 +135,15 @@ def check_same_structure(name_a: str, a: Any, name_b: str, b: Any) -> None:
         return
     _raise_mismatch(name_a, a, name_b, b)
     raise ValueError(f"{name_b} has the structure {actual}, expected that of {name_a}, {expected}")
+
+
+def differences(a: Any, b: Any, is_leaf: Callable[[Any], bool] | None = None) -> Iterator[tuple[str, str, str]]:
+    """The places where two trees differ in structure: the path, and what `a` and `b` hold there.
+
+    >>> list(differences({"w": (1.0, 2.0)}, {"w": [1.0]}))
+    [('["w"]', 'tuple of length 2', 'list of length 1')]
+    """
+    return _differences(a, b, "", is_leaf, False)
 
 
 def _raise_mismatch(name_a: str, a: Any, name_b: str, b: Any, is_leaf: Callable[[Any], bool] | None = None, prefix: bool = False) -> None:

@@ -280,7 +280,10 @@ def test_explain():
     assert f.explain({"w": np.ones(3, np.float32)}) == 'compiles anew: argument `params["w"]`: dtype float32 was float64'
     assert "was True" in f.explain({"w": -w}), f.explain({"w": -w})
     assert f.explain({"w": -w}).startswith("compiles anew: the condition at ")
-    assert "the arguments are" in f.explain({"v": w})
+    assert f.explain({"v": w}) == "compiles anew: argument `params`: dict with keys 'v' was dict with keys 'w'"
+    assert f.explain({"w": (w, w)}) == 'compiles anew: argument `params["w"]`: tuple of length 2 was a leaf (float64[3])'
+    assert f.explain({"w": w}, 1.0) == "compiles anew: 2 positional arguments were 1"
+    assert f.explain(params={"w": w}) == "compiles anew: 0 positional arguments were 1"
     g = tj.jit(lambda x, n: x * n, static_argnums=1)
     g(1.0, 2)
     assert g.explain(1.0, 3) == "compiles anew: static argument 1: 3 was 2"

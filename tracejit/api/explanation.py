@@ -81,7 +81,7 @@ def explain(f: Callable, store: Store, signature: Signature) -> str:
         return "compiles: nothing is compiled for this function"
     names = parameter_names(f, signature.paths())
     nearest = min(reversed(keys), key=lambda other: _distance(key, other))
-    return "\n".join(f"compiles anew: {line}" for line in _differences(key, nearest, names))
+    return "\n".join(f"compiles anew: {line}" for line in _differences(f, key, nearest, names))
 
 
 def _distance(key: Key, other: Key) -> int:
@@ -91,10 +91,10 @@ def _distance(key: Key, other: Key) -> int:
     return pairs + 1000 * (key.fingerprint != other.fingerprint)
 
 
-def _differences(key: Key, other: Key, names: Sequence[str]) -> list[str]:
+def _differences(f: Callable, key: Key, other: Key, names: Sequence[str]) -> list[str]:
     found = [f"closed-over {line}" for line in key.fingerprint.differences(other.fingerprint)]
     if key.structure != other.structure:
-        found.append(f"the arguments are {key.structure}, were {other.structure}")
+        found.append(_other_structure(f, key, other))
     else:
         for name, now, before in zip(names, key.types, other.types):
             if now.shape != before.shape:
@@ -108,6 +108,26 @@ def _differences(key: Key, other: Key, names: Sequence[str]) -> list[str]:
         if now != before:
             found.append(f"static argument {now[0]!r}: {_said(now[1])} was {_said(before[1])}")
     return found or ["the function's static arguments are others"]
+
+
+def _other_structure(f: Callable, key: Key, other: Key) -> str:
+    """Where the trees of the arguments differ, as far as one place tells it."""
+    (now, now_named), (before, before_named) = (k.structure.unflatten(k.types) for k in (key, other))
+    if len(now) != len(before):
+        return f"{len(now)} positional arguments were {len(before)}"
+    if set(now_named) != set(before_named):
+        return f"the keyword arguments {_listed(now_named)} were {_listed(before_named)}"
+    statics = {place for place, _ in key.statics}
+    places = [n for n in range(len(now) + len(statics)) if n not in statics]
+    named = [(parameter_names(f, [str(n)])[0], a, b) for n, a, b in zip(places, now, before)]
+    for name, a, b in (*named, *((n, now_named[n], before_named[n]) for n in now_named)):
+        for path, was, is_now in tree.differences(b, a, lambda x: isinstance(x, ArrayType)):
+            return f"argument `{name}{path}`: {is_now} was {was}"
+    return f"the arguments are {key.structure}, were {other.structure}"
+
+
+def _listed(names: Any) -> str:
+    return ", ".join(f"`{name}`" for name in sorted(names)) or "(none)"
 
 
 def _said(described: Any) -> str:
