@@ -365,3 +365,38 @@ def test_broadcast_targets_are_warned_of():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         F.mse_loss(torch.ones(3), torch.ones(3))
+
+
+@pytest.mark.parametrize("make, shape", [
+    (lambda: nn.Sequential(nn.Conv2d(1, 4, 3, stride=2), nn.BatchNorm2d(4), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(36, 2)), (3, 1, 14, 14)),
+    (lambda: nn.Sequential(nn.TransformerEncoderLayer(4, 2, 8, dropout=0.0), nn.GELU()), (5, 2, 4)),
+])  # fmt: skip
+def test_compiled_steps_are_eager_steps(make, shape):
+    torch.manual_seed(0)
+    eager, compiled, x = make(), make(), torch.randn(*shape)
+    compiled.load_state_dict(eager.state_dict())
+
+    def step_of(net):
+        optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+
+        def step(x):
+            optimizer.zero_grad()
+            loss = (net(x) ** 2).mean()
+            loss.backward()
+            optimizer.step()
+            return loss
+
+        return step
+
+    plain, fast = step_of(eager), torch.compile(step_of(compiled))
+    for _ in range(3):
+        assert float(fast(x)) == pytest.approx(float(plain(x)), rel=1e-4)
+    for (name, a), b in zip(eager.state_dict().items(), compiled.state_dict().values()):
+        np.testing.assert_allclose(b.numpy(), a.numpy(), rtol=1e-3, atol=1e-4, err_msg=name)
+
+
+def test_a_compiled_lstm():
+    torch.manual_seed(0)
+    net, x = nn.LSTM(3, 4, bidirectional=True), torch.randn(6, 2, 3)
+    want = net(x)[0]
+    np.testing.assert_allclose(torch.compile(net)(x)[0].detach().numpy(), want.detach().numpy(), rtol=1e-5, atol=1e-6)
