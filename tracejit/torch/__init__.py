@@ -23,6 +23,7 @@ from . import functions as _functions  # noqa: F401
 from .dispatch import FUNCTIONS as _FUNCTIONS
 from .dtypes import NAMES as _NAMES
 from .dtypes import dtype, finfo, get_default_dtype, iinfo, set_default_dtype  # noqa: F401
+from .functions.creation import legacy_constructor as _legacy_constructor
 from .modes import enable_grad, inference_mode, is_grad_enabled, is_inference_mode_enabled, no_grad, set_grad_enabled  # noqa: F401
 from .printing import set_printoptions  # noqa: F401
 from .random import Generator, default_generator, get_rng_state, initial_seed, manual_seed, seed, set_rng_state  # noqa: F401
@@ -58,7 +59,7 @@ def __getattr__(name: str):
     if name == "vmap":
         return _importlib.import_module(".func", __name__).vmap
     if name in _LEGACY:
-        return _legacy_constructor(name)
+        return _legacy_constructor(name, _LEGACY[name])
     if name in _OF_MODULES:
         return getattr(_importlib.import_module(".nn.functional", __name__), name)
     if name in _SUBMODULES:
@@ -68,16 +69,3 @@ def __getattr__(name: str):
             if error.name != f"{__name__}.{name}":
                 raise
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def _legacy_constructor(name: str):
-    """`torch.FloatTensor` and the like: a tensor of these extents, or of a list, in the dtype of the name."""
-    kind = _LEGACY[name]
-
-    def constructor(*args):
-        if args and all(isinstance(a, int) for a in args):
-            return _FUNCTIONS["empty"](*args, dtype=kind)
-        return _FUNCTIONS["tensor"](args[0] if args else [], dtype=kind)
-
-    constructor.__name__ = constructor.__qualname__ = name
-    return constructor

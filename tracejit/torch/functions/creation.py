@@ -199,6 +199,18 @@ def new_tensor(self: Tensor, data: Any, *, dtype: Any = None, device: Any = None
     return tensor(data, dtype=self.dtype if dtype is None else dtype, requires_grad=requires_grad)
 
 
+def legacy_constructor(name: str, kind: dtypes.dtype) -> Any:
+    """`torch.FloatTensor` and the like: a tensor of these extents, or of a list, in the dtype of the name."""
+
+    def constructor(*args: Any) -> Tensor:
+        if args and all(isinstance(a, int) for a in args):
+            return FUNCTIONS["empty"](*args, dtype=kind)
+        return tensor(args[0] if args else [], dtype=kind)
+
+    constructor.__name__ = constructor.__qualname__ = name
+    return constructor
+
+
 @function("empty_strided", method=False)
 def empty_strided(size: Sequence[int], stride: Sequence[int], *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """A tensor whose elements lie in memory at these distances."""
