@@ -31,6 +31,7 @@ def load(f: Any, map_location: Any = None, pickle_module: None = None, *, weight
     """The object that `torch.save` wrote to a file: tensors, parameters and plain data, and nothing that could run code.
 
     f: a path, or a binary file that can seek. Reads what this library and torch 1.6 or later write; bfloat16 comes back as float32.
+    map_location: the CPU, wherever the tensors were when they were saved. mmap: accepted, without effect.
     Raises `pickle.UnpicklingError` for a file that holds anything but data, `RuntimeError` for one that is damaged or of another format.
 
     >>> import io
