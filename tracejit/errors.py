@@ -8,6 +8,8 @@ from collections.abc import Callable
 from types import CodeType
 from typing import NamedTuple
 
+from numpy.linalg import LinAlgError
+
 
 class TracejitError(Exception):
     """Base of every exception defined here."""
@@ -31,6 +33,10 @@ class LeakedTracerError(TracejitError, RuntimeError):
 
 class GraphError(TracejitError, AssertionError):
     """A graph breaks the rules of the IR: a bug in tracejit or in a user's operation, never in the traced program."""
+
+
+class LocatedLinAlgError(LinAlgError):
+    """NumPy's `LinAlgError`, of a singular matrix say, with the user's line in front."""
 
 
 class Source(NamedTuple):

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from .errors import replaying
+from .errors import LocatedLinAlgError, at_user_line, replaying
 from .ir import Graph, Literal, Var
 from .trace import bind
 
@@ -40,7 +40,12 @@ def replay(graph: Graph, args: Sequence[Any]) -> list[Any]:
     env: dict[Var, Any] = dict(zip(graph.inputs, args))
     with np.errstate(all="ignore"):
         for node, dead in zip(graph.nodes, last_uses(graph)):
-            results = bind(node.op, [env[a] if type(a) is Var else a.value for a in node.inputs], node.params)
+            try:
+                results = bind(node.op, [env[a] if type(a) is Var else a.value for a in node.inputs], node.params)
+            except np.linalg.LinAlgError as error:  # NumPy's own, of a program that runs long after the line that asked for it
+                if type(error) is LocatedLinAlgError or node.source is None:
+                    raise
+                raise LocatedLinAlgError(at_user_line(str(error), node.source)) from error
             if node.op.multiple:
                 env.update(zip(node.outputs, results))
             else:

@@ -642,3 +642,13 @@ def test_an_error_in_one_thread_leaves_the_others_alone():
                 np.testing.assert_allclose(f(x3, False), np.sin(x3), rtol=1e-14)
 
     in_threads(4, work)
+
+
+def test_singular_matrices_of_compiled_programs_name_the_line():
+    f = tj.jit(lambda a: np.linalg.inv(a) * 2)
+    loop = tj.jit(lambda a: tj.scan(lambda s, _: (np.linalg.inv(s), None), a, None, 3)[0])
+    for g in (f, loop, tj.jit(lambda a: np.linalg.cholesky(a - 2 * np.eye(2)))):
+        g(np.diag([4.0, 4.0]))
+        with pytest.raises(np.linalg.LinAlgError, match=r"^\S*test_errors.py:\d+ in \S*<lambda>: (Singular matrix|Matrix is not positive definite)$"):
+            g(np.zeros((2, 2)))
+        g(np.diag([4.0, 4.0]))
