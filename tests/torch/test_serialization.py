@@ -155,6 +155,9 @@ G = b"\x80\x02ctorch._utils\n_rebuild_tensor_v2\n"
 STORAGE = b"(X\x07\x00\x00\x00storagectorch\nFloatStorage\nX\x01\x00\x00\x000X\x03\x00\x00\x00cpuK\x02tQ"
 
 
+HUGE = b"\x8a\x08\x00\x00\x00\x00\x00\x00\x00\x20"
+
+
 @pytest.mark.parametrize(
     "pickled",
     [
@@ -194,6 +197,9 @@ def test_crafted_pickles_are_refused(pickled):
         (G + b"(" + STORAGE + b"K\x01K\x02\x85K\x01\x85\x89)tR.", "does not fit into its storage of 2 elements"),
         (G + b"(" + STORAGE + b"K\x00K\x03\x85K\x01\x85\x89)tR.", "does not fit"),
         (G + b"(" + STORAGE + b"K\x00\x8a\x07\xff\xff\xff\xff\xff\xff\x0f\x85\x8a\x07\xff\xff\xff\xff\xff\xff\x0f\x85\x89)tR.", "does not fit"),
+        (G + b"(" + STORAGE + b"K\x00(" + b"K\x01" * 100 + b"t(" + b"K\x01" * 100 + b"t\x89)tR.", "damaged"),  # a hundred dimensions
+        (G + b"(" + STORAGE + b"K\x00K\x00" + HUGE + HUGE + b"\x87K\x01K\x01K\x01\x87\x89)tR.", "damaged"),
+        (G + b"(" + STORAGE.replace(b"Float", b"Int") + b"K\x00K\x02\x85K\x01\x85\x88)tR.", "cannot require gradients"),
         (G + b"(tR.", "got arguments"),
         (b"\x80\x02.", "does not leave one object"),
         (b"\x80\x02K\x01K\x02.", "damaged"),
@@ -209,6 +215,11 @@ def test_crafted_pickles_are_refused(pickled):
 def test_damaged_pickles(pickled, message):
     with pytest.raises(pickle.UnpicklingError, match=message):
         load(archive_of(pickled, [bytes(8)]))
+
+
+def test_bytes_that_are_no_booleans():
+    pickled = G + b"(" + STORAGE.replace(b"Float", b"Bool") + b"K\x00K\x02\x85K\x01\x85\x89)tR."
+    assert load(archive_of(pickled, [b"\x07\x00"])).to(torch.int64).tolist() == [1, 0]
 
 
 def test_a_stated_size_allocates_nothing():

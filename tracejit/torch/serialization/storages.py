@@ -35,6 +35,8 @@ def widened(words: np.ndarray) -> np.ndarray:
 
 def elements(data: bytes | bytearray, kind: str, swapped: bool = False) -> np.ndarray:
     """The elements that lie in some bytes, as a new array; `swapped` if they come from a machine of the other byte order."""
+    if kind == "bool":
+        return np.frombuffer(data, np.uint8) != 0  # NumPy counts on bytes that are 0 or 1
     bfloat = kind == "bfloat16"
     stored = np.dtype(np.uint16 if bfloat else kind)
     array = np.frombuffer(data, stored.newbyteorder() if swapped else stored).astype(stored)
@@ -106,7 +108,13 @@ def _tensor(stored: Any, kind: str, offset: Any, size: Any, stride: Any, require
     if type(requires_grad) is not bool or hooks:
         raise refuse("the file has a tensor with hooks")
     made = stored.tensor(kind, offset, size, stride)
+    _check_flag(made, requires_grad)
     return made.requires_grad_() if requires_grad else made
+
+
+def _check_flag(t: Tensor, requires_grad: bool) -> None:
+    if requires_grad and not (t.dtype.is_floating_point or t.dtype.is_complex):
+        raise pickle.UnpicklingError(f"the file is damaged: a tensor of {t.dtype} cannot require gradients")
 
 
 def _rebuild_v2(stored: Any, offset: Any, size: Any, stride: Any, requires_grad: Any, hooks: Any, metadata: Any = None) -> Tensor:
@@ -129,6 +137,7 @@ def _rebuild_parameter(data: Any, requires_grad: Any, hooks: Any) -> Tensor:
 
     if not isinstance(data, Tensor) or type(requires_grad) is not bool or hooks:
         raise refuse("the file describes a parameter that is not made of a tensor")
+    _check_flag(data, requires_grad)
     return Parameter(data, requires_grad)
 
 
