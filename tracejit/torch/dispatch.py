@@ -176,7 +176,9 @@ _quiet = _Quiet()
 def _shares(x: Any, base: Any) -> bool:
     if type(x) is Tracer:
         return x is base or x.part_of is not None
-    return x is base or np.may_share_memory(x, base)
+    if x is base or x.base is base or (x.base is not None and x.base is base.base):
+        return True
+    return np.may_share_memory(x, base)
 
 
 # -- entering functions into the namespace

@@ -137,6 +137,14 @@ def _merged(template: tuple, arrays: Any) -> tuple:
     return tuple([next(rest) if i == "tensor" else _thawed(i) for i in template])
 
 
+def _plain_slice(index: slice) -> bool:
+    """Whether a slice has numbers or nothing in it, and is not all there is."""
+    start, stop, step = index.start, index.stop, index.step
+    if step is not None and (type(step) is not int or step <= 0):
+        return False
+    return (type(start) is int or start is None) and (type(stop) is int or stop is None) and (start, stop, step) != (None, None, None)
+
+
 def _getitem(self: Tensor, index: Any) -> Tensor:
     if type(index) is int:
         shape = self._data.shape
@@ -147,6 +155,8 @@ def _getitem(self: Tensor, index: Any) -> Tensor:
         if not -shape[0] <= index < shape[0]:
             raise IndexError(f"index {index} is out of bounds for dimension 0 with size {shape[0]}")
         return _BASIC["Select"](self, index=(index, Ellipsis))
+    if type(index) is slice and self._data.shape and _plain_slice(index):
+        return _BASIC["Slice"](self, index=(("slice", index.start, index.stop, index.step), Ellipsis))
     template, arrays = _normal(self, index)
     if not arrays and not any(type(i) is bool for i in template):
         if not template or Ellipsis not in [i for i in template if not isinstance(i, tuple)]:
