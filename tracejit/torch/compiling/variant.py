@@ -18,8 +18,12 @@ from ...ir import Graph, Literal
 from ...lowering.cpu.entry import compile_entry
 from ...lowering.cpu.specs import Array as ArraySpec
 from ...lowering.cpu.specs import Constant, PyScalar, Tuple
+from ...lowering.fuse import Nest, reads
+from ...lowering.partition import Library
+from ...lowering.plan import _touched
 from ...lowering.program import Program
 from ...lowering.program import program as compiled
+from ...lowering.reuse import in_place
 from ..dispatch import Primitive
 from ..modes import state
 from ..nodes import Saved
@@ -357,8 +361,27 @@ def _freed(made: Recorded) -> bool:
 
 
 def _direct(program: Program, variant: Variant, count: int) -> list[bool]:
-    """Which of the first outputs can be computed in the very memory of the storage that they are written to."""
-    return [False] * count
+    """Which of the first `count` outputs can be computed in the very memory of the storage that they are written to: nothing reads what was there
+    any more when they are made, and nothing can fail after that."""
+    items, inputs = program.items, program.partition.inputs
+    if any(not isinstance(item, (Nest, Library)) for item in items) or any(map(_may_fail, items)):
+        return [False] * count
+    touched = [set(_touched(item)) for item in items]
+    found = []
+    for n, new in zip(variant.written[:count], program.partition.outputs):
+        old = inputs[variant.places[n]] if n in variant.places else None
+        made = next(time for time, there in enumerate(touched) if new in there)
+        read = [time for time, there in enumerate(touched) if old in there]
+        last = read[-1] if read else -1
+        there = items[made]
+        found.append(last < made or last == made and isinstance(there, Nest) and (new, old) in in_place(there, {old}, {new}))
+    return found
+
+
+def _may_fail(item: Nest | Library) -> bool:
+    """Whether a step reports positions that it computes and that are out of range."""
+    stages = item.stages() if isinstance(item, Nest) else ()
+    return any(i.computed() for s in stages for i in (*s.target, *[i for e in reads(s) for i in e.data[1]]))
 
 
 __all__ = ["Binding", "Found", "Variant"]
