@@ -295,6 +295,21 @@ def test_hooks():
     assert seen == [("before", 1.0), ("after", 0.5), ("after", 0.0)]
 
 
+def test_hooks_of_a_step_that_calls_its_base():
+    class Clipped(torch.optim.SGD):
+        def step(self, closure=None):
+            for p in self.param_groups[0]["params"]:
+                p.grad.clamp_(-1.0, 1.0)
+            return super().step(closure)
+
+    x, seen = parameter(), []
+    x.grad = torch.tensor([5.0, -5.0])
+    optimizer = Clipped([x], lr=0.5)
+    optimizer.register_step_post_hook(lambda *_: seen.append(1))
+    optimizer.step()
+    assert x.tolist() == [0.5, 2.5] and seen == [1]
+
+
 def test_a_users_optimizer():
     class Signs(torch.optim.Optimizer):
         @torch.no_grad()

@@ -63,6 +63,7 @@ class Optimizer:
         self.param_groups: list[dict[str, Any]] = []
         self._before_step, self._after_step = Hooks(), Hooks()
         self._opt_called = False  # schedulers ask
+        self._stepping = False
         if defaults.get("differentiable"):
             raise ValueError(at_user_line("differentiable=True is not supported: write the update with functions of tensors, x = x - lr * g"))
         groups = list(params)
@@ -222,16 +223,21 @@ class Optimizer:
 
 
 def _announced(step: Callable) -> Callable:
-    """A subclass's own `step`, with the hooks around it."""
+    """A subclass's own `step`, with the hooks around it; they are called once where it calls that of its base."""
 
     @functools.wraps(step)
     def announced(self: Optimizer, *args: Any, **kwargs: Any) -> Any:
+        if self._stepping:
+            return step(self, *args, **kwargs)
         for hook in list(self._before_step.values()):
             changed = hook(self, args, kwargs)
             if changed is not None:
                 args, kwargs = changed
-        self._opt_called = True
-        result = step(self, *args, **kwargs)
+        self._opt_called = self._stepping = True
+        try:
+            result = step(self, *args, **kwargs)
+        finally:
+            self._stepping = False
         for hook in list(self._after_step.values()):
             hook(self, args, kwargs)
         return result
