@@ -272,27 +272,32 @@ def _product(module: Module, name: str, x: ArrayType, w: ArrayType, offsets: tup
 
 
 # -- w[g, o, c, t] = sum over p of y[g, o, p] * x[g, c, p + offsets[t]]
-def _outer_tile(module: Module, name: str, kind: str, size: int, rows: int, columns: int, lanes: int, strides: tuple[int, ...], offsets) -> str:
-    """`void tile(ptr y, ptr x, ptr w, i64 places, i1 first)`: adds to the weights of some outputs, channels and taps, or begins them."""
+def _outer_tile(
+    module: Module, name: str, kind: str, size: int, rows: int, columns: int, taps: int, lanes: int, strides: tuple[int, ...]
+) -> str:
+    """`void tile(ptr y, ptr x, ptr w, ptr offsets, i64 places, i1 first)`: adds to the weights of some outputs, channels and taps, or begins them."""
     y_row, line, w_row, w_column = strides
-    full = f"{name}_{rows}x{columns}"
-    f = _tile_function(module, full, ("y", "x", "w"), "places")
+    full = f"{name}_{rows}x{columns}x{taps}"
+    if any(g.name == full for g in module.functions):
+        return full
+    f = _tile_function(module, full, ("y", "x", "w", "offsets"), "places")
     e, v, at = Emitter(f, 1), Emitter(f, lanes), _Address(f, kind, size)
-    zeros = [v.const(kind, 0.0)] * (rows * columns * len(offsets))
+    zeros = [v.const(kind, 0.0)] * (rows * columns * taps)
+    offsets = [e.load(e.gep(f.parameter("offsets"), "i64", e.const("i64", t)), "i64", 8) for t in range(taps)]
 
     def step(p: Value, sums: list[Value]) -> list[Value]:
         x, y = at(f.parameter("x"), p), at(f.parameter("y"), p)
         read = [v.load(at(y, i * y_row), kind, size) for i in range(rows)]
         made = []
         for j in range(columns):
-            for o in offsets:
-                other = v.load(at(x, j * line + o), kind, size)
+            for offset in offsets:
+                other = v.load(e.gep(at(x, j * line), "i8", offset), kind, size)
                 made += [v.fma(read[i], other, sums[len(made) + i]) for i in range(rows)]
         return made
 
     sums = counted(f, e.const("i64", 0), f.parameter("places"), lanes, zeros, step)
     for number, total in enumerate(sums):
-        i, (j, t) = number % rows, divmod(number // rows, len(offsets))
+        i, (j, t) = number % rows, divmod(number // rows, taps)
         target = at(f.parameter("w"), i * w_row + j * w_column + t)
         before = e.select(f.parameter("first"), e.const(kind, 0.0), e.load(target, kind, size))
         e.store(e.fadd(before, v.reduce("fadd", total)), target, size)
@@ -323,7 +328,7 @@ def _outer(module: Module, name: str, y: ArrayType, x: ArrayType, offsets: tuple
     for m, _ in _cut(outputs, rows):
         for n, _ in _cut(channels, columns):
             for a, b in pieces:
-                tiles[m, n, a] = _outer_tile(module, f"{name}_{a}", kind, size, m, n, lanes, strides, offsets[a:b])
+                tiles[m, n, a] = _outer_tile(module, name, kind, size, m, n, b - a, lanes, strides)
     f = Function(module, name, [("ptr", "table"), ("i64", "chunk")], linkage="internal")
     e, at = Emitter(f, 1), _Address(f, kind, size)
     const = lambda n: e.const("i64", n)
@@ -332,6 +337,7 @@ def _outer(module: Module, name: str, y: ArrayType, x: ArrayType, offsets: tuple
     py, px, pw = (at(p, at.times(group, n)) for p, n in ((py, outputs * y_row), (px, channels * line), (pw, outputs * channels * taps)))
     bounds = f.module.table("i64", [a for a, _ in splits] + [groups_of_rows])
     low, high = (e.load(e.gep(bounds, "i64", e.iadd(split, const(d))), "i64", 8) for d in (0, 1))
+    table = module.table("i64", [o * size for o in offsets])
     block = -(-min(length, max(1024, BLOCK_BYTES * 2 // (channels * size))) // lanes) * lanes
 
     def columns_of(m: int, o: Value, p: Value, count: Value) -> None:
@@ -341,7 +347,7 @@ def _outer(module: Module, name: str, y: ArrayType, x: ArrayType, offsets: tuple
         def call(n: int, c: Value) -> None:
             for a, _ in pieces:
                 x_at = at(px, e.iadd(at.times(c, line), p))
-                _call(f, tiles[m, n, a], [y_at, x_at, at(at(w_at, at.times(c, taps)), a), count, first])
+                _call(f, tiles[m, n, a], [y_at, x_at, at(at(w_at, at.times(c, taps)), a), e.gep(table, "i64", const(a)), count, first])
 
         def turn(i, _, n):
             call(n, at.times(i, n))
