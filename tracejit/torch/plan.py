@@ -15,6 +15,7 @@ import numpy as np
 
 from ..interpret import last_uses, replay
 from ..ir import ArrayType, Graph, Literal, Var, is_inexact
+from ..ops.core import zeros
 from ..trace import Trace, Tracer
 from ..trace.tracer import same
 from ..transforms import backward
@@ -83,7 +84,9 @@ def make_plan(name: str, impl: Callable, types: Sequence[ArrayType], wanted: Seq
     reached = [i for i, t in enumerate(out) if t is not None and cts[i] is not None]
     linear, residuals = moving.finish([out[i] for i in reached])
     grads = backward.transpose(linear, len(wanted), residuals, [_conjugate(cts[i]) for i in reached])
-    kept = [(i, _conjugate(g)) for i, g in zip(wanted, grads) if g is not None]
+    # A derivative that is zero everywhere (of `sign`, say) is a gradient of zeros, as in torch.
+    moving_results = any(c is not None for c in cts)
+    kept = [(i, zeros(types[i].strong) if g is None else _conjugate(g)) for i, g in zip(wanted, grads) if g is not None or moving_results]
     full, constants = back.finish([g for _, g in kept])
     used = {a for n in full.nodes for a in n.inputs if type(a) is Var} | {a for a in full.outputs if type(a) is Var}
     n, m = len(types), len(types) + len(ys)

@@ -103,7 +103,19 @@ def _var_impl(x, axis, keepdims, correction):
 
 
 _var = Primitive("Var", _var_impl)
-_std = Primitive("Std", lambda x, axis, keepdims, correction: np.sqrt(_var_impl(x, axis, keepdims, correction)))
+
+
+def _std_slope(xs, y, ts, axis, keepdims, correction):
+    """The gradient is zero where the deviation is."""
+    x, t = xs[0], ts[0]
+    n = math.prod(x.shape) if axis is None else math.prod(x.shape[a] for a in axis)
+    centred = x - np.mean(x, axis=axis, keepdims=True)
+    along = np.sum(np.real(np.conjugate(centred) * t) if x.dtype.kind == "c" else centred * t, axis=axis, keepdims=keepdims)
+    scale = y * (n - correction)
+    return np.where(y == 0, 0 * along, along / np.where(y == 0, 1 + 0 * scale, scale))
+
+
+_std = Primitive("Std", lambda x, axis, keepdims, correction: np.sqrt(_var_impl(x, axis, keepdims, correction)), rule=_std_slope)
 
 
 def _correction(unbiased: bool | None, correction: Any) -> Any:
