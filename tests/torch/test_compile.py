@@ -373,3 +373,45 @@ def test_explain_and_options():
     with pytest.raises(TypeError, match="unexpected"):
         torch.compile(lambda x: x, speed=1)
     assert torch.compile(mode="max-autotune")(lambda x: x + 1)(torch.ones(1)).item() == 2
+
+
+def test_modules_with_batch_norm_and_dropout():
+    nn = torch.nn
+
+    def run(compiled):
+        torch.manual_seed(0)
+        net = nn.Sequential(nn.Linear(6, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Dropout(0.5), nn.Linear(8, 3))
+        optimizer = torch.optim.SGD(net.parameters(), lr=0.1, momentum=0.9)
+        criterion = nn.CrossEntropyLoss()
+
+        def step(x, y):
+            optimizer.zero_grad()
+            loss = criterion(net(x), y)
+            loss.backward()
+            optimizer.step()
+            return loss.detach()
+
+        f = torch.compile(step) if compiled else step
+        losses = []
+        for i in range(8):
+            net.train(i != 5)
+            losses.append(f(torch.randn(16, 6), torch.randint(0, 3, (16,))).item())
+        if compiled:
+            assert f.cache_info().currsize == 2
+        return losses, net.state_dict(), torch.rand(3).tolist()
+
+    (losses, states, following), (losses2, states2, following2) = run(False), run(True)
+    np.testing.assert_allclose(losses, losses2, rtol=1e-4)
+    assert following == following2 and states.keys() == states2.keys()
+    for name, value in states.items():
+        same(value, states2[name], 1e-5)
+
+
+def test_a_compiled_module_is_that_module():
+    net = torch.nn.Linear(3, 2)
+    compiled = torch.compile(net)
+    x = torch.ones(1, 3)
+    assert isinstance(compiled, torch.nn.Module) and compiled.weight is net.weight and compiled.state_dict().keys() == net.state_dict().keys()
+    assert torch.equal(compiled(x), net(x))
+    compiled(x).sum().backward()
+    assert net.bias.grad.tolist() == [1, 1]
