@@ -27,7 +27,7 @@ row(
 WINDOWS = [
     ((2, 7), dict(window=(3,), strides=(2,), dilation=(1,))),
     ((2, 6, 7), dict(window=(3, 2), strides=(2, 1), dilation=(1, 2))),
-    ((19, 18), dict(window=(5, 6), strides=(1, 2), dilation=(1, 1))),
+    ((5, 18), dict(window=(2, 9), strides=(1, 2), dilation=(1, 1))),
     ((3, 3, 5), dict(window=(1, 2, 3), strides=(2, 1, 1), dilation=(1, 1, 1))),
     ((0, 5), dict(window=(2,), strides=(1,), dilation=(1,))),
 ]

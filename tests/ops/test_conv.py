@@ -77,6 +77,14 @@ def test_large_convolutions_of_plain_arrays_are_compiled():
     np.testing.assert_allclose(conv_general.run(np, x, w, **params), conv.reference(np, x, w, **params), rtol=1e-12, atol=1e-12)
 
 
+def test_costs_count_channels_and_taps():
+    from tracejit.lowering.costs import costs
+
+    params = dict(strides=(1,), padding=((0, 0),), lhs_dilation=(1,), rhs_dilation=(1,), turned=False)
+    graph = tj.jit(lambda x, w: conv_general(x, w, **params)).graph(np.ones((1, 2, 3, 8)), np.ones((1, 4, 3, 3)))
+    assert costs(graph).flops == 2 * (2 * 4 * 6) * (3 * 3)
+
+
 def test_no_step_of_a_compiled_convolution_needs_python():
     from tracejit.lowering.program import program
 

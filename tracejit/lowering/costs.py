@@ -63,6 +63,8 @@ def _of_node(node: Node) -> Costs:
     weight = _COMPLEX if any(a.type.dtype.kind == "c" for a in (*node.inputs, *node.outputs)) else 1
     if kind == "dot":
         return Costs(2 * weight * _product(node))
+    if node.op.name == "conv_general":  # each element of the result is a sum over channels and taps
+        return Costs(2 * weight * out.size * (node.inputs[1].type.size // max(1, out.shape[0] * out.shape[2])))
     if kind == "lapack":
         return Costs(weight * _factorisation(node))
     if kind == "fft":
