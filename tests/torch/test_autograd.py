@@ -429,7 +429,24 @@ def errors(t):
     return [None if e is None else e[0] for e in found]
 
 
+def kinks(t):
+    found = []
+    for values, f in (
+        ((0.0, 0.0), lambda x: x.norm()), ((0.0, -1.0, 4.0), lambda x: x.abs().sum()), ((0.0, -1.0), lambda x: x.relu().sum()),
+        ((0.0, 4.0), lambda x: x.sqrt().sum()), ((0.0, 2.0), lambda x: x.sign().sum()), ((1.5, 2.0), lambda x: x.round().sum()),
+        ((1.0, 1.0, 0.0), lambda x: x.max()), ((2.0, 1.0, 2.0), lambda x: x.amax()), ((1.0, 3.0), lambda x: x.median()),
+        ((0.0, 1.0, 0.0), lambda x: x.prod()), ((0.0, 1.0, 2.0), lambda x: x.clamp(0, 1).sum()), ((1.0, 1.0), lambda x: x.std()),
+        ((0.0, 1.0), lambda x: t.where(x > 0, x * 2, x).sum()), ((1.0, 1.0), lambda x: t.maximum(x, x * 1).sum()),
+        ((0.0, 1.0, 2.0), lambda x: (x ** t.tensor([2.0, 0.0, -1.0])).sum()), ((1.0, 0.0), lambda x: t.max(x, 0).values),
+    ):  # fmt: skip
+        x = leaf(t, *values)
+        f(x).backward()
+        found.append(x.grad)
+    return found
+
+
 PROGRAMS = [
+    kinks,
     accumulates, limits_inputs, inputs_in_the_middle, grad_of_middle, unused, batched, retains, create_graph_accumulates, view_then_write,
     write_base_then_read_view, setitem, setitem_by_tensor, write_into_fresh_buffer, nested_views, in_place_keeps_saved_copies, relu_in_place,
     detached_write_is_noticed, versions, second_backward, modes, hooks, node_hooks, multi_grad_hook, function_of_the_user, function_marks,
