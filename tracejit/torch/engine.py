@@ -274,8 +274,9 @@ def _fresh(g: Any, taken: set[int]) -> Any:
         return same(g)
     if type(g) is not np.ndarray:
         return np.asarray(g)
-    if g.base is not None or not g.flags.owndata or not g.flags.writeable or id(g) in taken:
-        g = np.array(g)
+    flags = g.flags
+    if g.base is not None or not flags.owndata or not flags.writeable or not flags.c_contiguous or id(g) in taken:
+        g = np.array(g, order="C")  # rows one after the other, as parameters are: what reads both goes through them in one order
     taken.add(id(g))
     return g
 
