@@ -415,3 +415,17 @@ def test_a_compiled_module_is_that_module():
     assert torch.equal(compiled(x), net(x))
     compiled(x).sum().backward()
     assert net.bias.grad.tolist() == [1, 1]
+
+
+def test_memory_that_is_shared_unknown_to_tensors_is_refused():
+    array = np.zeros(3, np.float32)
+    a, b = torch.from_numpy(array), torch.from_numpy(array)
+
+    @torch.compile
+    def f():
+        a.add_(1)
+        return b * 2
+
+    with pytest.raises(TracejitError, match="same memory"):
+        f()
+    assert array.tolist() == [0, 0, 0]

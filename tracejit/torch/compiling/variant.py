@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from ...api.variant import MISS
+from ...errors import TracejitError, at_user_line
 from ...interpret import replay
 from ...ir import Graph, Literal
 from ...lowering.cpu.entry import compile_entry
@@ -148,7 +149,22 @@ class Binding:
         self._moving = {key for _, container, key in look.numbers if container is None}
         self.known = frozenset(look.storages[n] for n in (*variant.stable, *variant.fluid))
         self._entry: Callable | None = None
+        self._require_apart()
         self._find_places()
+
+    def _require_apart(self) -> None:
+        """Raise `TracejitError` where what is written shares memory with something else that the program does not know to be the same."""
+        storages = self.look.storages
+        for n in self.variant.written:
+            if n < len(storages):
+                target = storages[n]._array
+                if any(np.may_share_memory(target, s._array) for i, s in enumerate(storages) if i != n):
+                    raise TracejitError(
+                        at_user_line(
+                            f"torch.compile of {self.variant.name}: a tensor of shape {list(target.shape)} is written, and another lies in the "
+                            "same memory without being a view of it (torch.from_numpy of one array twice, say): make one a view or a clone"
+                        )
+                    )
 
     def _find_places(self) -> None:
         """Where the tensors of a call are, by position: the look is not asked again."""
