@@ -2,11 +2,10 @@
 
 import numpy as np
 import pytest
-
-import tracejit as tj
 from numpy import s_
 
-import tracejit.numpy  # noqa: F401
+import tracejit as tj
+import tracejit.numpy
 from tracejit.interpret import replay
 from tracejit.ir import array_type
 from tracejit.trace import Trace

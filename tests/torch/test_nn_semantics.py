@@ -368,7 +368,10 @@ def test_broadcast_targets_are_warned_of():
 
 
 @pytest.mark.parametrize("make, shape", [
-    (lambda: nn.Sequential(nn.Conv2d(1, 4, 3, stride=2), nn.BatchNorm2d(4), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(36, 2)), (3, 1, 14, 14)),
+    (
+        lambda: nn.Sequential(nn.Conv2d(1, 4, 3, stride=2), nn.BatchNorm2d(4), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(36, 2)),
+        (3, 1, 14, 14),
+    ),
     (lambda: nn.Sequential(nn.TransformerEncoderLayer(4, 2, 8, dropout=0.0), nn.GELU()), (5, 2, 4)),
 ])  # fmt: skip
 def test_compiled_steps_are_eager_steps(make, shape):

@@ -176,6 +176,11 @@ class Function:
     @classmethod
     def apply(cls, *args: Any, **kwargs: Any) -> Any:
         """The results, recorded with this function's way back."""
+        if state.recordings:
+            raise RuntimeError(
+                f"{state.recordings[-1].what}: the autograd.Function {cls.__name__} is applied inside of it, where its backward would not be used. "
+                "Write it with operations of torch there, or call it once for each example."
+            )
         if cls.backward is Function.backward and cls.vjp is not Function.vjp:
             cls.backward = cls.vjp
         node = node_type(FunctionNode, f"{cls.__name__}Backward")(cls, args)
