@@ -393,7 +393,7 @@ def test_a_key_comparison_that_empties_the_containers():
                 if isinstance(inner, dict):
                     inner.clear()
             outer.clear()
-            gc.collect()
+            gc.collect(0)
             return self.number == other.number
 
     inside = Dict((Key(1), Key(2)), [VECTOR, VECTOR])
