@@ -217,7 +217,9 @@ def _geometric(t: Tensor, source: Generator, p: float) -> np.ndarray:
 
 @_filled("log_normal_")
 def _log_normal(t: Tensor, source: Generator, mean: float = 1.0, std: float = 2.0) -> np.ndarray:
-    """Fill with exponentials of normal numbers."""
+    """Fill with exponentials of normal numbers. Raises `RuntimeError` in a compiled function, whose every run would get the same numbers."""
+    if state.drawing is not None:
+        raise RuntimeError("log_normal_ cannot be drawn inside a compiled function: use torch.exp(torch.randn(shape) * std + mean)")
     return np.exp(np.array([source.one_normal() * std + mean for _ in range(t._data.size)]))
 
 
