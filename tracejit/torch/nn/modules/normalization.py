@@ -15,7 +15,18 @@ from .linear import new_parameter
 from .module import Module
 
 
-class _Norm(Module):
+class _Scaled(Module):
+    """A module whose weight begins as 1 and whose bias, where it has one, as 0."""
+
+    def reset_parameters(self) -> None:
+        """Weight 1, bias 0."""
+        if self.weight is not None:
+            init.ones_(self.weight)
+        if getattr(self, "bias", None) is not None:
+            init.zeros_(self.bias)
+
+
+class _Norm(_Scaled):
     """Normalisation of channels by statistics of a batch or by running ones."""
 
     axes: tuple[int, ...]
@@ -47,10 +58,7 @@ class _Norm(Module):
     def reset_parameters(self) -> None:
         """Weight 1, bias 0."""
         self.reset_running_stats()
-        if self.weight is not None:
-            init.ones_(self.weight)
-        if self.bias is not None:
-            init.zeros_(self.bias)
+        super().reset_parameters()
 
     def _check(self, input: Tensor) -> None:
         if input.dim() not in self.axes:
@@ -140,7 +148,7 @@ def _shape(normalized_shape: int | Sequence[int]) -> tuple[int, ...]:
     return tuple(normalized_shape) if isinstance(normalized_shape, (tuple, list)) else (int(normalized_shape),)
 
 
-class LayerNorm(Module):
+class LayerNorm(_Scaled):
     """Normalisation over the last dimensions (Ba et al., 2016)."""
 
     def __init__(
@@ -153,13 +161,6 @@ class LayerNorm(Module):
             self.register_parameter(name, new_parameter(*self.normalized_shape, dtype=dtype) if has else None)
         self.reset_parameters()
 
-    def reset_parameters(self) -> None:
-        """Weight 1, bias 0."""
-        if self.weight is not None:
-            init.ones_(self.weight)
-        if self.bias is not None:
-            init.zeros_(self.bias)
-
     def forward(self, input: Tensor) -> Tensor:
         return F.layer_norm(input, self.normalized_shape, self.weight, self.bias, self.eps)
 
@@ -167,7 +168,7 @@ class LayerNorm(Module):
         return f"{self.normalized_shape}, eps={self.eps}, elementwise_affine={self.elementwise_affine}, bias={self.bias is not None}"
 
 
-class RMSNorm(Module):
+class RMSNorm(_Scaled):
     """Division by the root mean square over the last dimensions (Zhang and Sennrich, 2019)."""
 
     def __init__(
@@ -178,11 +179,6 @@ class RMSNorm(Module):
         self.register_parameter("weight", new_parameter(*self.normalized_shape, dtype=dtype) if elementwise_affine else None)
         self.reset_parameters()
 
-    def reset_parameters(self) -> None:
-        """Weight 1."""
-        if self.weight is not None:
-            init.ones_(self.weight)
-
     def forward(self, input: Tensor) -> Tensor:
         return F.rms_norm(input, self.normalized_shape, self.weight, self.eps)
 
@@ -190,7 +186,7 @@ class RMSNorm(Module):
         return f"{self.normalized_shape}, eps={self.eps}, elementwise_affine={self.elementwise_affine}"
 
 
-class GroupNorm(Module):
+class GroupNorm(_Scaled):
     """Normalisation of groups of channels (Wu and He, 2018)."""
 
     def __init__(
@@ -203,13 +199,6 @@ class GroupNorm(Module):
         for name, has in (("weight", affine), ("bias", affine and bias)):
             self.register_parameter(name, new_parameter(num_channels, dtype=dtype) if has else None)
         self.reset_parameters()
-
-    def reset_parameters(self) -> None:
-        """Weight 1, bias 0."""
-        if self.weight is not None:
-            init.ones_(self.weight)
-        if self.bias is not None:
-            init.zeros_(self.bias)
 
     def forward(self, input: Tensor) -> Tensor:
         return F.group_norm(input, self.num_groups, self.weight, self.bias, self.eps)
