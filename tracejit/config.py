@@ -29,6 +29,9 @@ class Config:
     `threads`: how many threads a large kernel runs on (`TRACEJIT_NUM_THREADS`, else `OMP_NUM_THREADS`, else the processors that the process may
     use); read when a function is compiled.
 
+    `cache`: whether compiled code is kept on disk (`TRACEJIT_CACHE=0` or an empty one turns it off); `cache_dir`: the folder, else one in the
+    user's cache folder (`TRACEJIT_CACHE_DIR`); `cache_bytes`: its size at most (`TRACEJIT_CACHE_BYTES`, 512 MiB).
+
     `max_nodes`: the size at which tracing stops with an error, because a Python loop was unrolled (`TRACEJIT_MAX_NODES`).
 
     `max_variants`: how many times a function may be compiled for arguments of one type because Python's branches went another way
@@ -38,9 +41,13 @@ class Config:
     (`TRACEJIT_TRACE_CREATION`).
     """
 
-    __slots__ = ("check", "max_nodes", "max_variants", "threads", "trace_creation")
+    __slots__ = ("cache", "cache_bytes", "cache_dir", "check", "max_nodes", "max_variants", "threads", "trace_creation")
 
     def __init__(self) -> None:
+        self.cache = _flag("TRACEJIT_CACHE", True)
+        cache_dir = os.environ.get("TRACEJIT_CACHE_DIR", "").strip()
+        self.cache_dir = os.path.abspath(cache_dir) if cache_dir else None
+        self.cache_bytes = int(os.environ.get("TRACEJIT_CACHE_BYTES", 512 * 1024 * 1024))
         self.check = _flag("TRACEJIT_CHECK", False)
         self.threads = _threads()
         self.trace_creation = _flag("TRACEJIT_TRACE_CREATION", True)
