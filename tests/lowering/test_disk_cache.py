@@ -158,11 +158,11 @@ def test_many_writers_and_readers(cache):
 
     with ThreadPoolExecutor(4) as pool:
         assert all(pool.map(work, range(80)))
-    writer = "import sys; from tracejit.lowering.disk_cache import DiskCache as D\nfor i in range(300): D(sys.argv[1], 10**8).put(('k',), b'v' * 40000)"
+    writer = "import sys; from tracejit.lowering.disk_cache import DiskCache as D\nfor i in range(300): D(sys.argv[1], 10**8).put('k', b'v' * 40000)"
     writers = [subprocess.Popen([sys.executable, "-c", writer, cache.folder]) for _ in range(2)]
     while any(process.poll() is None for process in writers):
-        assert cache.get(("k",)) in (None, b"v" * 40000)
-    assert [process.returncode for process in writers] == [0, 0] and cache.get(("k",)) is not None
+        assert cache.get("k") in (None, b"v" * 40000)
+    assert [process.returncode for process in writers] == [0, 0] and cache.get("k") is not None
     assert not [file for file in files(cache) if file.endswith(".tmp")]
 
 

@@ -13,8 +13,10 @@ One call has a frame of words, on the stack unless it is large:
 
 Offsets into it are in the table.  Only a miss asks whether a Python error was the cause, and raises that.
 """
+from .. import disk_cache
 from . import abi, entry_arguments, entry_results, pool
 from .fields import expand, words
+from .llvm import target_key
 
 LAYOUT = entry_arguments.LAYOUT | entry_results.LAYOUT | {
     "Signature": words(
@@ -162,15 +164,20 @@ def object_code() -> bytes:
     """The module compiled for this machine, without optimisation.
 
     At level 0 LLVM takes 10 ms for it and at level 2 it takes 50, nearly all in a fixed cost for each of 40 functions.  Calls are equally fast
-    (90 ns for one small array), since their time goes into CPython's and NumPy's own functions.
+    (90 ns for one small array), since their time goes into CPython's and NumPy's own functions.  The disk cache keeps it.
     """
+    written = text()
+    return disk_cache.fetch(("entry", target_key(), written), lambda: _compile(written))
+
+
+def _compile(written: str) -> bytes:
     import llvmlite.binding as llvm
 
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
     target = llvm.Target.from_triple(llvm.get_process_triple())
     machine = target.create_target_machine(cpu=llvm.get_host_cpu_name(), opt=0, reloc="pic", codemodel="default")
-    module = llvm.parse_assembly(text(), llvm.create_context())
+    module = llvm.parse_assembly(written, llvm.create_context())
     module.verify()
     module.triple = machine.triple
     module.data_layout = str(machine.target_data)
