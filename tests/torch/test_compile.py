@@ -107,7 +107,7 @@ def test_training_steps_equal_eager(name, schedule):
     compiled = trained(True, OPTIMIZERS[name], SCHEDULES[schedule])
     check_equal(eager, compiled)
     info = compiled[3].cache_info()
-    assert info.currsize == 1 and info.misses <= 3
+    assert info.currsize == 1 and info.misses <= 2 + (schedule != "none")  # the first step makes the state; rates that change become inputs
 
 
 @pytest.mark.parametrize("zero", ["before", "after", "never"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ...errors import at_user_line
+from ..tensor import Tensor
 from .optimizer import Optimizer, check, check_options, like, scalar
 from .pieces import zeros
 
@@ -25,6 +26,7 @@ class SGD(Optimizer):
     """
 
     counts_steps, elementwise = False, True
+    _first = False  # whether the parameter whose turn it is has its first step with momentum
 
     def __init__(
         self, params, lr=1e-3, momentum=0, dampening=0, weight_decay=0, nesterov=False, *, maximize=False, foreach=None, differentiable=False,
@@ -42,9 +44,13 @@ class SGD(Optimizer):
             },
         )  # fmt: skip
 
+    def _update(self, p: Tensor, group: dict[str, Any]) -> None:
+        super()._update(p, group)
+        self._first = False  # what a step leaves is what it found: compiled steps would otherwise begin with one program more
+
     def advance(self, x: Any, state: Any, group: dict[str, Any], step: Any) -> None:
-        self._first = group["momentum"] != 0 and "momentum_buffer" not in state
-        if self._first:
+        if group["momentum"] != 0 and "momentum_buffer" not in state:
+            self._first = True
             state["momentum_buffer"] = zeros(x)
 
     def update(self, x: Any, gradient: Any, state: Any, group: dict[str, Any], step: Any) -> None:
