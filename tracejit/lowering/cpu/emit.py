@@ -14,7 +14,9 @@ expression is written down once.  An emitter is a view on a `Function` (ir_text.
 Arithmetic is strict IEEE: no instruction carries a fast-math flag unless the emitter was made with one, and never `nnan` or `ninf`.
 """
 
-from collections.abc import Sequence
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
 
 from .ir_text import BITS, FLOATS, INTEGER_OF, Function, Module, Phi, Value, literal, suffix, type_text
 
@@ -48,6 +50,10 @@ class Emitter:
         if value.literal:
             return Value(f"splat ({value.typed})", value.kind, self.lanes)
         return self.function.splat(value, self.lanes)
+
+    def single(self) -> Emitter:
+        """The emitter for single numbers in the same function."""
+        return self if self.lanes == 1 else Emitter(self.function, 1, self.flags.strip())
 
     def iota(self, kind: str) -> Value:
         """0, 1, 2, ... across the lanes."""
@@ -392,6 +398,43 @@ class Emitter:
             return self.function.call(symbol, kind, args, pure=True)
         callee = lane_loop(self.function.module, symbol, kind, self.lanes, len(args))
         return self.function.let(kind, self.lanes, f"call {type_text(kind, self.lanes)} @{callee}({', '.join(arg.typed for arg in args)})")
+
+
+    # Control
+
+    def beyond_reach(self, name: str, large: Value, x: Value, fast: Value) -> Value:
+        """`fast`, but libm's function of `x` in the `large` lanes: a rare block of its own.  Ends the current block."""
+        function = self.function
+        before, rare, after = function.block, function.fresh_label("huge"), function.fresh_label("reduced")
+        function.cbr(self.any(large), rare, after, likely=False)
+        function.label(rare, dominator=before)
+        exact = self.select(large, self.libm(name, x), fast)
+        function.br(after)
+        function.label(after, dominator=before)
+        result = function.phi(x.kind, self.lanes)
+        result.add(fast, before)
+        result.add(exact, rare)
+        return result.value
+
+    def repeated(self, start: Sequence[Value], step: Callable[[list[Value]], tuple[list[Value], Value]]) -> list[Value]:
+        """The last values of a loop over all lanes in which `step(values)` gives the next ones, and the lanes that are not done.
+
+        Lanes that are done must keep their values.  Ends the current block.
+        """
+        function = self.function
+        start = [self.splat(value) for value in start]
+        before, body, after = function.block, function.fresh_label("term"), function.fresh_label("summed")
+        function.br(body)
+        function.label(body, dominator=before)
+        phis = [function.phi(value.kind, self.lanes) for value in start]
+        following, active = step([phi.value for phi in phis])
+        following = [self.splat(value) for value in following]
+        for phi, first, value in zip(phis, start, following):
+            phi.add(first, before)
+            phi.add(value, function.block)
+        function.cbr(self.any(active), body, after)
+        function.label(after, dominator=body)
+        return following
 
 
 def lane_loop(module: Module, symbol: str, kind: str, lanes: int, arity: int, trailing: Sequence[Value] = ()) -> str:

@@ -24,20 +24,14 @@ def repeated(start: list[Num], step: Callable[[Num, list[Num]], tuple[list[Num],
 
     Ends the current block.
     """
-    e, function = start[0].emitter, start[0].emitter.function
-    before, body, after = function.block, function.fresh_label("term"), function.fresh_label("summed")
-    begin = [Num(e, e.splat(value.value)) for value in (start[0].like(1.0), *start)]
-    function.br(body)
-    function.label(body, dominator=before)
-    phis = [function.phi("double", e.lanes) for _ in begin]
-    n, *values = [Num(e, phi.value) for phi in phis]
-    following, active = step(n, values)
-    for phi, first, value in zip(phis, begin, (n + 1.0, *following)):
-        phi.add(first.value, before)
-        phi.add(value.value, function.block)
-    function.cbr(e.any((active & (n < MOST_TERMS)).value), body, after)
-    function.label(after, dominator=body)
-    return following
+    e = start[0].emitter
+
+    def next_term(values):
+        n, *values = (Num(e, value) for value in values)
+        following, active = step(n, values)
+        return [value.value for value in (n + 1.0, *following)], (active & (n < MOST_TERMS)).value
+
+    return [Num(e, value) for value in e.repeated([value.value for value in (start[0].like(1.0), *start)], next_term)[1:]]
 
 
 # -- gamma

@@ -19,20 +19,21 @@ SCALAR = "threefry2x32"
 def random_bits(e: Emitter, dtype: np.dtype, key: Value, counter: Value) -> Value:
     """64 random bits for a key and a counter of 64 bits, each of which may be the same in all lanes."""
     if e.lanes > 1:
-        return _block(e, key, counter)
+        return block(e, key, counter)
     module = e.function.module
     if SCALAR not in module.shared:
         f = Function(module, SCALAR, [("i64", "key"), ("i64", "counter")], "i64", attributes="noinline", linkage="internal")
         module.shared[SCALAR] = f
-        f.ret(_block(Emitter(f, 1), f.parameter("key"), f.parameter("counter")))
+        f.ret(block(Emitter(f, 1), f.parameter("key"), f.parameter("counter")))
     return e.function.let("i64", 1, f"call i64 @{SCALAR}({key.typed}, {counter.typed})")
 
 
-def _block(e: Emitter, key: Value, counter: Value) -> Value:
-    of_key = e if key.lanes > 1 else Emitter(e.function, 1)
+def block(e: Emitter, key: Value, counter: Value) -> Value:
+    """The instructions of one block."""
+    of_key = e if key.lanes > 1 else e.single()
     k0, k1 = _halves(of_key, key)
     keys = k0, k1, of_key.xor(of_key.xor(k0, k1), of_key.const("i32", PARITY))
-    x0, x1 = _halves(e if counter.lanes > 1 else Emitter(e.function, 1), counter)
+    x0, x1 = _halves(e if counter.lanes > 1 else e.single(), counter)
     x0, x1 = e.iadd(x0, k0), e.iadd(x1, k1)
     for group in range(1, GROUPS + 1):
         for r in ROTATIONS[(group - 1) % 2]:

@@ -44,20 +44,9 @@ def flip_sign(x: Num, bits: Num, bit: int) -> Num:
 
 def or_libm(name: str, x: Num, fast: Num) -> Num:
     """`fast`, but libm's result in lanes beyond the reach of the reduction.  Ends the current block if the function has one to end."""
-    e = x.emitter
-    function = e.function
     # Infinities and NaN need no help: the reduction makes NaN of them.
     large = (abs(x) > LIMIT[x.kind]) & (abs(x) < float("inf"))
-    before, rare, after = function.block, function.fresh_label("huge"), function.fresh_label("reduced")
-    function.cbr(e.any(large.value), rare, after, likely=False)
-    function.label(rare, dominator=before)
-    exact = where(large, Num(e, e.libm(name, x.value)), fast)
-    function.br(after)
-    function.label(after, dominator=before)
-    result = function.phi(x.kind, e.lanes)
-    result.add(fast.value, before)
-    result.add(exact.value, rare)
-    return Num(e, result.value)
+    return Num(x.emitter, x.emitter.beyond_reach(name, large.value, x.value, fast.value))
 
 
 @elementary

@@ -20,26 +20,20 @@ LONGEST = 2.0**20  # left of -LONGEST the sum has too many terms, and the result
 
 def head(s: Num, q: Num) -> tuple[Num, Num]:
     """The sum of the first terms in the lanes that need them, and the next q + k. Ends the current block."""
-    e, function = s.emitter, s.emitter.function
-    before, body, after = function.block, function.fresh_label("term"), function.fresh_label("summed")
-    zero = s.like(0.0)
-    function.br(body)
-    function.label(body, dominator=before)
-    total, step = function.phi("double", e.lanes), function.phi("double", e.lanes)
-    k, at = Num(e, step.value), Num(e, step.value) + q
-    wanted = (k < TERMS) | (at <= BEYOND)
-    shift = at - q
-    lost = (q - (at - shift)) + (k - shift)  # by rounding q + k, which the power would make s times as large
-    term = power(at, -s)
-    term = where(lost == 0.0, term, fma(term, s * (-lost / at), term))
-    summed = where(wanted, Num(e, total.value) + term, Num(e, total.value))
-    following = where(wanted, k + 1.0, k)
-    for phi, start, changed in ((total, zero, summed), (step, zero, following)):
-        phi.add(start.value, before)
-        phi.add(changed.value, function.block)
-    function.cbr(e.any(wanted.value), body, after)
-    function.label(after, dominator=body)
-    return summed, following + q
+    e = s.emitter
+
+    def add_term(values):
+        total, k = (Num(e, value) for value in values)
+        at = k + q
+        wanted = (k < TERMS) | (at <= BEYOND)
+        shift = at - q
+        lost = (q - (at - shift)) + (k - shift)  # by rounding q + k, which the power would make s times as large
+        term = power(at, -s)
+        term = where(lost == 0.0, term, fma(term, s * (-lost / at), term))
+        return [where(wanted, total + term, total).value, where(wanted, k + 1.0, k).value], wanted.value
+
+    total, k = (Num(e, value) for value in e.repeated([s.like(0.0).value] * 2, add_term))
+    return total, k + q
 
 
 @special
