@@ -513,6 +513,7 @@ ROUTINES = {
     "fft": "pocketfft",
     "sort": "NumPy's sort",
     "taps": "convolution kernel",
+    "winograd": "convolution kernel",
     "scan": "native loop",
     "while": "native loop",
     "sweeps": "native loop",

@@ -25,6 +25,7 @@ from ..trace import type_of
 from .core import Linear, Op, add_tangents, define
 from .movement import reshape, reverse, transpose
 from .taps import as_taps
+from .winograd import tile_for, winograd_outer, winograd_product
 
 # The dtypes that have kernels.
 COMPILED = (np.dtype(np.float32), np.dtype(np.float64))
@@ -152,11 +153,28 @@ def _batch(args, batched, **params):
 
 
 def _expand(x, w, strides, padding, lhs_dilation, rhs_dilation, turned=False):
-    """In compiled programs: a product at shifted places (see taps.py), for the dtypes that have kernels."""
+    """In compiled programs: by Winograd's formula where that saves work (see winograd.py), else a product at shifted places (see taps.py)."""
     out = _infer(type_of(x), type_of(w), strides, padding, lhs_dilation, rhs_dilation, turned)
     if out.dtype not in COMPILED or 0 in (*type_of(x).shape, *out.shape):
         return None
+    if out.ndim == 5 and out.shape[0] == 1 and {*strides, *lhs_dilation, *rhs_dilation} == {1}:
+        found = _by_winograd(x, w, out, tuple(low for low, _ in padding), turned)
+        if found is not None:
+            return found
     return as_taps(x, w, out.shape[3:], strides, padding, lhs_dilation, rhs_dilation, turned)
+
+
+def _by_winograd(x, w, out: ArrayType, low: tuple[int, int], turned: bool):
+    examples, channels = type_of(x).shape[1:3]
+    outputs, places, taps = out.shape[2], out.shape[3:], type_of(w).shape[3:]
+    one = lambda a: reshape(a, shape=type_of(a).shape[1:])
+    if taps == (3, 3):
+        tile = tile_for(out.dtype, channels, outputs, places, examples)
+        return tile and reshape(winograd_product(one(x), one(w), low=low, out=places, tile=tile, turned=turned), shape=out.shape)
+    if places == (3, 3) and not turned:  # the derivative by the taps: w is the cotangent, and what is summed over is the examples
+        tile = tile_for(out.dtype, examples, outputs, taps, channels)
+        return tile and _swap(reshape(winograd_outer(one(_swap(x)), one(_swap(w)), low=low, tile=tile), shape=(1, outputs, examples, 3, 3)))
+    return None
 
 
 conv_general = define("conv_general", infer=_infer, run=_run, jvp=_jvp, transpose=_transpose, batch=_batch, expand=_expand, dear=True, singular=True)

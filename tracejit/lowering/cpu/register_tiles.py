@@ -1,0 +1,89 @@
+"""Products of matrices by tiles in registers: the innermost part of convolutions whose vectors run along channels.
+
+    m[i, :] = sum over s, k of a[rows[i] + segments[s] + k * a_step] * b[(s * length + k) * b_step, :]         (addresses in bytes)
+
+for `lanes * VECTORS` columns.  The rows of a tile stand at places of their own, and what is summed over is several segments of equal length, so the
+same code multiplies plain matrices and reads the windows of a convolution where they stand.
+"""
+
+from __future__ import annotations
+
+from .counting import Count, Place, carried, counted
+from .emit import Emitter, Function, Module, Value
+from .llvm import lanes as native_lanes
+
+# Vectors of columns that a tile has.
+VECTORS = 2
+
+
+def rows() -> int:
+    """Rows of a tile: 8 x 2 sums of 32 registers with AVX-512 (as fast as 12 x 2, which leaves more over at the end), 4 x 2 of 16 elsewhere."""
+    return 8 if native_lanes(1) == 64 else 4
+
+
+def product(module: Module, kind: str, size: int, lanes: int) -> str:
+    """`void f(a, rows, tiles, segments, count, length, a_step, b, b_step, m, m_step, first)`: whole tiles of rows; the sums begin with zero (`first`)
+    or with what stands in m."""
+    name = f"panel_product_{kind}"
+    if any(g.name == name for g in module.functions):
+        return name
+    parameters = [
+        ("ptr", "a"), ("ptr", "rows"), ("i64", "tiles"), ("ptr", "segments"), ("i64", "count"), ("i64", "length"), ("i64", "a_step"),
+        ("ptr", "b"), ("i64", "b_step"), ("ptr", "m"), ("i64", "m_step"), ("i1", "first"),
+    ]  # fmt: skip
+    f = Function(module, name, parameters, linkage="internal")
+    f.never_inline()
+    number = lambda label: Count(f, f.parameter(label))
+    height = rows()
+
+    def tile(i: Count) -> None:
+        m = Place(f, f.parameter("m")) + i * number("m_step") * height
+        table = Place(f, f.parameter("rows")) + i * (8 * height)
+        lines = [Place(f, f.parameter("a")) + (table + 8 * r).number() for r in range(height)]
+        _write_tile(f, kind, size, lanes, lines, m)
+
+    counted(f, 0, number("tiles"), 1, tile)
+    f.ret()
+    return name
+
+
+def _write_tile(f: Function, kind: str, size: int, lanes: int, lines: list[Place], m: Place) -> None:
+    e, v = Emitter(f, 1), Emitter(f, lanes)
+    a_step, b_step = Count(f, f.parameter("a_step")), Count(f, f.parameter("b_step"))
+    targets = [m + Count(f, f.parameter("m_step")) * r + j * lanes * size for r in range(len(lines)) for j in range(VECTORS)]
+    begun = f.fresh_label("begun")
+    before, read = f.block, f.fresh_label("read")
+    f.cbr(f.parameter("first"), begun, read)
+    f.label(read, dominator=before)
+    old = [v.load(t.value, kind, size) for t in targets]
+    f.br(begun)
+    f.label(begun, dominator=before)
+    sums = [f.phi(kind, lanes) for _ in targets]
+    for phi, value in zip(sums, old):
+        phi.add(v.const(kind, 0.0), before)
+        phi.add(value, read)
+
+    def segment(s: Value, values: list[Value]) -> list[Value]:
+        *totals, b = values
+        offset = (Place(f, f.parameter("segments")) + Count(f, s) * 8).number()
+        starts = [line + offset for line in lines]
+
+        def step(k: Value, values: list[Value]) -> list[Value]:
+            *totals, at, b = values
+            columns = [v.load((Place(f, b) + j * lanes * size).value, kind, size) for j in range(VECTORS)]
+            made = []
+            for r, start in enumerate(starts):
+                factor = v.splat(e.load((start + Count(f, at)).value, kind, size))
+                made += [v.fma(factor, columns[j], totals[r * VECTORS + j]) for j in range(VECTORS)]
+            return [*made, (Count(f, at) + a_step).value, (Place(f, b) + b_step).value]
+
+        *totals, _, b = carried(f, e.const("i64", 0), f.parameter("length"), 1, [*totals, e.const("i64", 0), b], step)
+        return [*totals, b]
+
+    start = [*(phi.value for phi in sums), f.parameter("b")]
+    *totals, _ = carried(f, e.const("i64", 0), f.parameter("count"), 1, start, segment)
+    for target, total in zip(targets, totals):
+        v.store(total, target.value, size)
+
+
+__all__ = ["VECTORS", "product", "rows"]
