@@ -332,5 +332,15 @@ def register_node(cls: type, flatten: Callable[[Any], tuple], unflatten: Callabl
     return _register(cls, flatten, unflatten)
 
 
+def registration(cls: type) -> tuple[Callable[[Any], tuple], Callable[[Any, tuple], Any]] | None:
+    """The functions `flatten` and `unflatten` that a class was registered with, or None.
+
+    >>> registration(dict) is None
+    True
+    """
+    found = optree.register_pytree_node.get(cls, namespace=NAMESPACE)
+    return (found.flatten_func, found.unflatten_func) if found is not None and found.kind == optree.PyTreeKind.CUSTOM else None
+
+
 def _register(cls: type, flatten: Callable[[Any], tuple], unflatten: Callable[[Any, tuple], Any]) -> type:
     return optree.register_pytree_node(cls, flatten, unflatten, namespace=NAMESPACE)

@@ -126,8 +126,7 @@ class Subclass(np.ndarray):
         np.zeros(4, "M8[s]"),
         np.zeros(4, object),
         np.zeros(4, np.dtype(np.float64).newbyteorder("S")),
-        np.zeros(8)[::2],
-        np.zeros(33, np.uint8)[1:].view(np.float64),
+        np.zeros(8)[:6:2],
         np.zeros(4).view(Subclass),
         np.ma.zeros(4),
     ],
@@ -267,8 +266,7 @@ def test_the_wrong_number_of_arguments_misses():
     assert call(None, None) is None
     for arguments in ((), (None,), (None,) * 3):
         assert call(*arguments) is MISS
-    with pytest.raises(TypeError, match="keyword"):
-        call(None, None, key=None)
+    assert call(None, None, key=None) is MISS and call(None, key=None) is MISS
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """`jit`: a function traced once for each signature of its arguments, and compiled.
 
-A call goes to the native entry of the signature that was met last.  What the entry does not take (another signature, keyword arguments, strided
-arrays, proxies; arguments that a guard does not hold for; a changed environment) goes the slow way: flatten, look up, trace and compile if new.
+A call goes to the native entry of the signature that was met last.  What the entry does not take (another signature, other keywords, proxies;
+arguments that a guard does not hold for; a changed environment) goes the slow way: flatten, look up, trace and compile if new.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from .. import tree
 from ..config import config
 from ..errors import GuardLimitError, at_user_line
 from ..ir import Graph
+from ..lowering.cpu.dispatch import BoundDispatcher, Dispatcher
 from ..ops import call as call_module
 from ..ops.call import call
 from ..ops.callback import anchored
@@ -44,10 +45,11 @@ def _execute(graph: Graph, args: list) -> list:
 call_module.executor = _execute
 
 
-class Jit:
+class Jit(Dispatcher):
     """A compiled function; made by `jit`."""
 
     def __init__(self, f: Callable, static_argnums: Sequence[int], static_argnames: Sequence[str]):
+        super().__init__(never, MISS, Jit._missed)
         functools.update_wrapper(self, f)
         self.f = f
         self._what = f"jit of {name_of(f)}"
@@ -55,33 +57,29 @@ class Jit:
         codes = _codes(f)
         self._store = store((*codes, self.statics) if codes else None, self)
         self._environments: dict[Any, Environment] = {}  # by the static arguments that are objects
-        self._entry = never
         self._entries: list[Callable] = []
-        self._made_for: list[tuple[Variant, Environment, bool]] = []
-        self._calls = self._misses = 0
+        self._made_for: list[tuple] = []  # for each: variant, environment, whether it is the only variant, keywords
+        self._misses = 0
         self._bound: dict[int, tuple[weakref.ref, Jit]] = {}
 
-    def __call__(self, *args, **kwargs):
-        self._calls += 1
-        if not kwargs:
-            out = self._entry(*args)
-            if out is not MISS:
-                return out
-            for entry in self._entries:
-                if entry is not self._entry:
-                    out = entry(*args)
-                    if out is not MISS:
-                        self._entry = entry
-                        return out
+    def _missed(self, *args, **kwargs):
+        """The result where the entry that is tried first has none."""
+        self._calls[0] += 1
+        for entry in self._entries:
+            if entry is not self._entry:
+                out = entry(*args, **kwargs)
+                if out is not MISS:
+                    self._entry = entry
+                    return out
         return self._slow(args, kwargs)
 
     def __get__(self, instance: Any, owner: Any = None):
         if instance is None:
             return self
-        if not tree.is_leaf(instance):  # a named tuple or registered dataclass is an argument like any other
-            return types.MethodType(self, instance)
         found = self._bound.get(id(instance))
         if found is None or found[0]() is not instance:
+            if not tree.is_leaf(instance):  # a named tuple or registered dataclass is an argument like any other
+                return types.MethodType(self, instance)
             key = id(instance)
             reference = _reference(instance, lambda _: self._bound.pop(key, None))
             method = functools.wraps(self.f)(lambda *args, **kwargs: self.f(reference(), *args, **kwargs))
@@ -207,20 +205,23 @@ class Jit:
             return variant.rebuild(results, flat, outside, environment)
         out = variant.run(flat, outside, environment)
         variant.calls += 1
-        if not kwargs and variant.calls > 1:  # a function that is called once needs no entry: loading the first one takes 15 ms
-            self._enter(variant, key, args, environment)
+        if variant.calls > 1:  # a function that is called once needs no entry: loading the first one takes 15 ms
+            self._enter(variant, key, args, kwargs, environment)
         return out
 
-    def _enter(self, variant: Variant, key: Any, args: tuple, environment: Environment) -> None:
+    def _enter(self, variant: Variant, key: Any, args: tuple, kwargs: dict, environment: Environment) -> None:
         """Make the native entry for these arguments the one that is tried first."""
         alone = variant.guards is None or len(self._store.under(key)) < 2
-        made_for = variant, environment, alone
+        made_for = variant, environment, alone, tuple(kwargs)
         entry = next((e for e, others in zip(self._entries, self._made_for) if others == made_for), None)
         if entry is None:
             numbers = self._static_places(args)
-            entry = variant.entry([Static(a) if n in numbers else a for n, a in enumerate(args)], environment, alone)
+            positional = [Static(a) if n in numbers else a for n, a in enumerate(args)]
+            named = {k: Static(x) if k in self._static_names else x for k, x in kwargs.items()}
+            entry = variant.entry(positional, environment, alone, named)
             if entry is not never:
-                kept = [(e, others) for e, others in zip(self._entries, self._made_for) if others[0] is not variant]
+                same_call = lambda others: others[0] is variant and others[3] == made_for[3]
+                kept = [(e, others) for e, others in zip(self._entries, self._made_for) if not same_call(others)]
                 kept = [(entry, made_for), *kept][:_ENTRIES]
                 self._entries, self._made_for = [e for e, _ in kept], [others for _, others in kept]
         self._entry = entry
@@ -271,28 +272,22 @@ class Jit:
         >>> f.cache_info()
         CacheInfo(hits=1, misses=1, maxsize=256, currsize=1)
         """
-        return CacheInfo(self._calls - self._misses, self._misses, SIGNATURES, len(self._store))
+        return CacheInfo(int(self._calls[0]) - self._misses, self._misses, SIGNATURES, len(self._store))
 
     def clear_cache(self) -> None:
         """Forget what was compiled for this function, and for others of the same code."""
         self._store.clear()
         self._environments.clear()
         self._entry, self._entries, self._made_for = never, [], []
-        self._calls = self._misses = 0
+        self._calls[0] = self._misses = 0
         for _, bound in list(self._bound.values()):
             bound.clear_cache()
 
 
-class BoundJit:
+class BoundJit(BoundDispatcher):
     """A compiled method of an instance, which lives at least as long as this object."""
 
-    __slots__ = ("__self__", "__func__")
-
-    def __init__(self, instance: Any, function: Jit):
-        self.__self__, self.__func__ = instance, function
-
-    def __call__(self, *args, **kwargs):
-        return self.__func__(*args, **kwargs)
+    __slots__ = ()
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.__func__, name)

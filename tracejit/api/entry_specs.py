@@ -9,7 +9,7 @@ import numpy as np
 
 from .. import tree
 from ..ir import Graph, Literal
-from ..lowering.cpu.specs import Argument, Array, Constant, Dict, List, NamedTuple, Nothing, PyScalar, SameAs, Spec, Static, Tuple
+from ..lowering.cpu.specs import Argument, Array, Constant, Dict, List, NamedTuple, Nothing, PyScalar, Registered, SameAs, Spec, Static, Tuple
 
 _SCALARS = {bool: "bool", int: "int", float: "float", complex: "complex"}
 
@@ -51,6 +51,10 @@ def _container(x: Any, leaf) -> Spec:
     if kind is dict:
         keys = _sorted_keys(x)
         return Dict(keys, [leaf(x[k]) for k in keys])
+    functions = tree.registration(kind)
+    if functions is not None:
+        children, metadata, *_ = functions[0](x)
+        return Registered(kind, *functions, metadata, [leaf(c) for c in children])
     if isinstance(x, tuple) and hasattr(kind, "_fields") and hasattr(kind, "_make"):
         return NamedTuple(kind, [leaf(c) for c in x])
     raise _Unknown
@@ -62,8 +66,9 @@ def _sorted_keys(x: dict) -> list:
     return list(spec.entries())
 
 
-def result_spec(structure: tree.Structure, graph: Graph, program: Any, arguments: int, written: int = 0) -> Spec | None:
-    """What an entry builds: new arrays, arguments that are passed through, and constants. None where it cannot build the container.
+def result_specs(structure: tree.Structure, graph: Graph, program: Any, arguments: int, more: int = 0) -> list[Spec] | None:
+    """What an entry builds: new arrays, arguments that are passed through, and constants; the tree of results, and `more` outputs that follow it.
+    None where it cannot build the container.
 
     The leaves of the result are visited in the order of `tree`; the native program numbers its distinct output buffers in the order in which they
     first appear.
@@ -89,10 +94,7 @@ def result_spec(structure: tree.Structure, graph: Graph, program: Any, arguments
         return Array(out.shape, out.type.dtype)
 
     try:
-        result = describe(skeleton)
-        if not written:
-            return result
-        return Tuple([result, *[describe(_Leaf(structure.num_leaves + i)) for i in range(written)]])
+        return [describe(skeleton), *[describe(_Leaf(structure.num_leaves + i)) for i in range(more)]]
     except _Unknown:
         return None
 

@@ -23,6 +23,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .. import residence
 from ..ir import supported
 from ..trace import Tracer
 from ..trace.constants import is_constant, released
@@ -73,7 +74,7 @@ def is_tree_of_values(x: Any) -> bool:
     """Whether x, an array, a number, None, or a tuple, list or dict of such, could be an argument of a compiled function."""
     if x is None or isinstance(x, (bool, int, float, complex, np.generic, Tracer)):
         return True
-    if isinstance(x, np.ndarray):
+    if residence.is_array(x):
         return supported(x.dtype)
     if type(x) is dict:
         return len(x) <= _LIMIT and all(map(is_tree_of_values, x.values()))
@@ -155,10 +156,15 @@ class Environment:
 
     def unchanged(self) -> bool:
         """Whether nothing has been rebound. A change to something equal counts as one."""
-        for read, container, key, value in self.watches:
-            if read(container, key) is not value:
-                return False
-        return True
+        return unchanged(self.watches)
+
+
+def unchanged(watches: Sequence[tuple]) -> bool:
+    """Whether in every place ((read, container, key, value), ...) there is the object that was there."""
+    for read, container, key, value in watches:
+        if read(container, key) is not value:
+            return False
+    return True
 
 
 class Place(NamedTuple):
@@ -177,17 +183,17 @@ class Place(NamedTuple):
 
     def set(self, value: Any) -> None:
         if value is ABSENT:
-            if self.read is _in_dict:
+            if self.read is in_dict:
                 self.container.pop(self.key, None)
-            elif self.read is _in_cell:
+            elif self.read is in_cell:
                 del self.container.cell_contents
             else:
                 object.__delattr__(self.container, self.key)
-        elif self.read is _in_cell:
+        elif self.read is in_cell:
             self.container.cell_contents = value
-        elif self.read is _in_slot and type(self.container) is not types.FunctionType:
+        elif self.read is in_slot and type(self.container) is not types.FunctionType:
             object.__setattr__(self.container, self.key, value)  # also in a frozen dataclass
-        elif self.read in (_in_slot, _in_class):
+        elif self.read in (in_slot, in_class):
             setattr(self.container, self.key, value)
         else:
             self.container[self.key] = value
@@ -195,29 +201,29 @@ class Place(NamedTuple):
     @property
     def in_object(self) -> bool:
         """Whether it belongs to an object or container, as opposed to a variable."""
-        return self.read is not _in_cell and not (self.read is _in_dict and "__builtins__" in self.container)
+        return self.read is not in_cell and not (self.read is in_dict and "__builtins__" in self.container)
 
 
-def _in_dict(container: Mapping, key: Any) -> Any:
+def in_dict(container: Mapping, key: Any) -> Any:
     return container.get(key, ABSENT)
 
 
-def _in_cell(cell: types.CellType, key: None) -> Any:
+def in_cell(cell: types.CellType, key: None) -> Any:
     try:
         return cell.cell_contents
     except ValueError:  # not bound yet
         return ABSENT
 
 
-def _in_slot(instance: Any, name: str) -> Any:
+def in_slot(instance: Any, name: str) -> Any:
     return getattr(instance, name, ABSENT)
 
 
-def _in_class(kind: type, name: str) -> Any:
+def in_class(kind: type, name: str) -> Any:
     return kind.__dict__.get(name, ABSENT)
 
 
-def _in_sequence(container: Sequence, place: int) -> Any:
+def in_sequence(container: Sequence, place: int) -> Any:
     return container[place] if place < len(container) else ABSENT
 
 
@@ -225,7 +231,7 @@ def _contents(x: Any, key: None) -> bytes:
     return bytes(x)  # a new object: they are looked at again at every call
 
 
-def _length(container: Any, key: None) -> Any:
+def length(container: Any, key: None) -> Any:
     return len(container)  # small integers are one object each; a false alarm costs another look
 
 
@@ -254,7 +260,7 @@ class _Look:
         if type(value) is types.ModuleType and in_library(getattr(value, "__file__", None) or ""):
             return  # `np` is not bound to something else
         place = Place(read, container, key, path)
-        if read is not _in_class:
+        if read is not in_class:
             self.places.setdefault(path, place)
         if path in self.state_paths and is_tree_of_values(value):
             self.states.append(place)
@@ -296,7 +302,7 @@ class _Look:
             return
         self._seen[id(x)] = len(self._seen)
         self._alive.append(x)  # so that identities stay apart while the walk lasts
-        if isinstance(x, np.ndarray):
+        if residence.is_array(x):
             self.note(path, "array", x.shape, x.dtype.str, type(x), len(self.arrays))
             if proxy is not None:
                 self.targets[len(self.arrays)] = proxy
@@ -347,31 +353,31 @@ class _Look:
             prefix = "" if f.__globals__ is self._own else f"{f.__module__}."
             for name in sorted(spaces):
                 if name in f.__globals__:
-                    self.watch(_in_dict, f.__globals__, name, prefix + name)
+                    self.watch(in_dict, f.__globals__, name, prefix + name)
             if bound:
-                self._bindable.append((_in_dict, f.__globals__, _globals_bound(code).__contains__, prefix))
+                self._bindable.append((in_dict, f.__globals__, _globals_bound(code).__contains__, prefix))
         for which in ("__defaults__", "__kwdefaults__"):  # of a library's functions, too: it may make many of one code
             if getattr(f, which):
-                self.watch(_in_slot, f, which, f"{path}.{which}")
+                self.watch(in_slot, f, which, f"{path}.{which}")
         for name, cell in zip(code.co_freevars, f.__closure__ or ()):
-            self.watch(_in_cell, cell, None, name if name != "__class__" else f"{path}.__class__")
+            self.watch(in_cell, cell, None, name if name != "__class__" else f"{path}.__class__")
 
     def _container(self, x: Any, path: str) -> None:
         self.note(path, "container", type(x), len(x))
         if isinstance(x, Mapping):
-            self.watches.append((_length, x, None, len(x)))
+            self.watches.append((length, x, None, len(x)))
             for key in list(x):
                 self.at(key, f"{path}<key>")
-                self.watch(_in_dict, x, key, f"{path}[{key!r}]")
+                self.watch(in_dict, x, key, f"{path}[{key!r}]")
         elif isinstance(x, tuple):
             for place, item in enumerate(x):
                 self.at(item, f"{path}[{place}]")
         elif isinstance(x, Sequence):
-            self.watches.append((_length, x, None, len(x)))
+            self.watches.append((length, x, None, len(x)))
             for place in range(len(x)):
-                self.watch(_in_sequence, x, place, f"{path}[{place}]")
+                self.watch(in_sequence, x, place, f"{path}[{place}]")
         else:
-            self.watches.append((_length, x, None, len(x)))
+            self.watches.append((length, x, None, len(x)))
             for item in x:
                 self.kept.append(item)
             self.note(path, "set", frozenset(map(id, x)))
@@ -392,7 +398,7 @@ class _Look:
                 slots = vars(base).get("__slots__", ())
                 for name in (slots,) if isinstance(slots, str) else slots:
                     if name in self.names or _ALL in self.names and name not in ("__dict__", "__weakref__"):
-                        self.watch(_in_slot, x, name, f"{path}.{name}")
+                        self.watch(in_slot, x, name, f"{path}.{name}")
             if _of_library(type(x)):  # which attributes its methods read is not known, but those that the user's code reads are
                 self.note_identity(path, "object", x)
             else:
@@ -400,18 +406,18 @@ class _Look:
             if type(getattr(x, "__dict__", None)) is not dict:
                 return
             if not _of_library(type(x)):
-                self._bindable.append((_in_dict, x.__dict__, functools.partial(_is_no_property, type(x)), f"{path}."))
+                self._bindable.append((in_dict, x.__dict__, functools.partial(_is_no_property, type(x)), f"{path}."))
         named = self.names if _ALL not in self.names or isinstance(x, types.ModuleType) else {*self.names, *x.__dict__}
         for name in sorted(named):
             if name in x.__dict__ or hasattr(type(x), name):  # an attribute of the class may be hidden by one of the object
-                self.watch(_in_dict, x.__dict__, name, f"{path}.{name}")
+                self.watch(in_dict, x.__dict__, name, f"{path}.{name}")
 
     def _methods(self, kind: type) -> None:
         for base in kind.__mro__:
             if not _of_library(base):
                 for name, value in sorted(vars(base).items(), key=_first):
                     if name in self.names or (name.startswith("__") and isinstance(value, types.FunctionType)):
-                        self.watch(_in_class, base, name, f"{base.__name__}.{name}")
+                        self.watch(in_class, base, name, f"{base.__name__}.{name}")
 
 
 def _is_no_property(kind: type, name: str) -> bool:

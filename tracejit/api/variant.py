@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,10 +14,11 @@ from ..ir import Graph
 from ..trace import Tracer
 from ..trace.cells import Outside
 from ..trace.guards import Guard
-from .environment import Environment
+from .environment import Environment, unchanged
 from .rebinding import Effect, apply
 from .recording import Recording, as_value
 from .states import Cells
+from .watching import split
 from .write_back import check_outside, check_targets, write_back
 
 MISS = object()
@@ -30,7 +32,7 @@ def _content(x: np.ndarray) -> Any:
     return x.tobytes() if x.nbytes <= _COMPARED else weakref.ref(x)
 
 
-def never(*args: Any) -> Any:
+def never(*args: Any, **kwargs: Any) -> Any:
     """The entry that takes nothing."""
     return MISS
 
@@ -141,61 +143,73 @@ class Variant:
             cell.write(new)
 
     # -- native entries
-    def entry(self, positional: Sequence[Any], environment: Environment, alone: bool) -> Callable:
-        """The native entry for these arguments (statics in `Static`), or `never` where there is none.
+    def entry(self, positional: Sequence[Any], environment: Environment, alone: bool, named: Mapping[str, Any] = MappingProxyType({})) -> Callable:
+        """The native entry for these arguments (statics in `Static`), keywords in this order, or `never` where there is none.
 
         It misses when the environment has changed. Where this is the only variant for the signature (`alone`), its results are computed on trust,
         and thrown away if the guards turn out not to hold; else a small program looks first.
         """
-        from .entry_specs import argument_specs, result_spec
+        from ..lowering.cpu.specs import Array, Tuple
+        from ..lowering.cpu.table import Call
+        from .entry_specs import argument_specs, result_specs
 
         program, outside = self.program, self.outside(environment)
         if program.address is None or not all(x.flags.c_contiguous and x.flags.aligned and x.dtype.isnative for x in outside):
             return never
-        states = [place.get() for place in environment.states]
-        specs = argument_specs([*positional, states] if states else positional)
+        states = [[place.get() for place in environment.states]] if environment.states else []
+        specs = argument_specs([*positional, *states, *named.values()])
         if specs is None:
             return never
         count = len(program.partition.inputs) - len(outside)
         contents = len(self.written) + len(self._written_cells)
-        result = result_spec(self.structure, self.graph, program, count, contents + (self.guards is not None))
-        if result is None:
+        results = result_specs(self.structure, self.graph, program, count, contents + (self.guards is not None))
+        if results is None:
             return never
-        entry = self._native(specs, result, program, outside)
-        statics = [n for n, x in enumerate(positional) if type(x) is Static]
+        guarded = self.guards is not None and isinstance(results[-1], Array)
+        asks = self.guards is not None and not guarded  # the answer is no array of its own: it comes with the results
+        if guarded:
+            results.pop()
+        watches, others = split(environment.watches)
+        call = Call(tuple(named), _leaf_order(len(positional), len(states), list(named)), watches, guarded)
+        entry = self._native(specs, results[0] if len(results) == 1 else Tuple(results), program, outside, call)
+        statics = {*(n for n, x in enumerate(positional) if type(x) is Static), *(k for k, x in named.items() if type(x) is Static)}
         if contents:
-            entry = self._writing(entry, statics, environment)
-        elif self.guards is not None:
+            entry = self._writing(entry, statics, environment, asks)
+        elif asks:
             entry = _trusting(entry)
         if self.guards is not None and not (alone and _harmless(self.graph)):
-            from ..lowering.cpu.specs import Array
             from ..lowering.program import program as compiled
 
             check = compiled(self.guards.check)
             if check.address is None:
                 return never
-            entry = _looking(self._native(specs, Array((), np.dtype(bool)), check, outside), entry)
+            entry = _looking(self._native(specs, Array((), np.dtype(bool)), check, outside, call._replace(watches=(), guarded=False)), entry)
         if states or self.effects:
             entry = _advancing(entry, environment, self.effects)
         if self.cells.places:
             entry = _at_home(self.cells, outside, entry)
-        return _watching(environment, entry, self, bool(self._read))
+        return _watching(others, environment, entry, self) if others or self._read else entry
 
-    def _native(self, specs, result, program, outside: Sequence[np.ndarray]) -> Callable:
+    def _native(self, specs, result, program, outside: Sequence[np.ndarray], call) -> Callable:
+        from ..lowering.cpu.dispatch import install
         from ..lowering.cpu.entry import compile_entry
 
+        install()
         captured = [x.ctypes.data for x in outside] + [program.arena_address]
-        return compile_entry(self.name, specs, result, program.address, captured, MISS, keep=(program, outside)).call
+        return compile_entry(self.name, specs, result, program.address, captured, MISS, call=call, keep=(program, outside)).call
 
-    def _writing(self, entry: Callable, statics: Sequence[int], environment: Environment) -> Callable:
+    def _writing(self, entry: Callable, statics: Container[int | str], environment: Environment, asks: bool) -> Callable:
         """A native entry that gives the tree of results and new contents of arguments and cells, followed by the writes."""
-        guarded = self.guards is not None
 
-        def write(*args):
-            found = entry(*args)
-            if found is MISS or guarded and not found[-1]:
+        def write(*args, **kwargs):
+            found = entry(*args, **kwargs)
+            if found is MISS or asks and not found[-1]:
                 return MISS
-            flat = args if all([type(x) is np.ndarray for x in args]) else tree.leaves([x for n, x in enumerate(args) if n not in statics])
+            if not kwargs and all([type(x) is np.ndarray for x in args]):
+                flat: Sequence[Any] = args
+            else:
+                moving = [x for n, x in enumerate(args) if n not in statics]
+                flat = tree.leaves((moving, {k: x for k, x in kwargs.items() if k not in statics}))
             self.check(flat, environment)
             self._write(flat, found[1:], environment)
             return found[0]
@@ -203,20 +217,27 @@ class Variant:
         return write
 
 
+def _leaf_order(positional: int, states: int, named: list[str]) -> list[int]:
+    """Arguments come by position, then the states, then by keyword; their leaves in the order of the graph's inputs, by position, by sorted keyword,
+    states."""
+    first = positional + states
+    return [*range(positional), *sorted(range(first, first + len(named)), key=lambda n: named[n - first]), *range(positional, first)]
+
+
 def _trusting(entry: Callable) -> Callable:
-    def trust(*args):
-        found = entry(*args)
+    def trust(*args, **kwargs):
+        found = entry(*args, **kwargs)
         return found[0] if found is not MISS and found[1] else MISS
 
     return trust
 
 
 def _advancing(entry: Callable, environment: Environment, effects: Sequence[Effect]) -> Callable:
-    """An entry that takes what the function advances behind its arguments, and gives the values of its assignments behind its result."""
+    """An entry that takes what the function advances behind its positional arguments, and gives the values of its assignments behind its result."""
     reads = [(place.read, place.container, place.key) for place in environment.states]
 
-    def advance(*args):
-        found = entry(*args, [read(container, key) for read, container, key in reads]) if reads else entry(*args)
+    def advance(*args, **kwargs):
+        found = entry(*args, [read(container, key) for read, container, key in reads], **kwargs) if reads else entry(*args, **kwargs)
         if found is MISS or not effects:
             return found
         apply(effects, found[1], environment)
@@ -228,27 +249,27 @@ def _advancing(entry: Callable, environment: Environment, effects: Sequence[Effe
 def _at_home(cells: Any, outside: Sequence[np.ndarray], entry: Callable) -> Callable:
     """Inside of another trace a cell is not the memory that the entry reads."""
 
-    def home(*args):
-        return entry(*args) if all([cell.array is outside[i] for cell, i in cells.places.items()]) else MISS
+    def home(*args, **kwargs):
+        return entry(*args, **kwargs) if all([cell.array is outside[i] for cell, i in cells.places.items()]) else MISS
 
     return home
 
 
 def _looking(check: Callable, entry: Callable) -> Callable:
-    def look(*args):
-        holds = check(*args)
-        return entry(*args) if holds is not MISS and holds else MISS
+    def look(*args, **kwargs):
+        holds = check(*args, **kwargs)
+        return entry(*args, **kwargs) if holds is not MISS and holds else MISS
 
     return look
 
 
-def _watching(environment: Environment, entry: Callable, variant: Variant, reads: bool) -> Callable:
-    unchanged = environment.unchanged
-    if reads:
-        return lambda *args: entry(*args) if unchanged() and variant.reads_the_same(environment) else MISS
-    if environment.watches:
-        return lambda *args: entry(*args) if unchanged() else MISS
-    return entry
+def _watching(watches: Sequence[tuple], environment: Environment, entry: Callable, variant: Variant) -> Callable:
+    """An entry in front of which Python looks at what native code cannot: these watches, and the contents of arrays."""
+
+    def watch(*args, **kwargs):
+        return entry(*args, **kwargs) if unchanged(watches) and variant.reads_the_same(environment) else MISS
+
+    return watch
 
 
 def _harmless(graph: Graph) -> bool:

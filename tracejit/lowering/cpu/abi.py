@@ -21,9 +21,12 @@ LAYOUT = {
     "PyTupleObject": {"items": 24},  # the items themselves
     "PyListObject": {"items": 24},  # a pointer to them
     "PyDictObject": {"used": 16},
+    "PyCellObject": {"ref": 16},
     "Number": {"value": 16},  # float, complex and every NumPy scalar of a fixed size
     "PyArrayObject": {"data": 16, "nd": 24, "dimensions": 32, "strides": 40, "base": 48, "descr": 56, "flags": 64, "mem_handler": 88},
     "PyArray_Descr": {"byteorder": 26, "type_num": 28},
+    "Dispatcher": {"calls": 16, "entry": 24, "miss": 32, "otherwise": 40},  # `dispatch.py`: slots come in the order of their names
+    "BoundDispatcher": {"function": 16},
 }
 
 C_CONTIGUOUS, OWNDATA, ALIGNED, WRITEABLE = 0x1, 0x4, 0x100, 0x400
@@ -35,9 +38,10 @@ NUMBERS = "?bhilqBHILQefdgFDG"
 _PYTHON_FUNCTIONS = (
     "Py_IncRef", "Py_DecRef", "PyErr_Occurred", "PyErr_NoMemory", "PyMem_Malloc", "PyMem_Free", "PyLong_AsLongLongAndOverflow",
     "PyObject_RichCompareBool", "PyTuple_New", "PyList_New", "PyDict_Copy", "PyDict_SetItem", "PyDict_GetItemWithError", "PyType_GenericAlloc",
-    "PyEval_SaveThread", "PyEval_RestoreThread", "PyTraceMalloc_Track",
+    "PyEval_SaveThread", "PyEval_RestoreThread", "PyTraceMalloc_Track", "PyObject_GetAttr", "PyErr_Clear", "PyObject_Vectorcall",
+    "PyErr_BadInternalCall", "PySequence_Tuple",
 )  # fmt: skip
-_ARRAY_FUNCTIONS = {"PyArray_Scalar": 60, "PyArray_NewFromDescr": 94}  # places in NumPy's table of C functions
+_ARRAY_FUNCTIONS = {"PyArray_Scalar": 60, "PyArray_NewCopy": 85, "PyArray_NewFromDescr": 94}  # places in NumPy's table of C functions
 _ARRAY_ABI_VERSION, _ARRAY_TYPE, _GET_MEM_HANDLER = 0, 2, 305
 _HANDLER_VERSION = 127  # byte offset in PyDataMem_Handler, after its name
 
@@ -85,6 +89,16 @@ def data_address(array: np.ndarray) -> int:
     0
     """
     return array.__array_interface__["data"][0]
+
+
+def pointer(thing: object, path: str) -> int:
+    """The pointer in a field of an object, named as in `LAYOUT`.
+
+    >>> pointer(0.5, "PyObject.type") == id(float)
+    True
+    """
+    structure, name = path.split(".")
+    return _read(id(thing) + LAYOUT[structure][name], "P")
 
 
 def _address(function) -> int:
@@ -140,6 +154,7 @@ def _observations():
     first = field(items, "PyListObject.items")[1]
     yield "PyListObject.items", first != 0 and _read(first, "P"), id(items[0])
     yield *field({1: None, 2: None}, "PyDictObject.used"), 2
+    yield *field((lambda: items).__closure__[0], "PyCellObject.ref"), id(items)
     yield *field(0.7, "Number.value", "d"), 0.7
     yield *field(0.7 + 2j, "Number.value", "d"), 0.7
 

@@ -26,7 +26,7 @@ from . import abi, entry_code
 from .llvm import load_object
 from .pool import Pool
 from .specs import Spec
-from .table import Table, write_table
+from .table import Call, Table, write_table
 
 
 class Entry:
@@ -47,9 +47,14 @@ class Entry:
         return f"<native entry {self.name}>"
 
 
+_PLAIN = Call()
+
+
 def compile_entry(name: str, arguments: Sequence[Spec], result: Spec, program: int, captured: Sequence[int], miss: object, *,
-                  keep: Sequence[Any] = (), release_gil: bool = False) -> Entry:
-    """The entry that takes `arguments` (positional), runs the native program at address `program` and returns `result`.
+                  call: Call = _PLAIN, keep: Sequence[Any] = (), release_gil: bool = False) -> Entry:
+    """The entry that takes `arguments`, runs the native program at address `program` and returns `result`.
+
+    `call` says which of them come by keyword, and what must hold besides (`table.Call`); all come by position unless it is given.
 
     `captured` are the data addresses of captured arrays.  `miss` is what a call returns that does not match.  `keep` are objects to keep alive
     as long as the entry: the library of the program, the captured arrays.  `release_gil` lets other Python threads run while the program does,
@@ -65,9 +70,9 @@ def compile_entry(name: str, arguments: Sequence[Spec], result: Spec, program: i
     ((array([0., 0.]), 3), 'miss')
     """
     if not abi.supported():
-        return Entry(name, lambda *arguments: miss)
+        return Entry(name, lambda *arguments, **keywords: miss)
     shared = _shared()
-    table = write_table(shared.code, shared.pool, arguments, result, program, captured, miss, release_gil)
+    table = write_table(shared.code, shared.pool, arguments, result, program, captured, miss, call, release_gil)
     table.owned += tuple(keep)
     return Entry(name, _builtin(name, table))
 
@@ -140,7 +145,7 @@ def _load() -> _Shared:
 
 
 # ---------------------------------------------------------------------------------------------------------------------------- the builtin
-_METH_FASTCALL = 0x80
+_FASTCALL_WITH_KEYWORDS = 0x80 | 0x02
 
 
 class _MethodDef(ctypes.Structure):
@@ -153,6 +158,16 @@ _new_function = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.c_void_p, ctypes.py_o
 
 
 def _builtin(name: str, table: Table) -> Callable:
-    definition = _MethodDef(name.encode(), _shared().code["enter"], _METH_FASTCALL, None)
+    definition = _MethodDef(name.encode(), _shared().code["enter"], _FASTCALL_WITH_KEYWORDS, None)
     table.owned += (definition,)  # CPython allows for this: a function object lets go of its self last
     return _new_function(ctypes.addressof(definition), table, None)
+
+
+_new_method = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.py_object, ctypes.c_void_p)(("PyDescr_NewMethod", ctypes.pythonapi))
+
+
+def method(cls: type, name: str) -> Any:
+    """The shared function `name` as the `__call__` of a class; it lives as long as the process."""
+    definition = _MethodDef(b"__call__", _shared().code[name], _FASTCALL_WITH_KEYWORDS, None)
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(definition))
+    return _new_method(cls, ctypes.addressof(definition))

@@ -13,17 +13,18 @@ LAYOUT = {
     "Leaf": words("function", "type", "slot", "object"),
     "IntLeaf": words("function", "type", "slot", "object", "cell"),
     "BoolLeaf": words("function", "type", "slot", "object", "true"),
-    "ArrayLeaf": words("function", "type", "slot", "object", "scalar_type", "descr", "type_num", "twin_num", "rank", "dims"),
+    "ArrayLeaf": words("function", "type", "slot", "object", "scalar_type", "descr", "type_num", "twin_num", "copies", "rank", "dims"),
     "Items": words("function", "type", "count", "children"),
     "Keyed": words("function", "type", "count", "pairs"),
     "Pair": words("key", "child"),
     "Exact": words("function", "type", "value"),
+    "Registered": words("function", "type", "convert", "metadata", "type_of_tuple", "count", "children"),
 }
 """`dims`, `children` and `pairs` stand for as many words as are needed, at the end."""
 
 EXPORTS = (
     "take_float", "take_int", "take_bool", "take_array", "take_number", "take_tuple", "take_list", "take_dict", "take_same", "take_equal",
-    "take_bits",
+    "take_bits", "take_registered",
 )  # fmt: skip
 
 TEXT = """
@@ -32,6 +33,8 @@ TEXT = """
 declare i64 @PyLong_AsLongLongAndOverflow(ptr, ptr)
 declare i32 @PyObject_RichCompareBool(ptr, ptr, i32)
 declare ptr @PyDict_GetItemWithError(ptr, ptr)
+declare ptr @PySequence_Tuple(ptr)
+declare ptr @PyArray_NewCopy(ptr, i32)
 define internal i1 @take(ptr %node, ptr %object, ptr %frame) {
   %function = get ptr, %node, Node.function
   %taken = call i1 %function(ptr %node, ptr %object, ptr %frame)
@@ -130,11 +133,7 @@ array:
   %rank = zext i32 %nd to i64
   %wanted_rank = get i64, %leaf, ArrayLeaf.rank
   %ranked = icmp eq i64 %rank, %wanted_rank
-  %flags = get i32, %object, PyArrayObject.flags
-  %regular = and i32 %flags, REGULAR
-  %direct = icmp eq i32 %regular, REGULAR
-  %readable = and i1 %ranked, %direct
-  br i1 %readable, label %type, label %no
+  br i1 %ranked, label %type, label %no
 type:
   %descr = get ptr, %object, PyArrayObject.descr
   %wanted_descr = get ptr, %leaf, ArrayLeaf.descr
@@ -150,7 +149,7 @@ shape:
 test:
   %i = phi i64 [ 0, %shape ], [ %after, %next ]
   %more = icmp ult i64 %i, %rank
-  br i1 %more, label %next, label %yes
+  br i1 %more, label %next, label %order
 next:
   %dim_place = getelementptr i64, ptr %dims, i64 %i
   %dim = load i64, ptr %dim_place
@@ -159,9 +158,27 @@ next:
   %fits = icmp eq i64 %dim, %wanted
   %after = add i64 %i, 1
   br i1 %fits, label %test, label %no
+order:
+  %flags = get i32, %object, PyArrayObject.flags
+  %regular = and i32 %flags, REGULAR
+  %direct = icmp eq i32 %regular, REGULAR
+  br i1 %direct, label %yes, label %strided
 yes:
   %data = get ptr, %object, PyArrayObject.data
   call void @hold(ptr %leaf, ptr %object, ptr %data, ptr %frame)
+  ret i1 true
+strided:                                                 ; read from a copy in C order, unless it may be handed on as a result
+  %copies = get i64, %leaf, ArrayLeaf.copies
+  %may = icmp ne i64 %copies, 0
+  br i1 %may, label %copy, label %no
+copy:
+  %made = call ptr @PyArray_NewCopy(ptr %object, i32 0)
+  %failed = icmp eq ptr %made, null
+  br i1 %failed, label %no, label %keep
+keep:
+  %made_data = get ptr, %made, PyArrayObject.data
+  call void @hold(ptr %leaf, ptr %made, ptr %made_data, ptr %frame)
+  call void @Py_DecRef(ptr %made)
   ret i1 true
 no:
   ret i1 false
@@ -317,6 +334,60 @@ compare:
   %wanted_bits = get i64, %value, Number.value
   %equal = icmp eq i64 %bits, %wanted_bits
   ret i1 %equal
+no:
+  ret i1 false
+}
+
+define i1 @take_registered(ptr %node, ptr %object, ptr %frame) {    ; its flatten function gives (children, metadata) or one item more
+  %right = call i1 @has_type(ptr %node, ptr %object)
+  br i1 %right, label %flatten, label %no
+flatten:
+  %argument = alloca ptr
+  store ptr %object, ptr %argument
+  %convert = get ptr, %node, Registered.convert
+  %flat = call ptr @PyObject_Vectorcall(ptr %convert, ptr %argument, i64 1, ptr null)
+  %raised = icmp eq ptr %flat, null
+  br i1 %raised, label %no, label %look
+look:
+  %flat_type = get ptr, %flat, PyObject.type
+  %wanted_type = get ptr, %node, Registered.type_of_tuple
+  %is_tuple = icmp eq ptr %flat_type, %wanted_type
+  br i1 %is_tuple, label %measure, label %drop
+measure:
+  %parts = get i64, %flat, PyVarObject.size
+  %enough = icmp uge i64 %parts, 2
+  br i1 %enough, label %compare, label %drop
+compare:
+  %items = at %flat, PyTupleObject.items
+  %metadata_place = getelementptr ptr, ptr %items, i64 1
+  %metadata = load ptr, ptr %metadata_place
+  %wanted = get ptr, %node, Registered.metadata
+  %answer = call i32 @PyObject_RichCompareBool(ptr %metadata, ptr %wanted, i32 2)       ; Py_EQ
+  %equal = icmp eq i32 %answer, 1
+  br i1 %equal, label %list, label %drop
+list:
+  %given = load ptr, ptr %items
+  %children = call ptr @PySequence_Tuple(ptr %given)
+  %unlisted = icmp eq ptr %children, null
+  br i1 %unlisted, label %drop, label %count
+count:
+  %size = get i64, %children, PyVarObject.size
+  %wanted_size = get i64, %node, Registered.count
+  %as_many = icmp eq i64 %size, %wanted_size
+  br i1 %as_many, label %walk, label %drop_children
+walk:
+  %nodes = at %node, Registered.children
+  %objects = at %children, PyTupleObject.items
+  %taken = call i1 @take_each(ptr %nodes, ptr %objects, i64 %size, ptr %frame)
+  call void @Py_DecRef(ptr %children)
+  call void @Py_DecRef(ptr %flat)
+  ret i1 %taken
+drop_children:
+  call void @Py_DecRef(ptr %children)
+  br label %drop
+drop:
+  call void @Py_DecRef(ptr %flat)
+  br label %no
 no:
   ret i1 false
 }

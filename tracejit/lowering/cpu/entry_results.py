@@ -14,10 +14,11 @@ LAYOUT = {
     "FrameObject": words("function", "object"),
     "Known": words("function", "value"),
     "NewDict": words("function", "template", "count", "pairs"),
+    "NewRegistered": words("function", "convert", "metadata", "children"),
 }
 """Tuples, named tuples and lists are `Items`, as among arguments; `pairs` stands for as many words as are needed."""
 
-EXPORTS = ("prepare_array", "prepare_pooled", "give_object", "give_known", "give_tuple", "give_list", "give_named", "give_dict")
+EXPORTS = ("prepare_array", "prepare_pooled", "give_object", "give_known", "give_tuple", "give_list", "give_named", "give_dict", "give_registered")
 
 CONSTANTS = {"TRACE_DOMAIN": 389047}  # numpy.lib.tracemalloc_domain
 
@@ -280,5 +281,24 @@ no:
   ret ptr null
 full:
   ret ptr %dict
+}
+
+define ptr @give_registered(ptr %node, ptr %frame) {                ; what its unflatten function makes of (metadata, children)
+  %children_node = get ptr, %node, NewRegistered.children
+  %children = call ptr @give(ptr %children_node, ptr %frame)
+  %failed = icmp eq ptr %children, null
+  br i1 %failed, label %no, label %make
+make:
+  %arguments = alloca [2 x ptr]
+  %metadata = get ptr, %node, NewRegistered.metadata
+  store ptr %metadata, ptr %arguments
+  %second = getelementptr ptr, ptr %arguments, i64 1
+  store ptr %children, ptr %second
+  %convert = get ptr, %node, NewRegistered.convert
+  %object = call ptr @PyObject_Vectorcall(ptr %convert, ptr %arguments, i64 2, ptr null)
+  call void @Py_DecRef(ptr %children)
+  ret ptr %object
+no:
+  ret ptr null
 }
 """

@@ -4,7 +4,7 @@ Containers stand for themselves on both sides.  `PyScalar` and `Static` describe
 Leaves are numbered depth first, a dictionary's children in the order of `keys`.  Argument leaves are the arrays and Python numbers, whose data the
 native program reads; result leaves are the arrays, whose data it writes.
 """
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -15,7 +15,8 @@ import numpy as np
 class Array:
     """An ndarray (exactly) of this shape and native dtype.
 
-    As an argument it must be C-contiguous and aligned, but may be read-only; with shape () the dtype's NumPy scalar is accepted as well.
+    As an argument it may be read-only; with shape () the dtype's NumPy scalar is accepted as well.  One that is strided or not aligned is copied,
+    which takes the time of `np.ascontiguousarray`, unless it is also a result: then it is a miss.
     As a result it is new; with shape () it is a NumPy scalar, as ufuncs return.
 
     >>> Array((3,), "f8") == Array((3,), np.float64)
@@ -76,6 +77,18 @@ class NamedTuple:
 
 
 @dataclass(frozen=True)
+class Registered:
+    """An instance of exactly `cls`: `flatten(x)` gives (children, metadata, ...) with metadata equal to these; a result is
+    `unflatten(metadata, children)`. Both are Python functions, which are called."""
+
+    cls: type
+    flatten: Callable[[Any], tuple]
+    unflatten: Callable[[Any, tuple], Any]
+    metadata: Any
+    children: Sequence["Spec"]
+
+
+@dataclass(frozen=True)
 class Nothing:
     """None."""
 
@@ -108,7 +121,22 @@ class Constant:
     value: Any
 
 
-Spec = Array | PyScalar | Tuple | List | Dict | NamedTuple | Nothing | Static | Argument | SameAs | Constant
+Spec = Array | PyScalar | Tuple | List | Dict | NamedTuple | Registered | Nothing | Static | Argument | SameAs | Constant
+
+
+@dataclass(frozen=True)
+class Watch:
+    """A place outside of the arguments in which the very object `value` must still stand; a call is a miss where another does.
+
+    `kind` says what `container[key]` is: the contents of a closure cell (without a key), the value of a key in a dict, an attribute, an item of a
+    list; or its length, `value`, a list's or a dict's. With `absent`, nothing may stand in the cell or under the key.
+    """
+
+    kind: Literal["cell", "dict", "attribute", "item", "list_length", "dict_length"]
+    container: Any
+    key: Any
+    value: Any
+    absent: bool = False
 
 
 def leaves(specs: Iterable[Spec]) -> Iterator[Array | PyScalar]:
@@ -120,5 +148,5 @@ def leaves(specs: Iterable[Spec]) -> Iterator[Array | PyScalar]:
     for spec in specs:
         if isinstance(spec, Array | PyScalar):
             yield spec
-        elif isinstance(spec, Tuple | List | Dict | NamedTuple):
+        elif isinstance(spec, Tuple | List | Dict | NamedTuple | Registered):
             yield from leaves(spec.children)

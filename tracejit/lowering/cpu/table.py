@@ -3,7 +3,8 @@
 Arguments and result are walked once.  A node's children are written before it, and it refers to them by address.  Which slot, object and cell of the
 call's frame a leaf uses is settled here, as an offset.  Ten leaves take 0.15 ms.
 """
-from collections.abc import Hashable, Mapping, Sequence
+import sys
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from functools import cache
 from typing import NamedTuple as Named
 
@@ -12,7 +13,7 @@ import numpy as np
 from . import abi
 from .entry_code import LAYOUT
 from .pool import LARGE, Pool
-from .specs import Argument, Array, Constant, Dict, List, NamedTuple, Nothing, PyScalar, SameAs, Spec, Static, Tuple, leaves
+from .specs import Argument, Array, Constant, Dict, List, NamedTuple, Nothing, PyScalar, Registered, SameAs, Spec, Static, Tuple, Watch, leaves
 
 _WORD = 8
 _CELL = 16
@@ -26,10 +27,21 @@ class Table(np.ndarray):
     owned: tuple
 
 
+class Call(Named):
+    """How the arguments of a call come: the last ones by these keywords; their leaves are numbered in `order`, a permutation of the arguments.
+    `watches` are places that must not have changed; `guarded`: the program has one result more, a bool, and the call is a miss where that is false.
+    """
+
+    keywords: Sequence[str] = ()
+    order: Sequence[int] | None = None
+    watches: Sequence[Watch] = ()
+    guarded: bool = False
+
+
 def write_table(code: Mapping[str, int], pool: Pool, arguments: Sequence[Spec], result: Spec, program: int, captured: Sequence[int], miss: object,
-                release_gil: bool) -> Table:
+                call: Call, release_gil: bool) -> Table:
     """The table for one signature, over the shared functions at the addresses `code`.  Errors and the other arguments: see `compile_entry`."""
-    return _Writer(code, pool, arguments, result, len(captured)).write_table(program, captured, miss, release_gil)
+    return _Writer(code, pool, arguments, result, len(captured), call).write_table(program, captured, miss, release_gil)
 
 
 class _Place(Named):
@@ -39,10 +51,12 @@ class _Place(Named):
 
 
 class _Writer:
-    def __init__(self, code: Mapping[str, int], pool: Pool, arguments: Sequence[Spec], result: Spec, captured_count: int):
+    def __init__(self, code: Mapping[str, int], pool: Pool, arguments: Sequence[Spec], result: Spec, captured_count: int, call: Call):
         self.code, self.pool = code, pool
-        self.arguments, self.result = arguments, result
-        self.argument_count, self.result_count = (sum(1 for _ in leaves(trees)) for trees in (arguments, [result]))  # leaves
+        self.arguments, self.result, self.call = arguments, result, call
+        self.argument_count = sum(1 for _ in leaves(arguments))  # leaves
+        self.result_count = sum(1 for _ in leaves([result])) + call.guarded
+        self.handed_on = {spec.leaf for spec in _nodes(result) if isinstance(spec, Argument)}  # arguments that are results
         self.captured_count = captured_count
         self.words: list[int | _Place] = []
         self.owned: list[object] = []
@@ -52,11 +66,20 @@ class _Writer:
 
     def write_table(self, program: int, captured: Sequence[int], miss: object, release_gil: bool) -> Table:
         self.write([0] * (len(LAYOUT["Signature"]) - 1 + len(self.arguments)))  # the signature comes first and is known last
-        arguments = [self.take(spec) for spec in self.arguments]
+        order = range(len(self.arguments)) if self.call.order is None else self.call.order
+        taken = {place: self.take(self.arguments[place]) for place in order}
+        arguments = [taken[place] for place in range(len(self.arguments))]
         result = self.give(self.result)
+        guard = self.cell(self.cells) if self.call.guarded else 0
+        if self.call.guarded:
+            self.give_array(Array((), np.dtype(bool)))
         signature = self.row(
             "Signature",
             argument_count=len(arguments),
+            keyword_count=len(self.call.keywords),
+            keywords=self.write([self.own(sys.intern(name)) for name in self.call.keywords]),
+            watch_count=len(self.call.watches),
+            watches=self.write([self.watch(each) for each in self.call.watches]),
             miss=self.own(miss),
             frame_size=self.cell(self.cells),
             objects=self.argument_object(0),
@@ -70,6 +93,7 @@ class _Writer:
             scalars=self.write(self.scalars),
             program=program,
             releases_gil=int(release_gil),
+            guard=guard,
             result=result,
             arguments=arguments,
         )
@@ -147,6 +171,10 @@ class _Writer:
             case Static(value):
                 compare = {int: "take_equal", str: "take_equal", float: "take_bits"}.get(type(value), "take_same")
                 return self.record("Exact", function=self.code[compare], value=self.own(value), type=self.own(type(value)))
+            case Registered(cls, flatten, _, metadata, children):
+                nodes = [self.take(child) for child in children]
+                return self.record("Registered", function=self.code["take_registered"], type=self.own(cls), convert=self.own(flatten),
+                                   metadata=self.own(metadata), type_of_tuple=self.own(tuple), count=len(nodes), children=nodes)
         raise TypeError(f"{spec!r} does not describe an argument")
 
     def take_items(self, function: str, cls: type, children: Sequence[Spec]) -> _Place:
@@ -161,11 +189,13 @@ class _Writer:
 
     def take_array(self, spec: Array) -> _Place:
         dtype = _number(spec.dtype)
+        copies = int(self.taken not in self.handed_on)
         return self.record(
             "ArrayLeaf",
             function=self.code["take_array" if spec.shape else "take_number"],
             type=self.own(np.ndarray),
             **self.argument_leaf(),
+            copies=copies,
             scalar_type=self.own(dtype.type),
             descr=self.own(dtype),
             type_num=dtype.num,
@@ -182,6 +212,16 @@ class _Writer:
             case "bool":
                 return self.record("BoolLeaf", function=self.code["take_bool"], **leaf, true=self.own(True))
         return self.record("Leaf", function=self.code["take_float"], **leaf)  # a complex number's value is in the same place
+
+    def watch(self, watch: Watch) -> _Place:
+        is_length = watch.kind.endswith("length")
+        return self.record(
+            "Watch",
+            function=self.code[f"watch_{watch.kind}"],
+            container=self.own(watch.container),
+            key=watch.key if watch.kind == "item" else self.own(watch.key),
+            value=watch.value if is_length else 0 if watch.absent else self.own(watch.value),
+        )
 
     # ------------------------------------------------------------------------------------------------------------------------ results
     def give(self, spec: Spec) -> _Place:
@@ -207,6 +247,10 @@ class _Writer:
             case Dict(keys, children):
                 pairs = self.pairs(keys, [self.give(child) for child in children])
                 return self.record("NewDict", function=self.code["give_dict"], template=self.own(dict.fromkeys(keys)), count=len(keys), pairs=pairs)
+            case Registered(_, _, unflatten, metadata, children):
+                items = self.give_items("give_tuple", tuple, children)
+                return self.record("NewRegistered", function=self.code["give_registered"], convert=self.own(unflatten),
+                                   metadata=self.own(metadata), children=items)
         raise TypeError(f"{spec!r} does not describe a result")
 
     def give_items(self, function: str, cls: type, children: Sequence[Spec]) -> _Place:
@@ -241,6 +285,12 @@ class _Writer:
         if not len(set(keys)) == len(keys) == len(nodes):
             raise TypeError(f"a dict with the keys {list(keys)} cannot have {len(nodes)} children")
         return [word for key, node in zip(keys, nodes, strict=True) for word in (self.own(key), node)]
+
+
+def _nodes(spec: Spec) -> Iterator[Spec]:
+    yield spec
+    for child in getattr(spec, "children", ()):
+        yield from _nodes(child)
 
 
 def _number(dtype: np.dtype) -> np.dtype:
