@@ -25,6 +25,12 @@ class Home(Protocol):
     def adopt(self, x: Any) -> Any:
         """A foreign array on the device as one of the runtime's own class, over the same memory."""
 
+    def from_host(self, x: Any) -> Any:
+        """An array or number of the host's, there."""
+
+    def to_host(self, x: Any) -> np.ndarray:
+        """A copy of an array on the host."""
+
     def copy(self, x: Any) -> Any:
         """A new array of the same contents, in C order."""
 
@@ -71,6 +77,36 @@ def is_foreign(x: Any) -> bool:
     if hasattr(kind, "__dlpack_device__"):
         return int(x.__dlpack_device__()[0]) in _CUDA
     return "__cuda_array_interface__" in getattr(x, "__dict__", ())
+
+
+def may_share_memory(x: Any, y: Any) -> bool:
+    """Whether x and y are arrays whose extents in memory overlap."""
+    if isinstance(x, np.ndarray):
+        return isinstance(y, np.ndarray) and np.may_share_memory(x, y)
+    device = classes.get(type(x))
+    return device is not None and type(y) is type(x) and device.shares_memory(x, y)
+
+
+def is_writeable(x: Any) -> bool:
+    """Whether an array may be written into. On a device all may."""
+    return not isinstance(x, np.ndarray) or x.flags.writeable
+
+
+def copied(x: Any) -> Any:
+    """A copy of an array, where it lives; anything else as it is."""
+    if type(x) is np.ndarray:
+        return np.array(x)
+    device = classes.get(type(x))
+    return x if device is None else device.copy(x)
+
+
+def write(target: Any, value: Any) -> None:
+    """Give an array the contents of another one, or of a number. Each may live on the host or on a device."""
+    device, other = classes.get(type(target)), classes.get(type(value))
+    if device is not None:
+        device.write(target, value)
+    else:
+        np.copyto(target, value if other is None else other.to_host(value))
 
 
 _CUDA = (2, 13)  # DLPack's numbers of CUDA memory and of managed memory

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .. import tree
+from .. import residence, tree
 from ..errors import LeakedTracerError, TracejitError, at_user_line
 from ..trace import Tracer
 from ..trace.constants import active_traces
@@ -149,8 +149,8 @@ def is_effect(place: Place, old: Any, new: Any, what: str) -> bool:
         return False
     if traced is not None:
         return True
-    if isinstance(new, np.ndarray):
-        return isinstance(old, (np.ndarray, *_NUMBERS, np.generic, Tracer)) or old is None or old is ABSENT
+    if residence.is_array(new):
+        return residence.is_array(old) or isinstance(old, (*_NUMBERS, np.generic, Tracer)) or old is None or old is ABSENT
     number = isinstance(new, (*_NUMBERS, np.generic)) and (old is ABSENT or isinstance(old, (*_NUMBERS, np.generic, Tracer)))
     return number and (place.in_object or isinstance(new, (float, complex, np.inexact))) and not (type(new) is type(old) and new == old)
 
@@ -159,7 +159,7 @@ def _traced_in(x: Any, depth: int = 0) -> Tracer | None:
     """A proxy in a value: in containers and in objects."""
     if type(x) is Tracer:
         return x
-    if depth > 4 or isinstance(x, (str, bytes, np.ndarray, np.generic, type, *_NUMBERS)) or callable(x):
+    if depth > 4 or residence.is_array(x) or isinstance(x, (str, bytes, np.generic, type, *_NUMBERS)) or callable(x):
         return None
     items = x.values() if isinstance(x, dict) else x if isinstance(x, (list, tuple)) else getattr(x, "__dict__", {}).values()
     return next((found for item in list(items) if (found := _traced_in(item, depth + 1)) is not None), None)

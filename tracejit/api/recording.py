@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .. import tree
+from .. import residence, tree
 from ..errors import TracerConversionError, at_user_line
 from ..ir import ArrayType, Graph
 from ..ir.graph import live_nodes
@@ -75,9 +75,12 @@ def require_callable(f: Any, what: str) -> None:
 
 
 def as_value(x: Any) -> Any:
-    """A leaf as an array of native byte order, a NumPy scalar or a proxy. Raises `TypeError` for anything else."""
+    """A leaf as an array of native byte order or on a device, a NumPy scalar or a proxy. Raises `TypeError` for anything else."""
     type_ = type_of(x)
-    if type(x) is Tracer or isinstance(x, np.generic):
+    if type(x) is Tracer or isinstance(x, np.generic) or type(x) in residence.classes:
+        return x
+    x = residence.adopted(x)
+    if type(x) in residence.classes:
         return x
     value = np.asarray(x, type_.dtype)
     return value if isinstance(x, np.ndarray) else value[()]

@@ -9,14 +9,20 @@ from typing import Any
 
 import numpy as np
 
+from .. import residence
 from ..trace import Tracer
 
 
 def own(results: Iterable[Any], given: Iterable[Any]) -> list[Any]:
     """`results`, copied where they are read-only or share memory with an array of `given` or an earlier result.
 
-    A proxy becomes a new proxy of the same value: `jit` takes results that are one object for one array.
+    A proxy becomes a new proxy of the same value: `jit` takes results that are one object for one array. Where `given` live on a device, so do the
+    results.
     """
+    given = list(given)
+    device = residence.meeting(given) if residence.classes else None
+    if device is not None:
+        return _own_on_device(results, given, device)
     taken: dict[int, list[np.ndarray]] = {}
     for x in given:
         if type(x) is np.ndarray:
@@ -34,6 +40,23 @@ def own(results: Iterable[Any], given: Iterable[Any]) -> list[Any]:
                     x = x.copy()
                 else:
                     others.append(x)
+        made.append(x)
+    return made
+
+
+def _own_on_device(results: Iterable[Any], given: list[Any], device: residence.Home) -> list[Any]:
+    kind = type(next(x for x in given if residence.home(x) is device))
+    taken = [x for x in given if type(x) is kind]
+    made = []
+    for x in results:
+        if type(x) is Tracer:
+            x = Tracer(x.owner, x.atom, x.weak)
+        else:
+            if type(x) is not kind:
+                x = device.from_host(x)
+            elif any(device.shares_memory(x, y) for y in taken):
+                x = device.copy(x)
+            taken.append(x)
         made.append(x)
     return made
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-import numpy as np
-
+from .. import residence
 from ..errors import LeakedTracerError, at_user_line
 from ..ir import Graph, Var
 from ..ir.graph import Atom
@@ -58,7 +57,7 @@ def require_returned(trace: Trace, inputs: Sequence[Tracer], begin: Sequence[Ato
 def snapshot(values: Sequence[Any], cells: Cells) -> list[Any]:
     """The values that a function closes over, with copies of the cells' own memory, which a later write would change."""
     places = set(cells.places.values())
-    return [np.array(x) if i in places and type(x) is np.ndarray else x for i, x in enumerate(values)]
+    return [residence.copied(x) if i in places else x for i, x in enumerate(values)]
 
 
 def spread_states(cells: Cells, outside: Sequence[Any], n: int, what: str) -> tuple[list[Any], list[bool]]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import residence
 from ..errors import at_user_line
 from ..trace import Tracer
 from ..trace.constants import as_proxy, refuse_plain
@@ -20,10 +21,10 @@ def check_targets(flat: Sequence[Any], written: Sequence[int]) -> None:
     """
     for i in written:
         target = flat[i]
-        if isinstance(target, np.ndarray):
-            if not target.flags.writeable:
+        if residence.is_array(target):
+            if not residence.is_writeable(target):
                 raise ValueError(at_user_line("assignment destination is read-only"))
-            if any(j != i and isinstance(x, np.ndarray) and np.may_share_memory(target, x) for j, x in enumerate(flat)):
+            if any(j != i and residence.may_share_memory(target, x) for j, x in enumerate(flat)):
                 raise ValueError(
                     at_user_line(
                         "a compiled function writes into an argument that shares memory with another argument: pass a copy of one of the two, "
@@ -41,10 +42,10 @@ def check_outside(flat: Sequence[Any], arrays: Sequence[np.ndarray], written: Se
     memory with an argument, or with another array that it closes over. Proxies stand for those numbered in `proxies`."""
     for i in written:
         target = arrays[i]
-        if not target.flags.writeable and i not in proxies:
+        if not residence.is_writeable(target) and i not in proxies:
             raise ValueError(at_user_line("assignment destination is read-only"))
         others = [x for j, x in enumerate(arrays) if j != i]
-        if any(isinstance(x, np.ndarray) and np.may_share_memory(target, x) for x in (*flat, *others)):
+        if any(residence.may_share_memory(target, x) for x in (*flat, *others)):
             raise ValueError(
                 at_user_line(
                     f"a compiled function writes into an array that it closes over ({target.dtype}{list(target.shape)}), which shares memory with an "
@@ -62,4 +63,4 @@ def write_back(flat: Sequence[Any], written: Sequence[int], contents: Sequence[A
         elif type(new) is Tracer:
             refuse_plain(target)
         else:
-            np.copyto(target, new)
+            residence.write(target, new)

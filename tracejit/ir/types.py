@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .. import residence
 from ..errors import at_user_line
 
 
@@ -61,7 +62,8 @@ def supported(dtype: np.dtype) -> bool:
 
 
 def array_type(x: Any) -> ArrayType:
-    """The type of a plain array or scalar; one of foreign byte order counts as native, since it is converted before it is used.
+    """The type of an array, on the host or on a device, or of a scalar; one of foreign byte order counts as native, since it is converted before it
+    is used.
 
     Raises `TypeError` for anything else, and `OverflowError` for an integer that does not fit into 64 bits.
     """
@@ -70,6 +72,9 @@ def array_type(x: Any) -> ArrayType:
         return ArrayType(x.shape, x.dtype if x.dtype.isnative else x.dtype.newbyteorder("="))
     known = _SCALARS.get(kind) or next((_SCALARS[k] for k in (int, float, complex) if isinstance(x, k)), None)
     if known is None:
+        x = residence.adopted(x)
+        if type(x) in residence.classes and supported(x.dtype):
+            return ArrayType(x.shape, x.dtype)
         raise TypeError(at_user_line(f"expected an array or a number: {refusal(x)}"))
     if known is _SCALARS[int] and not _LOW <= x < _HIGH:
         raise OverflowError(at_user_line(f"the integer {x} does not fit into 64 bits: use a float"))
@@ -78,7 +83,7 @@ def array_type(x: Any) -> ArrayType:
 
 def refusal(x: Any) -> str:
     """Why `array_type` does not take x, and what to do."""
-    if isinstance(x, (np.generic, np.ndarray)) and not supported(x.dtype):
+    if (isinstance(x, np.generic) or residence.is_array(x)) and not supported(x.dtype):
         advice = "Convert it (`x.astype(float)`)." if x.dtype.kind in "Ofc" else ""
         return f"it has dtype {x.dtype}, and only booleans, integers, floats and complex numbers can be traced. {advice}".rstrip()
     name = f"{type(x).__module__}.{type(x).__qualname__}"

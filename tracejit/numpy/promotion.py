@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import residence
 from ..errors import TracerBoolError, at_user_line
 from ..ir import supported
 from ..ir.types import BOOL, COMPLEX, FLOAT, INT
@@ -27,14 +28,14 @@ def kind_of(x: Any):
     if type(x) is Tracer:
         dtype = x.atom.type.dtype
         return _WEAK[dtype.kind] if x.weak else dtype
-    if isinstance(x, (np.ndarray, np.generic)):
+    if isinstance(x, (np.ndarray, np.generic)) or type(x) in residence.classes:
         return x.dtype
     return _PYTHON.get(type(x))
 
 
 def cast(x: Any, dtype: np.dtype):
     """`x` as an array, scalar or traced value of `dtype`. A Python integer that does not fit raises `OverflowError`, as in NumPy."""
-    if type(x) is Tracer or isinstance(x, (np.ndarray, np.generic)):
+    if type(x) is Tracer or isinstance(x, (np.ndarray, np.generic)) or type(x) in residence.classes:
         if x.dtype == dtype:
             return x
         if dtype.kind in "iu" and type(x) is Tracer and x.weak and x.dtype == INT:
@@ -66,7 +67,10 @@ def as_array(x: Any):
     """`x` as something with a shape and a dtype of its own: arrays stay, numbers become NumPy scalars, nested lists arrays."""
     if type(x) is Tracer:
         return Tracer(x.owner, x.atom) if x.weak else x
-    if isinstance(x, (np.ndarray, np.generic)):
+    if isinstance(x, (np.ndarray, np.generic)) or type(x) in residence.classes:
+        return x
+    x = residence.adopted(x)
+    if type(x) in residence.classes:
         return x
     if isinstance(x, (list, tuple)) and holds_tracer(x):
         from .creation import stack_nested

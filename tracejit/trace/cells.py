@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import residence
 from ..errors import LeakedTracerError, at_user_line
 from .constants import active_traces, as_proxy, refuse_plain
 from .tracer import Tracer, same
@@ -36,7 +37,7 @@ class Cell:
         traces = _symbolic()
         self._home = traces[-1] if traces else None
         array = outward(array)
-        self._array = same(as_proxy(array)) if traces or type(array) is Tracer else np.array(array)
+        self._array = same(as_proxy(array)) if traces or type(array) is Tracer else _memory(array)
         self.spread = spread
 
     @classmethod
@@ -67,13 +68,13 @@ class Cell:
     def read(self) -> Any:
         """What the cell holds now, which later writes do not change."""
         array = self.array
-        return Tracer(array.owner, array.atom) if type(array) is Tracer else np.array(array)
+        return Tracer(array.owner, array.atom) if type(array) is Tracer else residence.copied(array)
 
     def write(self, value: Any) -> None:
         """Let the cell hold `value`, of its own shape and dtype."""
         value, array = outward(value), self.array
         if type(array) is not Tracer:
-            np.copyto(array, value)
+            residence.write(array, value)
             return
         if array.owner.depth and not any(array is state for state in array.owner.states):
             array.owner.states.append(array)
@@ -101,7 +102,7 @@ class Outside:
     def read(self) -> Any:
         """What is in it now, which later writes do not change."""
         array = self.array
-        return Tracer(array.owner, array.atom) if type(array) is Tracer else np.array(array)
+        return Tracer(array.owner, array.atom) if type(array) is Tracer else residence.copied(array)
 
     def write(self, value: Any) -> None:
         """Write `value` into it. Raises `TracerConversionError` for a traced value and a plain array."""
@@ -111,13 +112,18 @@ class Outside:
         elif type(value) is Tracer:
             refuse_plain(array)
         else:
-            np.copyto(array, value)
+            residence.write(array, value)
+
+
+def _memory(array: Any) -> Any:
+    """A new array of these contents."""
+    return residence.copied(array) if type(array) in residence.classes else np.array(array)
 
 
 def by_reference(array: Any) -> Any:
     """An array from outside as the innermost symbolic trace knows it, which reads and writes that very array; outside of such traces, the array."""
     traces = _symbolic()
-    if not traces or type(array) is not np.ndarray:
+    if not traces or not (type(array) is np.ndarray or type(array) in residence.classes):
         return array
     return traces[-1].cell(Outside(array), lambda: array)
 

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import residence
 from ..errors import LeakedTracerError, at_user_line, user_source
 from ..ir import ArrayType, Builder, Graph, Literal, Var, array_type, checked
 from ..ir.graph import Atom, live_nodes
@@ -129,6 +130,8 @@ class Trace:
         elif isinstance(x, np.ndarray):
             if x.ndim and x.size and not x.flags.writeable and not any(x.strides):  # one number, spread: `ops.core.zeros`
                 return self.builder.emit(dispatch.operators["spread"], (Literal(x[(0,) * x.ndim]),), {"shape": x.shape})[0]
+            key = id(x)
+        elif type(x) in residence.classes:
             key = id(x)
         else:
             array_type(x)
@@ -268,13 +271,14 @@ class Trace:
 
 
 def bind(op, args, params: dict[str, Any]):
-    """Apply `op`: with NumPy at once if nothing is traced, else in the innermost trace of its arguments."""
+    """Apply `op`: at once if nothing is traced, with NumPy or where its arguments live; else in the innermost trace of its arguments."""
     trace = None
     for a in args:
         if type(a) is Tracer and (trace is None or a.owner.depth > trace.depth):
             trace = a.owner
     if trace is None:
-        return op.run(np, *args, **params)
+        device = residence.meeting(args) if residence.classes else None
+        return op.run(np, *args, **params) if device is None else device.run(op, args, params)
     if trace.depth:
         for active in reversed(active_traces()):
             if active.depth <= trace.depth:
@@ -286,9 +290,12 @@ def bind(op, args, params: dict[str, Any]):
 
 
 def constant_beside(x: Any, value: np.generic):
-    """`value` as a constant of the trace that `x` belongs to, so that what is computed from it is folded and fused there; just `value` where x is
-    not traced."""
-    return Tracer(x.owner, Literal(value)) if type(x) is Tracer else value
+    """`value` as a constant of the trace that `x` belongs to, so that what is computed from it is folded and fused there; where x is not traced, in
+    the memory that x lives in."""
+    if type(x) is Tracer:
+        return Tracer(x.owner, Literal(value))
+    device = residence.home(x)
+    return value if device is None else device.from_host(value)
 
 
 def type_of(x: Any) -> ArrayType:

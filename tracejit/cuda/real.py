@@ -1,0 +1,169 @@
+"""The backend on a GPU: arrays, memory pools and streams are CuPy's, kernels are launched through its driver interface.
+
+Only documented parts of CuPy are used, and CuPy is imported by nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from ..errors import at_user_line
+from .backend import Backend, Parameters
+from .errors import CudaError, missing_extra, out_of_memory, unavailable
+
+# Bytes of an array that is copied to the host into pinned memory, at the full speed of the bus. For less it does not matter; more would take too much
+# of the host's memory out of its hands.
+_SMALL, _LARGE = 1 << 16, 1 << 28
+
+
+class Real(Backend):
+    """CuPy. Raises `CudaError` where it is not installed, or finds no driver or device."""
+
+    simulated = False
+
+    def __init__(self) -> None:
+        try:
+            import cupy
+        except ImportError as error:
+            raise missing_extra(error) from None
+        self.cupy = self.xp = cupy
+        self.array = cupy.ndarray
+        self._errors = cupy.cuda.runtime.CUDARuntimeError, cupy.cuda.driver.CUDADriverError
+        try:
+            self._count = cupy.cuda.runtime.getDeviceCount()
+        except self._errors as error:
+            raise unavailable(error) from None
+        if not self._count:
+            raise unavailable(RuntimeError("cudaErrorNoDevice: no CUDA-capable device is detected"))
+        self._stream_of = cupy.cuda.get_current_stream
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Errors of CUDA as ours, with what to do about them."""
+        try:
+            yield
+        except self.cupy.cuda.memory.OutOfMemoryError as error:
+            free, total = self.cupy.cuda.runtime.memGetInfo()
+            raise out_of_memory(error, free, total) from None
+        except self._errors as error:
+            raise unavailable(error) from None
+
+    # -- arrays
+    def empty(self, shape: tuple[int, ...], dtype: np.dtype) -> Any:
+        try:
+            return self.array(shape, dtype)
+        except Exception:
+            with self._explained():
+                self.cupy.get_default_memory_pool().free_all_blocks()  # blocks of other sizes may be in the way
+                return self.array(shape, dtype)
+
+    def from_host(self, x: Any) -> Any:
+        with self._explained():
+            return self.xp.array(x, order="C")  # by way of CuPy's pinned memory, so that Python goes on while it is copied
+
+    def to_host(self, x: Any) -> np.ndarray:
+        with self._explained():
+            if not _SMALL <= x.nbytes <= _LARGE:
+                return x.get()
+            pinned = self.cupy.cuda.alloc_pinned_memory(x.nbytes)
+            return x.get(out=np.frombuffer(pinned, x.dtype, x.size).reshape(x.shape))
+
+    def adopt(self, x: Any) -> Any:
+        if type(x) is self.array:
+            return x
+        try:
+            if hasattr(x, "__cuda_array_interface__"):
+                return self.cupy.asarray(x)
+            return self.cupy.from_dlpack(x)
+        except self._errors as error:
+            raise unavailable(error) from None
+        except (RuntimeError, TypeError, ValueError, BufferError) as error:
+            name = f"{type(x).__module__}.{type(x).__qualname__}"
+            raise TypeError(at_user_line(f"the memory of a {name} cannot be used: {error} (of a PyTorch tensor pass `x.detach()`)")) from None
+
+    def device_of(self, x: Any) -> int:
+        return x.data.device_id
+
+    def address(self, x: Any) -> int:
+        return x.data.ptr
+
+    def copy_to(self, x: Any, device: int) -> Any:
+        with self._explained(), self.on(device):
+            return self.cupy.array(x)
+
+    # -- kernels
+    def load(self, source: str, name: str, parameters: Parameters) -> Any:
+        from ..lowering.cuda.assemble import assemble
+
+        made = assemble(source, name, tuple(parameters), cc=self.properties(self.current_device())["capability"])
+        module = self.cupy.cuda.function.Module()
+        with self._explained():
+            module.load(made.cubin or made.ptx.encode())
+            return module.get_function(made.entry_name)
+
+    def launch(self, kernel: Any, grid: int, block: int, args: Sequence[Any]) -> None:
+        try:
+            kernel((grid,), (block,), args)
+        except self._errors as error:
+            raise unavailable(error) from None
+
+    # -- devices and streams
+    def device_count(self) -> int:
+        return self._count
+
+    def current_device(self) -> int:
+        return self.cupy.cuda.get_device_id()
+
+    def on(self, device: int) -> Any:
+        if not 0 <= device < self._count:
+            raise CudaError(at_user_line(f"there is no device cuda:{device}: {self._count} found"))
+        return self.cupy.cuda.Device(device)
+
+    def properties(self, device: int) -> dict[str, Any]:
+        found = self.cupy.cuda.runtime.getDeviceProperties(device)
+        name = found["name"]
+        return {
+            "name": name.decode() if isinstance(name, bytes) else name,
+            "capability": (found["major"], found["minor"]),
+            "memory": found["totalGlobalMem"],
+            "processors": found["multiProcessorCount"],
+        }
+
+    def stream(self, foreign: Any = None) -> Any:
+        if foreign is None:
+            return self.cupy.cuda.Stream(non_blocking=True)
+        if isinstance(foreign, self.cupy.cuda.Stream):
+            return foreign
+        if hasattr(foreign, "__cuda_stream__"):
+            return self.cupy.cuda.Stream.from_external(foreign)
+        pointer = getattr(foreign, "cuda_stream", foreign)  # PyTorch's streams have it, and others are the number itself
+        return self.cupy.cuda.ExternalStream(int(pointer))
+
+    def current_stream(self) -> Any:
+        return self._stream_of()
+
+    def event(self, timing: bool) -> Any:
+        return self.cupy.cuda.Event(disable_timing=not timing)
+
+    def elapsed(self, start: Any, end: Any) -> float:
+        return self.cupy.cuda.get_elapsed_time(start, end) / 1e3
+
+    def synchronize(self, device: int | None = None) -> None:
+        with self._explained():
+            self.cupy.cuda.Device(device).synchronize()
+
+    def memory(self) -> dict[str, int]:
+        free, total = self.cupy.cuda.runtime.memGetInfo()
+        pool = self.cupy.get_default_memory_pool()
+        return {"free": free, "total": total, "used": pool.used_bytes(), "held": pool.total_bytes()}
+
+    def empty_cache(self) -> None:
+        self.cupy.get_default_memory_pool().free_all_blocks()
+        self.cupy.get_default_pinned_memory_pool().free_all_blocks()
+
+
+__all__ = ["Real"]
