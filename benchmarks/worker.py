@@ -2,7 +2,8 @@
 
 Order: import the system (timed), make the data, let the task's function place it and apply its decorators (timed as setup), note the
 resident memory, make the first call (timed: it traces, compiles and runs), time the steady calls, and only then compute the result
-to compare. Writes ``result.npz`` and ``report.json`` into FOLDER. SYSTEM ``reference`` runs the NumPy version in float64 and times nothing.
+to compare. Writes ``result.npz`` and ``report.json`` into FOLDER. SYSTEM ``reference`` runs the NumPy version in float64, or the task's own ``reference``, and times
+nothing.
 """
 
 from __future__ import annotations
@@ -50,7 +51,8 @@ def main(arguments: list[str]) -> None:
     folder = Path(folder_name)
     task = load_tasks()[task_name]
     if system == REFERENCE:
-        report, prepared = {}, task.versions["numpy"](in_float64(task.make_data()))
+        make = task.versions.get(REFERENCE) or task.versions["numpy"]
+        report, prepared = {}, make(in_float64(task.make_data()))
     else:
         report, prepared = measure(task, system, float(seconds))
     np.savez(folder / "result.npz", **prepared.arrays())

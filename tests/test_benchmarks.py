@@ -75,11 +75,12 @@ def test_wrong_result_is_reported(monkeypatch):
     assert record["status"] == "disagrees" and "2.5e-01" in record["message"]
 
 
-def test_every_task_has_numpy_and_tracejit_versions():
+def test_every_task_has_tracejit_peers_and_a_reference():
     tasks = load_tasks()
-    assert len(tasks) == 30
-    for task in tasks.values():
-        assert {"tracejit", "jax", "numpy"} <= task.versions.keys()
+    assert len(tasks) == 34
+    for name, task in tasks.items():
+        training = name.startswith("torch_")
+        assert ({"tracejit", "torch", "torch_compile", "reference"} if training else {"tracejit", "jax", "numpy"}) <= task.versions.keys()
 
 
 @pytest.mark.parametrize("name", ["lorenz", "lotka_volterra_gradient", "jacobians", "hessian", "newton_while"])

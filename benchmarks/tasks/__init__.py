@@ -36,6 +36,10 @@ FILES = (
     "hessian",
     "compile_scan",
     "compile_layers",
+    "torch_mlp",
+    "torch_convnet",
+    "torch_lstm",
+    "torch_resnet",
     "import_time",
 )
 
@@ -45,7 +49,7 @@ def load_tasks() -> dict[str, Task]:
     tasks = {}
     for file in FILES:
         module = importlib.import_module(f"benchmarks.tasks.{file}")
-        versions = {system: getattr(module, system) for system in SYSTEMS if hasattr(module, system)}
+        versions = {system: getattr(module, system) for system in (*SYSTEMS, "reference") if hasattr(module, system)}
         for task in module.TASKS:
             tasks[task.name] = dataclasses.replace(task, versions=versions)
     return tasks
