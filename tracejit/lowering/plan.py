@@ -76,7 +76,7 @@ class Plan:
     def _place_temporaries(self) -> None:
         alive: dict[Buffer, list[int]] = {}
         for time, item in enumerate(self.items):
-            for buffer in _touched(item):
+            for buffer in touched(item):
                 if buffer.role == "temporary":
                     alive.setdefault(buffer, [time, time])[1] = time
         across = {b for b, (first, last) in alive.items() if first != last}
@@ -93,7 +93,7 @@ class Plan:
                         copies = item.chunks.counter.extent if item.chunks else 1
                         wanted.append((item, buffer, Interval(time, time, copies * math.prod(how.shape(buffer)) * buffer.type.dtype.itemsize)))
             else:  # made or read here alone: what a stage over no elements would have made is still read
-                local = [b for b in _touched(item) if b.role == "temporary" and b not in across]
+                local = [b for b in touched(item) if b.role == "temporary" and b not in across]
                 wanted += [(None, b, Interval(time, time, b.type.nbytes)) for b in local]
         if self.is_body:
             self.places |= {(nest, b): Place(None, interval.size) for nest, b, interval in wanted if interval.size <= SMALL_BYTES}
@@ -120,7 +120,8 @@ class Plan:
         return shared
 
 
-def _touched(item: Item) -> list[Buffer]:
+def touched(item: Item) -> list[Buffer]:
+    """The buffers that an item reads or makes."""
     if isinstance(item, Nest):
         return list(dict.fromkeys(b for s in item.stages() for b in (s.buffer, *(e.data[0] for e in reads(s)))))
     operands = (o.buffer if isinstance(o, View) else o for o in item.operands)

@@ -15,6 +15,7 @@ from ...ir.types import INT
 from ..contract import Storage
 from ..fuse import Loop, Nest
 from ..index import Computed, Counter, Index, Quotient
+from ..invariants import invariants
 from ..kernel import Buffer, Expression, children, loads
 from ..partition import Stage, identity
 from . import scalar
@@ -259,33 +260,9 @@ class KernelCode:
         self._write(stage.buffer, position, scalar.apply(self.scalar, stage.combine, dtype, self._read(stage.buffer, position, c), total), c)
 
     def _hoist(self, loop: Loop) -> None:
-        """Compute in front of a loop what does not depend on it: largest such parts of its expressions, except reads under a guard and of what the
-        loop makes."""
-        made = {s.buffer for s in _all_stages(loop.body)}
-        inside = _counters(loop)
-        steady: dict[Expression, bool] = {}
-
-        def is_steady(x: Expression) -> bool:
-            known = steady.get(x)
-            if known is None:
-                known = steady[x] = not (x.counters & inside) and not (x.op == "load" and x.data[0] in made) and all(map(is_steady, children(x)))
-            return known
-
-        def walk(x: Expression, seen: set[Expression]) -> None:
-            if x in seen:
-                return
-            seen.add(x)
-            if is_steady(x):
-                if x.op != "const":
-                    self._value(x, Context(self.scalar))
-            elif x.op == "guard":
-                walk(x.args[1], seen)
-            else:
-                for a in children(x):
-                    walk(a, seen)
-
-        for stage in _all_stages(loop.body):
-            walk(stage.expression, set())
+        """Compute in front of a loop what does not depend on it."""
+        for x in invariants(loop):
+            self._value(x, Context(self.scalar))
 
     # -- expressions
     def _value(self, x: Expression, c: Context) -> Value:
@@ -437,22 +414,6 @@ _ACROSS = {
     "logical_or": {"b": "or_"},
     "logical_and": {"b": "and_"},
 }
-
-
-def _all_stages(body: list):
-    for item in body:
-        if isinstance(item, Stage):
-            yield item
-        else:
-            yield from _all_stages(item.body)
-
-
-def _counters(loop: Loop) -> set[Counter]:
-    found = {loop.counter}
-    for item in loop.body:
-        if isinstance(item, Loop):
-            found |= _counters(item)
-    return found
 
 
 def _expressions(loop: Loop) -> set[Expression]:

@@ -34,14 +34,18 @@ DEVICE = {
     "log10": "log10",
     "log1p": "log1p",
     "log2": "log2",
-    "pow": "pow_",
-    "power": "pow_",
+    "pow": "power",
+    "power": "power",
     "sin": "sin",
     "sinh": "sinh",
     "sqrt": "sqrt",
     "tan": "tan",
     "tanh": "tanh",
 }
+
+
+KNOWN = frozenset({*scalar.FLOAT, *scalar.INTEGER, *scalar.BOOL, *scalar.COMPLEX, *FUNCTIONS})
+has_kind = scalar.has_kind
 
 
 def is_native(name: str, dtype: np.dtype) -> bool:

@@ -298,8 +298,9 @@ class SourceEmitter:
 
     # -- comparison, selection, conversion
     def fcmp(self, predicate: str, a: Value, b: Value) -> Value:
-        x, y = a.name, b.name
-        return self._let("i1", _FLOAT_TESTS[predicate].format(x, y))
+        if a.name == b.name and predicate in ("uno", "ord"):
+            predicate = "une" if predicate == "uno" else "oeq"
+        return self._let("i1", _FLOAT_TESTS[predicate].format(a.name, b.name))
 
     def icmp(self, predicate: str, a: Value, b: Value) -> Value:
         if predicate[0] == "u":
@@ -309,7 +310,9 @@ class SourceEmitter:
     def select(self, condition: Value, a: Value, b: Value) -> Value:
         if a.name == b.name:
             return a
-        return self._let(a.kind, f"({self._typed_integer(a)} if {condition.name} else {self._typed_integer(b)})")
+        if a.kind == "i1":
+            return self._let("i1", f"({a.name} if {condition.name} else {b.name})")
+        return self._let(a.kind, f"select({condition.name}, {self._typed_integer(a)}, {self._typed_integer(b)})")
 
     def _typed_integer(self, a: Value) -> str:
         return a.name if a.kind in FLOATS or a.kind == "i1" else self._typed(a)

@@ -1,0 +1,90 @@
+"""The steps of a graph on a GPU, and where its temporaries are: offsets into one arena, shared by values that are never alive at once."""
+
+from __future__ import annotations
+
+from collections.abc import Container
+from dataclasses import replace
+
+from ...ir import Graph, Node
+from ..fuse import Nest, fuse, reads
+from ..kernel import Buffer
+from ..memory import Interval, plan
+from ..partition import Host, Library, Partition, Partitioner, Routine, Stage
+from ..plan import touched
+from ..prepare import prepare
+from . import functions
+from .kernel_source import Kernel, write
+from .schedule import DEVICE, Geometry, Launch, launches
+from .split import split_reductions
+
+Step = Launch | Library | Routine | Host
+
+
+def native(node: Node) -> bool:
+    """Whether kernels compute the node; else it is a step of its own, by its `run`."""
+    types = [a.type for a in (*node.inputs, *node.outputs)]
+    kind = node.op.kind
+    if kind in ("host", "taps") or not all(functions.has_kind(t.dtype) for t in types):
+        return False
+    if kind == "pointwise" and node.op.name in functions.KNOWN:
+        return functions.is_native(node.op.name, types[-2].dtype if node.op.name == "select" else types[0].dtype)
+    return kind != "dot" or all(t.size for t in types)
+
+
+class _Partitioner(Partitioner):
+    """Without the orders of loops that suit the caches of a CPU, and with the loops of reductions inside of those over what they make: neighbouring
+    threads then make neighbouring results."""
+
+    def _tiles(self, node, counters, index, expression):
+        return [(counters, index, expression)]
+
+    def _reduce_stages(self, node):
+        return [_kept_first(stage) for stage in super()._reduce_stages(node)]
+
+
+def _kept_first(stage: Stage) -> Stage:
+    kept = [a for i in stage.target for a, _ in i.terms]
+    return replace(stage, counters=[*(c for c in stage.counters if c in kept), *(c for c in stage.counters if c not in kept)])
+
+
+class CudaPlan:
+    """`own` numbers the outputs that need memory of their own; `by_value` the inputs of shape () that are numbers of the host."""
+
+    def __init__(self, graph: Graph, own: Container[int] = (), by_value: Container[int] = (), geometry: Geometry = DEVICE):
+        self.graph = graph
+        prepared = prepare(graph)
+        prepared = split_reductions(prepared) if geometry is DEVICE else split_reductions(prepared, 64, 16, 4)
+        self.partition: Partition = _Partitioner(prepared, native, own).run()
+        self.inputs = self.partition.inputs
+        self.by_value = {b for i, b in enumerate(self.inputs) if i in by_value}
+        self.outputs = list(dict.fromkeys(b for b in self.partition.outputs if isinstance(b, Buffer) and b.role == "output"))
+        items = fuse(self.partition)
+        of_item = [set(touched(item)) for item in items]
+        self.steps: list[Step] = []
+        for number, item in enumerate(items):
+            if isinstance(item, Nest):
+                outside = {*self.inputs, *self.outputs}.union(*of_item[:number], *of_item[number + 1 :])
+                self.steps += launches(item, outside, geometry)
+            else:
+                self.steps.append(item)
+        self.kernels: dict[Launch, Kernel] = {s: write(s, geometry, self.by_value) for s in self.steps if isinstance(s, Launch)}
+        self._place()
+
+    def _place(self) -> None:
+        alive: dict[Buffer, list[int]] = {}
+        for time, step in enumerate(self.steps):
+            for b in _touched(step):
+                if b.role == "temporary":
+                    alive.setdefault(b, [time, time])[1] = time
+        offsets, self.arena_bytes = plan(Interval(*span, b.type.nbytes) for b, span in alive.items())
+        self.offsets: dict[Buffer, int] = dict(zip(alive, offsets))
+
+
+def _touched(step: Step) -> list[Buffer]:
+    if isinstance(step, Launch):
+        found = [b for s in step.stages() for b in (s.buffer, *(e.data[0] for e in reads(s)))]
+        return [b for b in dict.fromkeys(found) if not step.storage[b].private]
+    return touched(step)
+
+
+__all__ = ["CudaPlan", "Step", "native"]

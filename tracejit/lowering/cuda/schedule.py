@@ -1,0 +1,191 @@
+"""Nests as launches: which loops run side by side on a GPU, and how many threads share one turn of them.
+
+A nest is cut at its top: each loop whose turns are independent becomes a launch, its outermost independent loops being numbered through; what is left
+between them is a launch of one block.  A turn belongs to a group of threads:
+
+    thread   elementwise work, and short or strided inner loops: neighbouring threads read neighbouring memory
+    warp     rows of up to about a thousand elements: inner loops go across the lanes, sums by shuffles
+    block    longer rows, and what has no independent loop: sums by shuffles and shared memory
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from .. import index as ix
+from ..contract import Storage, contract
+from ..fuse import Loop, Nest, reads
+from ..index import Counter
+from ..kernel import Buffer, load, loads
+from ..partition import Stage
+from .device_functions import SIMULATED_WARP, WARP, has_atomic
+
+SHARED_BYTES = 32 << 10  # that a block may take, so that several fit on a multiprocessor
+
+
+class Geometry(NamedTuple):
+    """Sizes of groups. A group of one thread takes inner loops of up to `short` turns, a warp those of up to `long`; nests of up to `small` turns
+    are one block, and a thread computes up to `unrolled` elements at once."""
+
+    warp: int
+    block: int
+    short: int
+    long: int
+    small: int
+    unrolled: int
+
+
+DEVICE = Geometry(WARP, 256, WARP // 4, 1024, 2048, 4)
+# Every kind of group with few threads, each of which is a thread of the interpreter.
+SIMULATED = Geometry(SIMULATED_WARP, 2 * SIMULATED_WARP, 2, 12, 16, 2)
+
+
+@dataclass(eq=False)
+class Launch:
+    """One kernel. For all turns of the `outer` loops, numbered through, a group of `group` threads runs `body`; blocks have `block` threads."""
+
+    outer: list[Counter]
+    body: list[Loop | Stage]
+    group: int
+    block: int
+    storage: dict[Buffer, Storage] = field(default_factory=dict)
+
+    @property
+    def turns(self) -> int:
+        return math.prod(c.extent for c in self.outer)
+
+    def stages(self) -> Iterable[Stage]:
+        return stages(self.body)
+
+
+def stages(body: list[Loop | Stage]) -> Iterable[Stage]:
+    for item in body:
+        if isinstance(item, Stage):
+            yield item
+        else:
+            yield from stages(item.body)
+
+
+def launches(nest: Nest, needed: set[Buffer], geometry: Geometry) -> list[Launch]:
+    """The kernels of a nest, in order. `needed` are the buffers that something outside of it reads or makes."""
+    parts = [nest.body] if work(nest.body) <= geometry.small else _cut(nest.body)
+    touched = [{b for s in stages(part) for b in (s.buffer, *(e.data[0] for e in reads(s)))} for part in parts]
+    result = []
+    for number, part in enumerate(parts):
+        outside = needed.union(*touched[:number], *touched[number + 1 :])
+        result.append(_launch(part, outside, geometry, whole=len(parts) == 1 and work(nest.body) <= geometry.small))
+    return result
+
+
+def work(body: list[Loop | Stage]) -> int:
+    """How many turns the stages of a block take in all."""
+    return sum(1 if isinstance(item, Stage) else item.counter.extent * work(item.body) for item in body)
+
+
+def _cut(body: list[Loop | Stage]) -> list[list[Loop | Stage]]:
+    """Independent loops alone, and what stands between them together."""
+    parts: list[list[Loop | Stage]] = []
+    rest: list[Loop | Stage] = []
+    for item in body:
+        if isinstance(item, Loop) and is_independent(item):
+            if rest:
+                parts.append(rest)
+                rest = []
+            parts.append([item])
+        else:
+            rest.append(item)
+    return [*parts, rest] if rest else parts
+
+
+def is_independent(loop: Loop) -> bool:
+    """Whether the turns of a loop write to different places, or into sums that may be added to in any order."""
+    return all(_writes_apart(s, loop.counter) for s in stages(loop.body))
+
+
+def _writes_apart(stage: Stage, counter: Counter) -> bool:
+    if not any(counter in i.counters() for i in stage.target):
+        return False
+    if not stage.into:
+        return True
+    if any(e.data[0] is stage.buffer and e.data[1] != stage.target for e in loads(stage.expression)):
+        return False  # one turn reads what another one changes
+    return not collides(stage, counter) or is_atomic(stage)
+
+
+def collides(stage: Stage, counter: Counter) -> bool:
+    """Whether two turns may write to one place: where the counter chooses a position that the program computes."""
+    return any(counter in c.expression.counters for i in stage.target for c in i.computed())
+
+
+def is_atomic(stage: Stage) -> bool:
+    """Whether the stage may combine into memory from several threads at once."""
+    dtype = stage.buffer.type.dtype
+    if dtype.kind == "c":
+        return stage.combine == "add"
+    name = {"add": "add", "multiply": "mul", "maximum": "max", "minimum": "min"}.get(stage.combine or "")
+    return name is not None and has_atomic(dtype, name) and not (dtype.kind == "u" and name in ("max", "min"))
+
+
+def _launch(part: list[Loop | Stage], outside: set[Buffer], geometry: Geometry, whole: bool) -> Launch:
+    outer: list[Counter] = []
+    body = part
+    if not whole:
+        while len(body) == 1 and isinstance(body[0], Loop) and is_independent(body[0]):
+            outer.append(body[0].counter)
+            body = body[0].body
+    group = _group(outer, body, geometry)
+    threads = geometry.block
+    if group == geometry.warp and geometry is SIMULATED:
+        threads = group  # the simulator's shuffles take the whole block, whose warps may have different numbers of turns
+    storage = contract(Nest(part), outside)
+    too_large = _beyond_shared(storage, group, threads // group)
+    if too_large:
+        storage = contract(Nest(part), outside | too_large)
+    return Launch(outer, body, group, threads, storage)
+
+
+def _group(outer: list[Counter], body: list[Loop | Stage], geometry: Geometry) -> int:
+    if not outer:
+        return geometry.block
+    inner = [item for item in body if isinstance(item, Loop)]
+    longest = max((work([item]) for item in inner), default=0)
+    if longest <= geometry.short or _is_strided(outer[-1], inner):
+        return 1
+    return geometry.warp if longest <= geometry.long else geometry.block
+
+
+def _is_strided(last: Counter, inner: list[Loop]) -> bool:
+    """Whether neighbouring turns of the outer loop read neighbouring memory, and those of the inner loops do not."""
+    score = 0
+    for loop, stage in _innermost(inner):
+        for e in [*reads(stage), load(stage.buffer, stage.target)]:
+            position = ix.flatten(e.data[1], e.data[0].shape)
+            score += (position.coefficient(last) == 1) - (position.coefficient(loop.counter) == 1)
+    return score > 0
+
+
+def _innermost(loops: Iterable[Loop | Stage]) -> Iterable[tuple[Loop, Stage]]:
+    for loop in loops:
+        if isinstance(loop, Loop):
+            for item in loop.body:
+                if isinstance(item, Stage):
+                    yield loop, item
+            yield from _innermost(loop.body)
+
+
+def _beyond_shared(storage: dict[Buffer, Storage], group: int, groups: int) -> set[Buffer]:
+    """The private arrays that do not fit into shared memory, the largest of them: they stay whole, in device memory."""
+    private = {b: groups * math.prod(s.shape(b)) * b.type.dtype.itemsize for b, s in storage.items() if s.private and s.kept}
+    if group == 1:
+        return set(private)
+    found: set[Buffer] = set()
+    total = sum(private.values())
+    for b in sorted(private, key=lambda b: private[b], reverse=True):
+        if total <= SHARED_BYTES:
+            break
+        found.add(b)
+        total -= private[b]
+    return found
