@@ -55,8 +55,8 @@ def record(f: Callable, types: Sequence[ArrayType], what: str, randomness: str =
     returned, with a number in the place of each tensor."""
     recording = Recording(what, randomness)
     trace = recording.trace
-    before = state.recordings
-    state.recordings = [*before, recording]
+    before, levels = state.recordings, state.levels
+    state.recordings, state.levels = [*before, recording], ()  # derivatives outside are those of the whole
     try:
         own = [wrap(trace.input(t)) for t in types]
         with tracing(trace, f) as traced:
@@ -66,7 +66,7 @@ def record(f: Callable, types: Sequence[ArrayType], what: str, randomness: str =
             proxies = [recording.array_of(t) for t in leaves]
         graph, constants = trace.finish(proxies)
     finally:
-        state.recordings = before
+        state.recordings, state.levels = before, levels
         trace.abandon()
     return graph, constants, recording.captured, skeleton
 

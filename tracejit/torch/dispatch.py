@@ -16,6 +16,8 @@ from typing import Any
 import numpy as np
 
 from ..ir import ArrayType
+from ..ops.custom import Rule, custom_derivative
+from ..ops.elementwise import stop_gradient
 from ..trace import Tracer
 from ..trace.constants import _active
 from ..trace.trace import type_of
@@ -74,6 +76,8 @@ class Primitive:
         elif state.inference:
             for t in results if type(results) is tuple else (results,):
                 t._inference = True
+        if state.levels:
+            _push()(self, operands, results if type(results) is tuple else (results,), static)
         return results
 
     def _traced(self, operands: Sequence[Any], static: dict[str, Any]) -> Any:
@@ -86,11 +90,13 @@ class Primitive:
             else:
                 arrays.append(t)
         with np.errstate(all="ignore"):
-            made = self.impl(*arrays, **static)
+            made = self.impl(*arrays, **static) if self.rule is None or not state.recordings else _with_rule(self, arrays, static)
         multiple = type(made) is tuple or type(made) is list
         results = tuple([self._result(x, arrays, operands, static, i if multiple else None) for i, x in enumerate(made if multiple else (made,))])
         if needs and state.grad:
             self.record(operands, arrays, results, static)
+        if state.levels:
+            _push()(self, operands, results, static)
         return results if multiple else results[0]
 
     def _result(self, x: Any, arrays: Sequence[Any], operands: Sequence[Any], static: dict[str, Any], number: int | None) -> Tensor:
@@ -159,6 +165,37 @@ class Primitive:
                     if s.storage is not None:
                         s.pack(state.saved_hooks[-1])
             node.saved = saved
+
+
+def _with_rule(primitive: Primitive, arrays: Sequence[Any], static: dict[str, Any]) -> Any:
+    """The result in the graph of a function that is differentiated as a whole, where it has the derivative of the primitive's own rule."""
+    places = [i for i, a in enumerate(arrays) if isinstance(a, (np.ndarray, Tracer))]
+    given = list(arrays)
+    for i in places:
+        given[i] = stop_gradient(arrays[i])
+    made = primitive.impl(*given, **static)
+    multiple = type(made) is tuple or type(made) is list
+    values = made if multiple else (made,)
+
+    def jvp(args: Sequence[Any], outs: Sequence[Any], tangents: Sequence[Any]) -> Sequence[Any]:
+        xs, ts = list(arrays), [None] * len(arrays)
+        for i, x, t in zip(places, args, tangents):
+            xs[i], ts[i] = x, t
+        moved = primitive.rule(xs, outs if multiple else outs[0], ts, **static)
+        return moved if multiple else (moved,)
+
+    results = custom_derivative(*values, *[arrays[i] for i in places], count=len(values), rule=Rule(jvp, _unreachable))
+    return tuple(results) if multiple else results[0]
+
+
+def _unreachable() -> None:
+    raise RuntimeError("a derivative reaches the values of a function with its own rule in another way than through its operands")
+
+
+def _push() -> Callable:
+    from .duals import push
+
+    return push
 
 
 class _Quiet(threading.local):

@@ -36,6 +36,8 @@ def backward(tensors, grad_tensors=None, retain_graph=None, create_graph=False, 
         for t in chosen:
             if not t.requires_grad:
                 raise RuntimeError("One of the differentiated Tensors given as `inputs` to backward does not require grad")
+    retain_graph = create_graph if retain_graph is None else retain_graph
+    recorded, create_graph = create_graph, bool(create_graph or state.levels)  # as tensors, which may have tangents
     grads = _root_gradients(roots, grad_tensors if grad_tensors is not None else grad_variables, create_graph)
     targets = None
     if chosen is not None:
@@ -43,7 +45,7 @@ def backward(tensors, grad_tensors=None, retain_graph=None, create_graph=False, 
         for t in chosen:
             node, number = t._edge
             targets.setdefault(node, {}).setdefault(number, []).append(t)
-    found = _run(roots, grads, create_graph if retain_graph is None else retain_graph, create_graph, targets)
+    found = _run(roots, grads, retain_graph, create_graph, targets, recorded)
     if targets is not None:
         done = set()
         for t in chosen:
@@ -77,6 +79,8 @@ def grad(
             raise TypeError(f"grad expects tensors as inputs, got {type(t).__name__}")
     if is_grads_batched:
         return _batched(roots, wanted, _tuple(grad_outputs), retain_graph, create_graph, allow_unused, materialize_grads)
+    retain_graph = create_graph if retain_graph is None else retain_graph
+    recorded, create_graph = create_graph, bool(create_graph or state.levels)  # as tensors, which may have tangents
     grads = _root_gradients(roots, grad_outputs, create_graph)
     targets: dict[Node, dict[int, list]] = {}
     for t in wanted:
@@ -84,7 +88,7 @@ def grad(
             raise RuntimeError("One of the differentiated Tensors does not require grad")
         node, number = t._edge
         targets.setdefault(node, {}).setdefault(number, []).append(t)
-    found = _run(roots, grads, create_graph if retain_graph is None else retain_graph, create_graph, targets)
+    found = _run(roots, grads, retain_graph, create_graph, targets, recorded)
     results, taken = [], set()
     for i, t in enumerate(wanted):
         g = found.get(t._edge)
@@ -101,20 +105,28 @@ def grad(
 
 
 def _batched(roots, wanted, grads, retain_graph, create_graph, allow_unused, materialize_grads):
-    from .functions.joining import stack
+    from .batched import gradients
 
     sizes = {len(g) for g in grads if g is not None}
     if len(sizes) != 1:
         raise ValueError(f"is_grads_batched=True needs gradients with one common extent in front, got {sorted(sizes)}")
-    n = sizes.pop()
-    keep = create_graph if retain_graph is None else retain_graph
-    rows = [
-        grad(
-            roots, wanted, [None if g is None else g[i] for g in grads], keep or i < n - 1, create_graph, True, allow_unused, False, materialize_grads
-        )
-        for i in range(n)
-    ]
-    return tuple([None if column[0] is None else stack(column) for column in zip(*rows)])
+    for i, (t, g) in enumerate(zip(roots, grads)):
+        if g is not None and g._data.shape[1:] != t._data.shape:
+            raise RuntimeError(
+                f"If `is_grads_batched=True`, we interpret the first dimension of each grad_output as the batch dimension. The sizes of the "
+                f"remaining dimensions are expected to match the shape of corresponding output, but a mismatch was detected: grad_output[{i}] has a "
+                f"shape of {g.shape} and output[{i}] has a shape of {t.shape}."
+            )
+    n, keep = sizes.pop(), create_graph if retain_graph is None else retain_graph
+    found = gradients(roots, wanted, grads, keep, create_graph)
+    for i, g in enumerate(found):
+        if g is None and not (allow_unused or materialize_grads):
+            raise RuntimeError(
+                f"The differentiated Tensor at index {i} appears to not have been used in the graph. Set allow_unused=True if this is the desired "
+                "behavior."
+            )
+    zeros = [wrap(np.zeros((n, *t._data.shape), t._data.dtype)) if g is None and materialize_grads else g for t, g in zip(wanted, found)]
+    return tuple(zeros)
 
 
 def _tuple(x: Any) -> tuple:
@@ -178,8 +190,13 @@ def _sequence(node: Node) -> int:
     return node.sequence
 
 
-def _run(roots, grads, retain: bool, create_graph: bool, targets: dict[Node, dict[int, list]] | None) -> dict[tuple[Node, int], Any]:
-    """Go back from `roots`. With `targets`, only to these, whose gradients are returned; else to all leaves, whose gradients are accumulated."""
+def _run(
+    roots, grads, retain: bool, create_graph: bool, targets: dict[Node, dict[int, list]] | None, recorded: bool = False
+) -> dict[tuple[Node, int], Any]:
+    """Go back from `roots`. With `targets`, only to these, whose gradients are returned; else to all leaves, whose gradients are accumulated.
+
+    With `create_graph` gradients travel as tensors; what is done to them is `recorded` or not.
+    """
     found: dict[tuple[Node, int], Any] = {}
     arrived: dict[Node, dict[int, Any]] = {}
     heap: list[tuple[int, int, Node]] = []
@@ -201,7 +218,7 @@ def _run(roots, grads, retain: bool, create_graph: bool, targets: dict[Node, dic
         else:
             there[number] = g
 
-    before, state.grad = state.grad, create_graph
+    before, state.grad = state.grad, recorded
     try:
         with np.errstate(all="ignore"):
             for e, g in zip(edges, grads):

@@ -1,7 +1,8 @@
 """Transformations of functions of tensors, as `torch.func`.
 
-Derivatives are made by the engine, on aliases of the arguments.  They can be nested to any depth: what an outer derivative goes by is part of the
-graph of the inner one.  `vmap` traces the function on one example and applies the batched graph, a primitive like any other.
+Gradients are made by the engine, on aliases of the arguments; derivatives along vectors by dual numbers (duals.py).  They can be nested to any depth:
+what an outer derivative goes by is part of the graph of the inner one, or has a level of its own.  `vmap` traces the function on one example and
+applies the batched graph, a primitive like any other.
 """
 
 from __future__ import annotations
@@ -16,11 +17,12 @@ from .. import tree
 from ..ir import ArrayType
 from ..transforms.batch import batch
 from . import engine
-from .autograd import functional
 from .capture import filled, record
 from .dispatch import Primitive
+from .duals import below_of, dual_of, entered, lifted, without_graph
 from .functions.joining import stack
-from .modes import enable_grad
+from .jacobians import by_columns, by_rows, lift, unpack
+from .modes import enable_grad, state
 from .nodes import AccumulateGrad, Node
 from .tensor import Tensor, wrap
 
@@ -33,10 +35,14 @@ def _flatten(x: Any) -> tuple[list[Any], Any]:
 
 
 def _alias(t: Any) -> Any:
-    """A tensor to differentiate by, which is in the graph of the argument where there is one."""
+    """A tensor to differentiate by, which is in the graph of the argument where there is one, and has its tangents."""
     if not isinstance(t, Tensor) or t._data.dtype.kind not in "fc":
         return t
-    return t.view_as(t) if t.requires_grad else t.detach().requires_grad_()
+    if t.requires_grad:
+        return t.view_as(t)
+    made = (wrap(state.recordings[-1].array_of(t)) if state.recordings else t.detach()).requires_grad_()
+    dual = dual_of(t)
+    return made if dual is None else lifted(made, below_of(made, dual_of(dual.primal)), dual.tangent, dual.level)
 
 
 def _leads_outside(nodes: Sequence[Node], own: set[int]) -> bool:
@@ -56,10 +62,19 @@ def _leads_outside(nodes: Sequence[Node], own: set[int]) -> bool:
 def _settled(results: Sequence[Any], aliases: Sequence[Any]) -> list[Any]:
     """The results without a graph, unless something outside is in it."""
     own = {id(a) for a in aliases if isinstance(a, Tensor) and a._node is None}
-    nodes = [r._edge[0] for r in results if isinstance(r, Tensor) and r.requires_grad]
+    nodes = [node for r in results for node in _nodes(r)]
     if nodes and _leads_outside(nodes, own):
         return list(results)
-    return [r.detach() if isinstance(r, Tensor) and r.requires_grad else r for r in results]
+    return [without_graph(r) if _nodes(r) else r for r in results]
+
+
+def _nodes(r: Any) -> list[Node]:
+    """The nodes of a tensor and of its tangents."""
+    if not isinstance(r, Tensor):
+        return []
+    dual = dual_of(r)
+    tangent = [] if dual is None else [*_nodes(dual.tangent), *_nodes(dual.primal)]
+    return [r._edge[0], *tangent] if r.requires_grad else tangent
 
 
 def _zeros(t: Tensor) -> Tensor:
@@ -166,7 +181,7 @@ def vjp(func: Callable, *primals: Any, has_aux: bool = False) -> tuple:
 
 
 def jacrev(func: Callable, argnums: int | tuple[int, ...] = 0, *, has_aux: bool = False, chunk_size: int | None = None) -> Callable:
-    """The Jacobian of `func`, a row at a time by reverse mode.
+    """The Jacobian of `func`, by reverse mode: all rows at once, or `chunk_size` of them.
 
     >>> from tracejit import torch
     >>> torch.func.jacrev(torch.square)(torch.tensor([1.0, 2.0]))
@@ -174,9 +189,18 @@ def jacrev(func: Callable, argnums: int | tuple[int, ...] = 0, *, has_aux: bool 
             [0., 4.]])
     """
 
+    _check_chunk(chunk_size, "jacrev")
+
     @functools.wraps(func)
     def jacobian(*args: Any, **kwargs: Any) -> Any:
-        return _jacobian(func, argnums, has_aux, args, kwargs, _rows)
+        flat, structure, run = _opened(func, argnums, args, kwargs, "jacrev")
+        with enable_grad():
+            aliases = [_alias(t) for t in flat]
+            outputs, (out_structure, aux) = run(has_aux, aliases)
+            rows = by_rows(outputs, aliases, True, chunk_size)
+        settled = iter(_settled([t for row in rows for t in row], aliases))
+        result = out_structure.unflatten([_row(structure, [next(settled) for _ in row], argnums) for row in rows])
+        return (result, _settled_tree(aux, aliases)) if has_aux else result
 
     return jacobian
 
@@ -184,56 +208,68 @@ def jacrev(func: Callable, argnums: int | tuple[int, ...] = 0, *, has_aux: bool 
 def jacfwd(
     func: Callable, argnums: int | tuple[int, ...] = 0, has_aux: bool = False, *, randomness: str = "error", chunk_size: int | None = None
 ) -> Callable:
-    """The Jacobian of `func`, a column at a time.
+    """The Jacobian of `func`, by forward mode: all columns at once, or `chunk_size` of them.
 
     >>> from tracejit import torch
     >>> torch.func.jacfwd(torch.square)(torch.tensor([1.0, 2.0]))
     tensor([[2., 0.],
             [0., 4.]])
     """
+    _check_chunk(chunk_size, "jacfwd")
 
     @functools.wraps(func)
     def jacobian(*args: Any, **kwargs: Any) -> Any:
-        return _jacobian(func, argnums, has_aux, args, kwargs, _columns)
+        flat, structure, run = _opened(func, argnums, args, kwargs, "jacfwd")
+        _, columns, (out_structure, aux) = by_columns(lambda *xs: run(has_aux, xs), flat, chunk_size)
+        result = out_structure.unflatten([_row(structure, row, argnums) for row in columns])
+        return (result, aux) if has_aux else result
 
     return jacobian
 
 
-def _jacobian(func, argnums, has_aux, args, kwargs, parts) -> Any:
+def _check_chunk(chunk_size: int | None, what: str) -> None:
+    if chunk_size is not None and chunk_size <= 0:
+        raise ValueError(f"{what}: `chunk_size` should be greater than 0.")
+
+
+def _opened(func: Callable, argnums: int | tuple[int, ...], args: tuple, kwargs: dict, what: str) -> tuple[list[Tensor], Any, Callable]:
+    """The tensors to differentiate by, their structure, and `run(has_aux, tensors)`: flat outputs with `(structure, aux)`."""
     numbers = (argnums,) if isinstance(argnums, int) else tuple(argnums)
+    for n in numbers:
+        if not -len(args) <= n < len(args):
+            raise RuntimeError(f"Got argnum={n}, but only {len(args)} positional inputs")
     flat, structure = _flatten([args[n] for n in numbers])
-    with enable_grad():
-        aliases = [_alias(t) for t in flat]
+    for leaf in flat:
+        if not isinstance(leaf, Tensor) or leaf._data.dtype.kind not in "fc":
+            kind = leaf.dtype if isinstance(leaf, Tensor) else type(leaf).__name__
+            raise RuntimeError(f"{what}: arguments to differentiate by are floating or complex tensors or containers of them, got {kind}")
+
+    def run(has_aux: bool, tensors: Sequence[Tensor]) -> tuple[list[Tensor], tuple[Any, Any]]:
         given = list(args)
-        for n, x in zip(numbers, structure.unflatten(aliases)):
+        for n, x in zip(numbers, structure.unflatten(list(tensors))):
             given[n] = x
-        made, aux = _split(has_aux, func(*given, **kwargs), "jacobian")
+        made, aux = _split(has_aux, func(*given, **kwargs), what)
         outputs, out_structure = _flatten(made)
-        own: list[Tensor] = []
-        found = [parts(o, aliases, own) for o in outputs]
-    settled = iter(_settled([t for row in found for t in row], [*aliases, *own]))
-    rows = []
-    for row in found:
-        made = structure.unflatten([next(settled) for _ in row])
-        rows.append(made[0] if isinstance(argnums, int) else tuple(made))
-    result = out_structure.unflatten(rows)
-    return (result, aux) if has_aux else result
+        for o in outputs:
+            if not isinstance(o, Tensor):
+                raise RuntimeError(f"{what}(f, ...)(*args): Expected f to return tensors or containers of them, got {type(o).__name__}")
+        return outputs, (out_structure, aux)
+
+    return flat, structure, run
 
 
-def _rows(output: Tensor, aliases: Sequence[Tensor], own: list[Tensor]) -> tuple[Tensor, ...]:
-    return functional._rows(output, aliases, True, False)
+def _row(structure: Any, parts: Sequence[Tensor], argnums: int | tuple[int, ...]) -> Any:
+    made = structure.unflatten(list(parts))
+    return made[0] if isinstance(argnums, int) else tuple(made)
 
 
-def _columns(output: Tensor, aliases: Sequence[Tensor], own: list[Tensor]) -> tuple[Tensor, ...]:
-    made = []
-    for i, x in enumerate(aliases):
-        columns = [functional.push((output,), aliases, one, True, own=own)[0] for one in functional._basis(aliases, i)]
-        made.append(functional._joined(columns, output, x, 1))
-    return tuple(made)
+def _settled_tree(x: Any, aliases: Sequence[Any]) -> Any:
+    flat, structure = _flatten(x)
+    return structure.unflatten(_settled(flat, aliases))
 
 
 def hessian(func: Callable, argnums: int | tuple[int, ...] = 0) -> Callable:
-    """The second derivatives of `func`.
+    """The second derivatives of `func`: forward mode over reverse mode.
 
     >>> from tracejit import torch
     >>> torch.func.hessian(lambda x: (x ** 3).sum())(torch.tensor([1.0, 2.0]))
@@ -257,14 +293,24 @@ def jvp(func: Callable, primals: Any, tangents: Any, *, strict: bool = False, ha
     along = _flatten(tangents)[0]
     if len(flat) != len(along) or any(a._data.shape != b._data.shape for a, b in zip(flat, along)):
         raise RuntimeError(f"jvp: tangents have shapes {[list(t.shape) for t in along]}, but primals {[list(t.shape) for t in flat]}")
-    with enable_grad():
-        aliases = [_alias(t) for t in flat]
-        made, aux = _split(has_aux, func(*structure.unflatten(aliases)), "jvp")
+    if any(a._data.dtype != b._data.dtype for a, b in zip(flat, along)):
+        raise RuntimeError(f"jvp: tangents have dtypes {[t.dtype for t in along]}, but primals {[t.dtype for t in flat]}")
+    with entered() as level:
+        made, aux = _split(has_aux, func(*structure.unflatten([lift(x, t, level) for x, t in zip(flat, along)])), "jvp")
         outputs, out_structure = _flatten(made)
-        pushed = functional.push(outputs, aliases, along, True, own=(own := []))
-    out = out_structure.unflatten(_settled(outputs, aliases))
-    moved = out_structure.unflatten(_settled(pushed, [*aliases, *own]))
-    return (out, moved, aux) if has_aux else (out, moved)
+        pairs = [unpack(o, level) for o in outputs]
+        rest, aux_structure = _flatten(aux)
+        rest = [unpack(x, level)[0] for x in rest]
+    for o, t in pairs:
+        if not isinstance(o, Tensor):
+            raise RuntimeError(f"jvp(f, primals, tangents): Expected f to return tensors or containers of them, got {type(o).__name__}")
+        if strict and t is None:
+            raise RuntimeError(
+                "jvp(f, primals, tangents, strict=True): The output of f is independent of the inputs. This is not allowed with strict"
+            )
+    out = out_structure.unflatten([o for o, _ in pairs])
+    moved = out_structure.unflatten([_zeros(o) if t is None else t for o, t in pairs])
+    return (out, moved, aux_structure.unflatten(rest)) if has_aux else (out, moved)
 
 
 def linearize(func: Callable, *primals: Any) -> tuple[Any, Callable]:

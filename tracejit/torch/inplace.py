@@ -66,6 +66,10 @@ def assign(t: Tensor, result: Tensor, start: int) -> Tensor:
         rebase(t, result)
     elif state.grad and t._requires and t._node is not None:
         rebase(t, result)  # the result depends on nothing: so does t from here on
+    if state.levels:
+        from .duals import written
+
+        written(t, result)
     return t
 
 

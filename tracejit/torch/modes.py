@@ -21,6 +21,7 @@ class _State(threading.local):
         self.saved_hooks: list[tuple[Callable, Callable]] = []
         self.no_saved_hooks: str | None = None
         self.drawing: Callable | None = None  # who draws random numbers while a function is compiled (see compiling/recording.py)
+        self.levels: tuple[Any, ...] = ()  # derivatives in forward mode that are being taken (see duals.py)
         self.recordings: list[Any] = []  # torch functions that are being traced as functions of tensors (see capture.py)
 
 

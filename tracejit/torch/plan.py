@@ -29,11 +29,12 @@ class Plan:
     (`out_types` gives the type for these, None for the others); it gives the cotangents of the operands numbered in `reached`.
     """
 
-    __slots__ = ("name", "graph", "operands", "results", "out_types", "reached", "constants", "_run", "_again")
+    __slots__ = ("name", "graph", "operands", "results", "out_types", "reached", "constants", "batched", "_run", "_again")
 
     def __init__(self, name, graph, operands, results, out_types, reached, constants):
         self.name, self.graph, self.operands, self.results = name, graph, operands, results
         self.out_types, self.reached, self.constants = out_types, reached, constants
+        self.batched: dict[int, Any] = {}  # for so many cotangents at once (see batched.py)
         self._run = self._again = None
 
     def __call__(self, *values: Any) -> Sequence[Any]:

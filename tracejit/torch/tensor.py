@@ -57,6 +57,7 @@ class Tensor(OwnOperators):
     _no_grad_view = False
     _inference = False
     _accumulator: Any = None
+    _dual: Any = None  # the tangent in forward mode (see duals.py)
     _backward_hooks = None
     __array_priority__ = 1000
     __hash__ = object.__hash__
@@ -460,7 +461,7 @@ class Tensor(OwnOperators):
 
 _OWN = frozenset(
     ("_data", "_storage", "_requires", "_node", "_nr", "_grad", "_base", "_chain", "_history", "_no_grad_view", "_inference", "_accumulator",
-     "_kept_accumulator")
+     "_kept_accumulator", "_dual")
 )  # fmt: skip
 
 

@@ -18,6 +18,7 @@ from ..modes import state
 from ..nodes import Node, Saved, node_type
 from ..storage import here
 from ..tensor import Tensor, wrap
+from .function_tangents import push, with_tangent
 
 _FREED = (
     "Trying to backward through the graph a second time (or directly access saved tensors after they have already been freed). "
@@ -40,6 +41,7 @@ class FunctionNode(Node):
         self._constant: tuple = ()
         self._materialize = True
         self._outputs: list[tuple | None] = []
+        self._replaced: tuple | None = None  # what stands for the saved tensors while `jvp` runs, or in a graph
 
     # -- what `forward` and `setup_context` say
     def save_for_backward(self, *tensors: Tensor | None) -> None:
@@ -68,6 +70,8 @@ class FunctionNode(Node):
     @property
     def saved_tensors(self) -> tuple[Tensor | None, ...]:
         """What was saved. Raises `RuntimeError` after it has been freed, and where it was overwritten."""
+        if self._replaced is not None:
+            return self._replaced
         if self._saved is None:
             raise RuntimeError(_FREED)
         return tuple([None if s is None else s.as_tensor(self) for s in self._saved])
@@ -84,6 +88,8 @@ class FunctionNode(Node):
                 continue
             edge = place.get(id(t)) or (made[id(t)] if id(t) in made else t._edge if t._requires else None)
             self._saved.append(Saved(t._array, t._storage, edge))
+            if state.levels:
+                self._saved[-1] = with_tangent(self._saved[-1], t)
             if state.saved_hooks:
                 self._saved[-1].pack(state.saved_hooks[-1])
         self._to_save = ()
@@ -95,7 +101,11 @@ class FunctionNode(Node):
             if g is None and self._materialize and output is not None:
                 g = np.zeros(*output)
             given.append(g if g is None or isinstance(g, Tensor) else wrap(g))
-        results = self._function.backward(self, *given)
+        wanted = [i for i, e in enumerate(self.edges) if e is not None]
+        return self._checked_all(self._function.backward(self, *given), wanted, recording)
+
+    def _checked_all(self, results: Any, wanted: Sequence[int], recording: bool) -> list[Any]:
+        """The gradients that `backward` returned, None for arguments that are not wanted."""
         results = list(results) if isinstance(results, (tuple, list)) else [results]
         name, n = self.name(), len(self.edges)
         while len(results) > n and results[-1] is None:
@@ -105,7 +115,7 @@ class FunctionNode(Node):
                 f"function {name} returned an incorrect number of gradients (expected {n}, got {len(results)}): one for each argument of forward, "
                 "None for what is no tensor"
             )
-        return [self._checked(i, g, recording) if self.edges[i] is not None else None for i, g in enumerate(results)]
+        return [self._checked(i, g, recording) if i in wanted else None for i, g in enumerate(results)]
 
     def _checked(self, i: int, g: Any, recording: bool) -> Any:
         """A gradient in the shape and dtype of its input."""
@@ -149,7 +159,7 @@ class Function:
     tensor([2., 2.], grad_fn=<DoubleBackward>)
     """
 
-    generate_vmap_rule = True
+    generate_vmap_rule = False
 
     def __init__(self, *args: Any, **kwargs: Any):
         raise RuntimeError(f"{type(self).__name__} should not be instantiated: call its method apply, of the class itself")
@@ -173,27 +183,64 @@ class Function:
 
     vjp = backward
 
+    @staticmethod
+    def jvp(ctx: Any, *grad_inputs: Any) -> Any:
+        """The tangents of the results, from those of the arguments (None for what has none): for forward mode."""
+        raise NotImplementedError("You must implement the jvp function for custom autograd.Function to use it with forward mode AD.")
+
+    @staticmethod
+    def vmap(info: Any, in_dims: tuple, *args: Any) -> Any:
+        """`(results, out_dims)` for many examples at once: `in_dims` says along which dimension each argument has them (None: it is shared).
+
+        Without it `func.vmap` batches `forward` and `backward` themselves, as with torch's `generate_vmap_rule = True`.
+        """
+        raise NotImplementedError("vmap is not implemented.")
+
+    @classmethod
+    def _own_jvp(cls) -> bool:
+        return cls.jvp is not Function.jvp
+
+    @classmethod
+    def _own_vmap(cls) -> bool:
+        return cls.vmap is not Function.vmap
+
     @classmethod
     def apply(cls, *args: Any, **kwargs: Any) -> Any:
         """The results, recorded with this function's way back."""
-        if state.recordings:
+        if cls._own_vmap() and cls.generate_vmap_rule:
             raise RuntimeError(
-                f"{state.recordings[-1].what}: the autograd.Function {cls.__name__} is applied inside of it, where its backward would not be used. "
-                "Write it with operations of torch there, or call it once for each example."
+                f"{cls.__name__} has both generate_vmap_rule=True and a vmap staticmethod: set generate_vmap_rule=False or delete the staticmethod"
             )
         if cls.backward is Function.backward and cls.vjp is not Function.vjp:
             cls.backward = cls.vjp
-        node = node_type(FunctionNode, f"{cls.__name__}Backward")(cls, args)
-        separate = cls.setup_context is not Function.setup_context
+        if state.recordings:
+            from .function_graph import Traced
+
+            return Traced(cls, args, kwargs).result()
         before = {id(a): a._storage.version for a in args if isinstance(a, Tensor)}
+        levels, state.levels = state.levels, ()
+        try:
+            node, made = cls._run(args, kwargs)
+        finally:
+            state.levels = levels
+        results = cls._recorded(node, args, made, before)
+        if levels:
+            push(node, args, results if isinstance(results, tuple) else (results,))
+        return results
+
+    @classmethod
+    def _run(cls, args: Sequence[Any], kwargs: dict[str, Any]) -> tuple[FunctionNode, Any]:
+        """The context, and what `forward` returned."""
+        node = node_type(FunctionNode, f"{cls.__name__}Backward")(cls, args)
         recording, state.grad = state.grad, False
         try:
-            made = cls.forward(*args, **kwargs) if separate else cls.forward(node, *args, **kwargs)
-            if separate:
-                cls.setup_context(node, args, made)
+            if cls.setup_context is Function.setup_context:
+                return node, cls.forward(node, *args, **kwargs)
+            made = cls.forward(*args, **kwargs)
+            cls.setup_context(node, tuple(args), made)
+            return node, made
         finally:
             state.grad = recording
-        return cls._recorded(node, args, made, before)
 
     @staticmethod
     def _recorded(node: FunctionNode, args: Sequence[Any], made: Any, before: dict[int, int]) -> Any:

@@ -9,6 +9,7 @@ import numpy as np
 
 from .. import engine
 from ..functions.joining import stack
+from ..jacobians import by_columns, by_rows
 from ..modes import enable_grad
 from ..tensor import Tensor, wrap
 
@@ -96,7 +97,10 @@ def push(
 def jacobian(
     func: Callable, inputs: Any, create_graph: bool = False, strict: bool = False, vectorize: bool = False, strategy: str = "reverse-mode"
 ) -> Any:
-    """The Jacobian: for each output and input a tensor of the output's shape and then the input's. `vectorize` makes no difference here.
+    """The Jacobian: for each output and input a tensor of the output's shape and then the input's.
+
+    With `vectorize` all rows are computed at once; the strategy "forward-mode" computes all columns at once.
+    Raises `RuntimeError` where an output is independent of an input and `strict` is on.
 
     >>> from tracejit import torch
     >>> torch.autograd.functional.jacobian(lambda x: x ** 2, torch.tensor([1.0, 2.0]))
@@ -105,15 +109,23 @@ def jacobian(
     """
     if strategy not in ("reverse-mode", "forward-mode"):
         raise ValueError(f"Expected strategy to be either 'forward-mode' or 'reverse-mode', got {strategy!r}")
+    if strict and (vectorize or strategy == "forward-mode"):
+        raise RuntimeError(
+            "torch.autograd.functional.jacobian: `strict=True` and `vectorize=True` are not supported together: "
+            "whether an output depends on an input is known row by row. Please either set `strict=False` or `vectorize=False`"
+        )
     several, given = _tuple(inputs, "inputs given to jacobian")
     with enable_grad():
         xs = _leaves(given, create_graph)
-        some, outputs = _tuple(func(*xs), "outputs of the user-provided function given to jacobian")
         if strategy == "forward-mode":
-            columns = [[push(outputs, xs, one, create_graph) for one in _basis(xs, i)] for i in range(len(xs))]
-            found = tuple([tuple([_joined([c[k] for c in columns[i]], o, x, 1) for i, x in enumerate(xs)]) for k, o in enumerate(outputs)])
+            _, columns, some = by_columns(lambda *duals: _tuple(func(*duals), "outputs of the user-provided function given to jacobian")[::-1], xs)
+            found = tuple([tuple(row) for row in columns])
         else:
-            found = tuple([_rows(o, xs, create_graph, strict) for o in outputs])
+            some, outputs = _tuple(func(*xs), "outputs of the user-provided function given to jacobian")
+            if vectorize:
+                found = tuple([tuple(row) for row in by_rows(outputs, xs, create_graph)])
+            else:
+                found = tuple([_rows(o, xs, create_graph, strict) for o in outputs])
     found = _finished(found, create_graph)
     rows = tuple([_like(several, row) for row in found])
     return _like(some, rows)
@@ -152,7 +164,7 @@ def hessian(
     vectorize: bool = False,
     outer_jacobian_strategy: str = "reverse-mode",
 ) -> Any:
-    """The second derivatives of a function with one number as its result."""
+    """The second derivatives of a function with one number as its result; the options are those of `jacobian`, which is taken of the gradient."""
     several, given = _tuple(inputs, "inputs given to hessian")
 
     def gradient(*xs: Tensor) -> Any:
@@ -160,7 +172,7 @@ def hessian(
         _require_number(outputs, "hessian")
         return _like(several, _grad(outputs, xs, (wrap(np.ones_like(outputs[0]._data)),), True, strict))
 
-    return jacobian(gradient, _like(several, given), create_graph, strict, strategy=outer_jacobian_strategy)
+    return jacobian(gradient, _like(several, given), create_graph, strict, vectorize, outer_jacobian_strategy)
 
 
 def vhp(func: Callable, inputs: Any, v: Any = None, create_graph: bool = False, strict: bool = False) -> tuple[Any, Any]:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from .. import engine
+from ..duals import entered
+from ..jacobians import lift, unpack
 from ..modes import enable_grad, no_grad
 from ..tensor import Tensor, wrap
-from .functional import push
+from .function import FunctionNode
 
 
 class GradcheckError(RuntimeError):
@@ -26,7 +28,9 @@ def gradcheck(
     """Whether the gradients of `func` agree with central differences, within `atol` and `rtol`.
 
     Inputs that require a gradient are to be of double precision.  `fast_mode` compares projections of the Jacobian onto random vectors instead of
-    all of it; `check_forward_ad` also compares derivatives along vectors; `nondet_tol` is how far two runs of the way back may differ.
+    all of it; `check_forward_ad` also compares derivatives in forward mode, and `check_batched_forward_grad` many of them at once;
+    `check_batched_grad` compares many gradients at once with one after the other; `check_undefined_grad` calls functions of the user's own that take
+    None for a gradient with it; `nondet_tol` is how far two runs of the way back may differ.
     Raises `GradcheckError` with both Jacobians, unless `raise_exception` is off (then the result is False).
 
     >>> from tracejit import torch
@@ -37,6 +41,10 @@ def gradcheck(
     given = tuple(inputs) if isinstance(inputs, (tuple, list)) else (inputs,)
     try:
         _check(func, given, eps, atol, rtol, nondet_tol, check_forward_ad, check_backward_ad, fast_mode)
+        if check_backward_ad:
+            _check_more(func, given, atol, rtol, check_undefined_grad, check_batched_grad)
+        if check_batched_forward_grad:
+            _check_batched_forward(func, given, atol, rtol)
     except GradcheckError:
         if raise_exception:
             raise
@@ -62,8 +70,7 @@ def _check(func, given, eps, atol, rtol, nondet_tol, forward, back, fast) -> Non
     xs = [given[i] for i in moving]
 
     def run() -> list[Tensor]:
-        made = func(*given)
-        return [t for t in (made if isinstance(made, (tuple, list)) else (made,)) if isinstance(t, Tensor) and t._data.dtype.kind in "fc"]
+        return _outputs(func(*given))
 
     with enable_grad():
         outputs = run()
@@ -78,7 +85,7 @@ def _check(func, given, eps, atol, rtol, nondet_tol, forward, back, fast) -> Non
         numerical = _numerical(run, k, xs, eps) if not fast else None
         for j, x in enumerate(xs):
             if fast:
-                _compare_fast(run, output, k, x, xs, j, moving[j], eps, atol, rtol, rng, back, forward)
+                _compare_fast(run, func, given, output, k, x, moving[j], eps, atol, rtol, rng, back, forward)
                 continue
             if back:
                 analytical = _jacobian(output, xs, j)
@@ -89,13 +96,65 @@ def _check(func, given, eps, atol, rtol, nondet_tol, forward, back, fast) -> Non
                     )
                 _compare(k, moving[j], numerical[j], analytical, atol, rtol, "")
             if forward:
-                columns = []
-                for c in range(x._data.size):
-                    v = [np.zeros_like(t._data) for t in xs]
-                    v[j].reshape(-1)[c] = 1
-                    columns.append(push((output,), xs, [wrap(a) for a in v], False)[0].detach()._array.reshape(-1))
+                columns = [_pushed(func, given, moving[j], k, one).reshape(-1) for one in _unit_vectors(x._data)]
                 analytical = np.stack(columns) if columns else np.zeros((0, output._data.size))
                 _compare(k, moving[j], numerical[j], analytical, atol, rtol, " computed with forward mode")
+
+
+def _check_more(func, given, atol, rtol, undefined: bool, batched: bool) -> None:
+    """What concerns the way back beside its values."""
+    xs = [x for x in given if isinstance(x, Tensor) and x.requires_grad]
+    with enable_grad():
+        outputs = [o for o in _outputs(func(*given)) if o.requires_grad]
+    for o in outputs:
+        node = o.grad_fn
+        if undefined and isinstance(node, FunctionNode) and not node._materialize:
+            try:
+                found = node.apply({}, True)
+            except Exception as error:
+                raise GradcheckError(f"Expected backward function to handle undefined output grads (None), but it raised: {error}") from error
+            if any(g is not None and np.any(g._array) for g in found):
+                raise GradcheckError("Expected all input grads to be undefined or zero when all output grads are undefined or zero.")
+        if batched and o._data.size:
+            rng = np.random.default_rng(2)
+            vectors = wrap(rng.normal(size=(2, *o._data.shape)).astype(o._data.dtype))
+            once = engine.grad(o, xs, vectors, retain_graph=True, allow_unused=True, is_grads_batched=True)
+            for row in range(2):
+                for i, (a, b) in enumerate(zip(once, engine.grad(o, xs, vectors[row], retain_graph=True, allow_unused=True))):
+                    if (a is None) != (b is None) or a is not None and not np.allclose(a._array[row], b._array, rtol, atol):
+                        raise GradcheckError(f"For input {i}, the gradients of a batch differ from those that are computed one by one.")
+
+
+def _check_batched_forward(func, given, atol, rtol) -> None:
+    moving = [i for i, x in enumerate(given) if isinstance(x, Tensor) and x.requires_grad]
+    rng = np.random.default_rng(2)
+    for i in moving:
+        vectors = rng.normal(size=(2, *given[i]._data.shape)).astype(given[i]._data.dtype)
+        for k in range(len(_outputs(func(*given)))):
+            once = _pushed(func, given, i, k, vectors, 2)
+            rows = np.stack([_pushed(func, given, i, k, v) for v in vectors])
+            if not np.allclose(once, rows, rtol, atol):
+                raise GradcheckError(f"For output {k} and input {i}, the tangents of a batch differ from those that are computed one by one.")
+
+
+def _outputs(made: Any) -> list[Tensor]:
+    return [t for t in (made if isinstance(made, (tuple, list)) else (made,)) if isinstance(t, Tensor) and t._data.dtype.kind in "fc"]
+
+
+def _unit_vectors(x: np.ndarray) -> Iterator[np.ndarray]:
+    for c in range(x.size):
+        one = np.zeros_like(x)
+        one.reshape(-1)[c] = 1
+        yield one
+
+
+def _pushed(func: Callable, given: Sequence[Any], i: int, k: int, v: np.ndarray, batch: int | None = None) -> np.ndarray:
+    """The derivative of the k-th output along `v`, a direction of the i-th input or a batch of them, in forward mode."""
+    with entered(batch) as level:
+        args = list(given)
+        args[i] = lift(given[i], wrap(np.ascontiguousarray(v)), level)
+        o, t = unpack(_outputs(func(*args))[k], level)
+    return np.zeros(o._data.shape if batch is None else (batch, *o._data.shape), o._data.dtype) if t is None else t.detach()._array
 
 
 def _numerical(run: Callable, k: int, xs: Sequence[Tensor], eps: float) -> list[np.ndarray]:
@@ -137,7 +196,7 @@ def _compare(k: int, i: int, numerical: np.ndarray, analytical: np.ndarray, atol
         )
 
 
-def _compare_fast(run, output, k, x, xs, j, i, eps, atol, rtol, rng, back, forward) -> None:
+def _compare_fast(run, func, given, output, k, x, i, eps, atol, rtol, rng, back, forward) -> None:
     """v J u by differences along u, beside the analytical one, for random unit vectors u and v."""
     u = rng.normal(size=x._data.shape)
     u /= np.linalg.norm(u) or 1.0
@@ -154,9 +213,8 @@ def _compare_fast(run, output, k, x, xs, j, i, eps, atol, rtol, rng, back, forwa
         (g,) = engine.grad(output, x, wrap(np.asarray(v)), retain_graph=True, allow_unused=True)
         _compare(k, i, np.asarray(numerical), np.asarray(0.0 if g is None else np.sum(g._array * u)), atol, rtol, " (fast mode)")
     if forward:
-        vectors = [wrap(np.asarray(u)) if t is x else wrap(np.zeros_like(t._data)) for t in xs]
-        pushed = push((output,), xs, vectors, False)[0]
-        _compare(k, i, np.asarray(numerical), np.asarray(np.sum(v * pushed.detach()._array)), atol, rtol, " computed with forward mode (fast mode)")
+        pushed = _pushed(func, given, i, k, np.asarray(u))
+        _compare(k, i, np.asarray(numerical), np.asarray(np.sum(v * pushed)), atol, rtol, " computed with forward mode (fast mode)")
 
 
 def _compare_complex(run, outputs, k, xs, moving, eps, atol, rtol) -> None:
@@ -191,7 +249,7 @@ def gradgradcheck(
     check_grad_dtypes: bool = False, check_batched_grad: bool = False, check_fwd_over_rev: bool = False, check_rev_over_rev: bool = True,
     fast_mode: bool = False, masked: bool = False,
 ) -> bool:  # fmt: skip
-    """Whether the second derivatives agree with differences of the first, as `gradcheck`.
+    """Whether the second derivatives agree with differences of the first, as `gradcheck`; `check_fwd_over_rev` also compares those in forward mode.
 
     >>> from tracejit import torch
     >>> x = torch.randn(3, dtype=torch.float64, requires_grad=True)
@@ -205,7 +263,10 @@ def gradgradcheck(
     if grad_outputs is None:
         rng = np.random.default_rng(1)
         vectors = [rng.normal(size=o._data.shape) + (1j * rng.normal(size=o._data.shape) if o._data.dtype.kind == "c" else 0) for o in outputs]
-        weights = tuple([wrap(np.asarray(v, o._data.dtype)).requires_grad_() for v, o in zip(vectors, outputs)])
+        arrays = [np.asarray(v, o._data.dtype) for v, o in zip(vectors, outputs)]
+        if gen_non_contig_grad_outputs:
+            arrays = [np.repeat(a, 2, -1)[..., ::2] if a.ndim else a for a in arrays]
+        weights = tuple([wrap(a).requires_grad_() for a in arrays])
     else:
         weights = tuple(grad_outputs) if isinstance(grad_outputs, (tuple, list)) else (grad_outputs,)
     moving = [i for i, x in enumerate(given) if isinstance(x, Tensor) and x.requires_grad]
@@ -226,4 +287,5 @@ def gradgradcheck(
             return gradients(*args)
 
     return gradcheck(differentiable, (*given, *weights), eps=eps, atol=atol, rtol=rtol, raise_exception=raise_exception, nondet_tol=nondet_tol,
-                     fast_mode=fast_mode)  # fmt: skip
+                     check_undefined_grad=check_undefined_grad, check_batched_grad=check_batched_grad, check_forward_ad=check_fwd_over_rev,
+                     check_backward_ad=check_rev_over_rev, fast_mode=fast_mode)  # fmt: skip

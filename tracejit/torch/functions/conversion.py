@@ -112,7 +112,7 @@ def copy_(self: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
         raise RuntimeError(
             f"The expanded size of the tensor {list(self._data.shape)} must match that of what is copied into it, {list(src._data.shape)}"
         )
-    if not (state.grad and (self.requires_grad or src.requires_grad)):
+    if not (state.levels or state.grad and (self.requires_grad or src.requires_grad)):
         _write(self, src._array)
         return self
     start = nodes.count()
@@ -139,7 +139,7 @@ def fill_(self: Tensor, value: Any) -> Tensor:
     check_writable(self)
     if isinstance(value, Tensor) and value._data.ndim:
         raise RuntimeError(f"fill_ only supports 0-dimension value tensor but got tensor with {value._data.ndim} dimensions.")
-    if state.grad and (self.requires_grad or isinstance(value, Tensor) and value.requires_grad):
+    if state.levels or state.grad and (self.requires_grad or isinstance(value, Tensor) and value.requires_grad):
         start = nodes.count()
         return assign(self, _fill(self, value if isinstance(value, Tensor) else tensor_of(value)), start)
     overwrite(self, value._array if isinstance(value, Tensor) else self._data.dtype.type(value))
