@@ -1,0 +1,549 @@
+"""The source of a kernel as LLVM IR for NVPTX.
+
+    text = llvm_text(source, "kernel", [(np.dtype("f4"), "pointer"), (np.dtype("i4"), "value")])
+
+Numba's compiler takes 65 to 750 ms for a kernel, nearly all of it to find types that our sources say with each word.  This one reads the same
+source in one pass over its syntax tree, and takes 1 to 3 ms.  What it knows is what `source.py` writes, and a little more:
+
+- A module of constants (`c0 = float32(0.5)`) and one function, whose globals are these and the words of device_functions.py.
+- Assignments to names and to elements, `if`, `while`, `for` over ranges of constant step, `break`, `continue`, bare calls, `return`.
+- Arithmetic, comparisons, `a if c else b`, `and`, `or`, `not`, `min` and `max`; elements of buffers and of shared and local arrays.
+
+Two operands of different types are converted as NumPy would; a plain number has the type of the other operand.  A variable keeps its first type.
+`//` and `%` are Python's.  Anything else raises `SourceError`, with the line.
+"""
+
+from __future__ import annotations
+
+import ast
+import functools
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..cpu.emit import Function, Module, Value
+from ..cpu.scalar import INTEGER, kind_of
+from .thread import DeviceThread
+from .words import ATOMIC, BOOL, INT32, TYPES, WORDS, Typed, same, typed
+
+Parameters = Sequence[tuple[np.dtype, str]]
+Number = Typed | bool | int | float
+
+
+class SourceError(Exception):
+    """The source of a kernel says something that the front end does not know: a bug in what wrote it."""
+
+
+class Array(NamedTuple):
+    """Memory that is indexed: its address, the kind of the elements, its shape where that is known."""
+
+    pointer: Value
+    dtype: np.dtype
+    shape: tuple[int, ...] | None = None
+
+
+class Range(NamedTuple):
+    start: Number
+    stop: Number
+    step: int
+
+
+def llvm_text(
+    source: str, name: str, parameters: Parameters, distinct: bool = False, threads: int | None = None, thread: type[DeviceThread] = DeviceThread
+) -> str:
+    """The kernel `name` of a source as the text of an LLVM module.
+
+    `parameters` are the dtype of each, and whether it is a "pointer" to such elements or a "value"; `distinct` says that no two pointers lead to the
+    same memory, which lets reads go through the read-only cache; `threads` is how many a block has at most.
+    """
+    tree = ast.parse(source)
+    constants: dict[str, Any] = {name: dtype.type for name, dtype in TYPES.items()}
+    known = set(constants)
+    function = None
+    for item in tree.body:
+        if isinstance(item, ast.FunctionDef) and item.name == name:
+            function = item
+        elif isinstance(item, ast.Assign):
+            exec(compile(ast.Module([item], []), f"<kernel {name}>", "exec"), constants)
+    if function is None:
+        raise SourceError(f"the source has no function {name}:\n{source}")
+    numbers = {key: value for key, value in constants.items() if isinstance(value, np.generic | bool | int | float) and key not in known}
+    return _Kernel(function, source, parameters, numbers, distinct, threads, thread).text()
+
+
+class _Kernel:
+    """One kernel while it is read."""
+
+    def __init__(
+        self,
+        tree: ast.FunctionDef,
+        source: str,
+        parameters: Parameters,
+        constants: dict[str, Any],
+        distinct: bool,
+        threads: int | None,
+        thread: type[DeviceThread],
+    ):
+        self.source = source
+        self.module = Module()
+        self.shared: list[str] = []
+        self.names: dict[str, Any] = {}  # what a name stands for, unless it is a variable
+        self.variables: dict[str, tuple[Value, np.dtype]] = {}
+        self.loops: list[tuple[str, str, Callable[[], None]]] = []  # of each: where continue and break go, and what continue does first
+        self.assigned = Counter(
+            target.id for node in ast.walk(tree) if isinstance(node, ast.Assign | ast.AugAssign | ast.For) for target in _targets(node)
+        )
+        stored = _stored(tree)
+        declared = []
+        for argument, (dtype, how) in zip(tree.args.args, parameters, strict=True):
+            label, memory = argument.arg, _in_memory(np.dtype(dtype))
+            if how == "pointer":
+                hints = ["noalias"] * distinct + ["readonly"] * (label not in stored)
+                declared.append((" ".join([thread.buffer, *hints, "align 16"]), label))
+                self.names[label] = Array(Value(f"%{label}", thread.buffer), memory)
+            else:
+                declared.append((kind_of(memory), label))
+                self.names[label] = Typed(Value(f"%{label}", kind_of(memory)), memory)
+        self.function = Function(
+            self.module, tree.name, declared, attributes=f'"nvvm.maxntid"="{threads}"' if threads else "", linkage=thread.linkage
+        )
+        self.thread = thread
+        self.emitter = thread(self.function)
+        for key, value in constants.items():
+            self.names[key] = typed(self.emitter, value.item(), value.dtype) if isinstance(value, np.generic) else value
+        for label, (dtype, how) in zip([a.arg for a in tree.args.args], parameters, strict=True):
+            if how == "value" and np.dtype(dtype).kind == "b":
+                self.names[label] = typed(self.emitter, self.names[label], BOOL)
+            if how == "value" and self.assigned[label]:
+                value = typed(self.emitter, self.names.pop(label))
+                self._bind(label, value)
+        self.returned = self.function.fresh_label("return")
+        self._block(tree.body)
+        self.function.br(self.returned)
+        self.function.label(self.returned)
+        self.function.ret()
+
+    def text(self) -> str:
+        return "\n".join([*self.shared, self.module.text()])
+
+    # -- statements
+    def _block(self, statements: Sequence[ast.stmt]) -> bool:
+        """Write statements; whether control leaves them at their end."""
+        for statement in statements:
+            write = getattr(self, f"_{type(statement).__name__}", None)
+            if write is None:
+                raise self._error(statement, f"no {type(statement).__name__}")
+            try:
+                if write(statement) is False:
+                    return False
+            except (KeyError, TypeError, AttributeError, ValueError, NotImplementedError) as error:
+                raise self._error(statement, str(error)) from error
+        return True
+
+    def _error(self, node: ast.AST, why: str) -> SourceError:
+        line = self.source.splitlines()[node.lineno - 1].strip()
+        return SourceError(f"line {node.lineno}, {line!r}: {why}\n{self.source}")
+
+    def _Assign(self, node: ast.Assign) -> None:
+        for target in node.targets:
+            if isinstance(target, ast.Subscript):
+                array, place = self._element(target)
+                e = self.emitter
+                x = typed(e, self._number(node.value), array.dtype)
+                e.store(x.value, place, array.dtype.itemsize)
+            elif isinstance(target, ast.Name):
+                self._bind(target.id, self._value(node.value))
+            else:
+                raise TypeError("only names and elements are assigned to")
+
+    def _AugAssign(self, node: ast.AugAssign) -> None:
+        e = self.emitter
+        if isinstance(node.target, ast.Name):
+            self._bind(node.target.id, self._operate(node.op, self._value(_loaded(node.target)), self._number(node.value)))
+            return
+        array, place = self._element(node.target)
+        old = self._load(array, place)
+        e.store(typed(e, self._operate(node.op, old, self._number(node.value)), array.dtype).value, place, array.dtype.itemsize)
+
+    def _bind(self, name: str, value: Any) -> None:
+        """Give a name a value: a name with several assignments is memory on the stack, which LLVM promotes to registers."""
+        if isinstance(value, Array) or name in self.names and not isinstance(self.names[name], Typed):
+            self.names[name] = value
+            return
+        value = typed(self.emitter, value, self.variables[name][1] if name in self.variables and not isinstance(value, Typed) else None)
+        if self.assigned[name] == 1:
+            self.names[name] = value
+            return
+        if name not in self.variables:
+            self.variables[name] = self.function.alloca(kind_of(value.dtype), 1, 8), value.dtype
+        place, dtype = self.variables[name]
+        if dtype != value.dtype:
+            raise TypeError(f"{name} is {dtype.name} before and {value.dtype.name} here")
+        self.emitter.store(value.value, place, 8)
+
+    def _Expr(self, node: ast.Expr) -> None:
+        if not isinstance(node.value, ast.Constant):  # a docstring
+            self._value(node.value)
+
+    def _Pass(self, node: ast.Pass) -> None:
+        pass
+
+    def _If(self, node: ast.If) -> bool:
+        f = self.function
+        condition = self._condition(node.test)
+        before, then, otherwise, after = f.block, f.fresh_label("then"), f.fresh_label("else"), f.fresh_label("endif")
+        f.cbr(condition, then, otherwise if node.orelse else after)
+        reached = not node.orelse
+        for label, statements in ((then, node.body), (otherwise, node.orelse)):
+            if statements:
+                f.label(label, dominator=before)
+                if self._block(statements):
+                    f.br(after)
+                    reached = True
+        if reached:
+            f.label(after, dominator=before)
+        return reached
+
+    def _While(self, node: ast.While) -> None:
+        self._loop(lambda: self._condition(node.test), node.body, lambda: None)
+
+    def _loop(self, test: Callable[[], Value], body: Sequence[ast.stmt], following: Callable[[], None]) -> None:
+        f = self.function
+        before, again, inside, after = f.block, f.fresh_label("while"), f.fresh_label("do"), f.fresh_label("done")
+        f.br(again)
+        f.label(again, dominator=before)
+        f.cbr(test(), inside, after)
+        tested = f.block
+        f.label(inside, dominator=tested)
+        self.loops.append((again, after, following))
+        if self._block(body):
+            following()
+            f.br(again)
+        self.loops.pop()
+        f.label(after, dominator=tested)
+
+    def _For(self, node: ast.For) -> None:
+        span = self._value(node.iter)
+        if not isinstance(span, Range) or not isinstance(node.target, ast.Name):
+            raise TypeError("for loops go over ranges")
+        e = self.emitter
+        start, stop = same(e, span.start, span.stop)
+        name = node.target.id
+        self.assigned[name] += 1  # it changes
+        self._bind(name, start)
+
+        def test() -> Value:
+            return e.icmp("slt" if span.step > 0 else "sgt", self._read(name).value, stop.value)
+
+        def following() -> None:
+            self._bind(name, self._operate(ast.Add(), self._read(name), span.step))
+
+        self._loop(test, node.body, following)
+
+    def _Break(self, node: ast.Break) -> bool:
+        self.function.br(self.loops[-1][1])
+        return False
+
+    def _Continue(self, node: ast.Continue) -> bool:
+        again, _, following = self.loops[-1]
+        following()
+        self.function.br(again)
+        return False
+
+    def _Return(self, node: ast.Return) -> bool:
+        if node.value is not None:
+            raise TypeError("a kernel returns nothing")
+        self.function.br(self.returned)
+        return False
+
+    # -- expressions
+    def _number(self, node: ast.expr) -> Number:
+        value = self._value(node)
+        if not isinstance(value, Typed | bool | int | float):
+            raise TypeError(f"{ast.unparse(node)} is not a number")
+        return value
+
+    def _condition(self, node: ast.expr) -> Value:
+        return typed(self.emitter, self._number(node), BOOL).value
+
+    def _value(self, node: ast.expr) -> Any:
+        if isinstance(node, ast.Constant) and isinstance(node.value, bool | int | float):
+            return node.value
+        write = getattr(self, f"_{type(node).__name__}", None)
+        if write is None:
+            raise TypeError(f"no {type(node).__name__} in an expression")
+        return write(node)
+
+    def _Name(self, node: ast.Name) -> Any:
+        return self._read(node.id)
+
+    def _read(self, name: str) -> Any:
+        if name in self.variables:
+            place, dtype = self.variables[name]
+            return Typed(self.emitter.load(place, kind_of(dtype), 8), dtype)
+        if name in self.names:
+            return self.names[name]
+        raise KeyError(f"nothing is known of the name {name}")
+
+    def _Tuple(self, node: ast.Tuple) -> tuple:
+        return tuple(self._value(item) for item in node.elts)
+
+    def _BinOp(self, node: ast.BinOp) -> Number:
+        return self._operate(node.op, self._number(node.left), self._number(node.right))
+
+    def _operate(self, op: ast.operator, a: Number, b: Number) -> Number:
+        if not isinstance(a, Typed) and not isinstance(b, Typed):
+            return _PLAIN[type(op)](a, b)
+        e = self.emitter
+        if isinstance(op, ast.LShift | ast.RShift):
+            a = typed(e, a, None if isinstance(a, Typed) else b.dtype)
+            name = "shl" if isinstance(op, ast.LShift) else "ashr" if a.dtype.kind == "i" else "lshr"
+            return WORDS["shl" if name == "shl" else name](e, a, b)
+        a, b = same(e, a, b)
+        x, y, dtype = a.value, b.value, a.dtype
+        if isinstance(op, ast.FloorDiv | ast.Mod) and dtype.kind in "iu":
+            return Typed(INTEGER["floor_divide" if isinstance(op, ast.FloorDiv) else "remainder"](e, dtype, x, y), dtype)
+        if isinstance(op, ast.Div) and dtype.kind != "f":
+            raise TypeError("integers are divided by //")
+        name = _OPERATORS[type(op)]
+        if dtype.kind == "b" and name is not None and name[0] in "fi":
+            raise TypeError("booleans are combined by &, | and ^")
+        if name is None:
+            raise TypeError(f"no {type(op).__name__}")
+        return Typed(getattr(e, name if name.endswith(("or", "_")) else ("f" if dtype.kind == "f" else "i") + name)(x, y), dtype)
+
+    def _UnaryOp(self, node: ast.UnaryOp) -> Number:
+        x = self._number(node.operand)
+        if not isinstance(x, Typed):
+            return {ast.USub: lambda: -x, ast.UAdd: lambda: x, ast.Invert: lambda: ~x, ast.Not: lambda: not x}[type(node.op)]()
+        e = self.emitter
+        if isinstance(node.op, ast.Not):
+            return Typed(e.not_(typed(e, x, BOOL).value), BOOL)
+        if isinstance(node.op, ast.Invert):
+            return Typed(e.not_(x.value), x.dtype)
+        if isinstance(node.op, ast.UAdd):
+            return x
+        if x.dtype.kind == "f":
+            return Typed(e.fneg(x.value), x.dtype)
+        return Typed(e.isub(typed(e, 0, x.dtype).value, x.value), x.dtype)
+
+    def _Compare(self, node: ast.Compare) -> Number:
+        e = self.emitter
+        left = self._number(node.left)
+        holds: Typed | None = None
+        for op, item in zip(node.ops, node.comparators):
+            right = self._number(item)
+            a, b = same(e, left, right)
+            floating, signed, unsigned = _COMPARISONS[type(op)]
+            if a.dtype.kind == "f":
+                x = e.fcmp(floating, a.value, b.value)
+            else:
+                x = e.icmp(signed if a.dtype.kind == "i" else unsigned, a.value, b.value)
+            holds = Typed(x if holds is None else e.and_(holds.value, x), BOOL)
+            left = right
+        return holds
+
+    def _BoolOp(self, node: ast.BoolOp) -> Typed:
+        condition = self._condition(node.values[0])
+        for item in node.values[1:]:
+            condition = self._also(condition, item, isinstance(node.op, ast.And))
+        return Typed(condition, BOOL)
+
+    def _also(self, condition: Value, item: ast.expr, both: bool) -> Value:
+        e = self.emitter
+        if not _has_effect(item):
+            return (e.and_ if both else e.or_)(condition, self._condition(item))
+
+        def rest() -> Value:
+            return self._condition(item)
+
+        def decided() -> Value:
+            return e.const("i1", not both)
+
+        return self._branch(condition, rest, decided) if both else self._branch(condition, decided, rest)
+
+    def _IfExp(self, node: ast.IfExp) -> Typed:
+        e = self.emitter
+        condition = self._condition(node.test)
+        if not _has_effect(node.body) and not _has_effect(node.orelse):
+            return WORDS["select"](e, Typed(condition, BOOL), self._number(node.body), self._number(node.orelse))
+        found: list[Typed] = []
+
+        def written(item: ast.expr) -> Callable[[], Value]:
+            def write() -> Value:
+                found.append(typed(e, self._number(item), found[0].dtype if found else None))
+                return found[-1].value
+
+            return write
+
+        value = self._branch(condition, written(node.body), written(node.orelse))
+        return Typed(value, found[0].dtype)
+
+    def _branch(self, condition: Value, then: Callable[[], Value], otherwise: Callable[[], Value]) -> Value:
+        """One of two values, of which only that one is computed."""
+        f = self.function
+        before, yes, no, after = f.block, f.fresh_label("then"), f.fresh_label("else"), f.fresh_label("endif")
+        f.cbr(condition, yes, no)
+        arrivals = []
+        for label, write in ((yes, then), (no, otherwise)):
+            f.label(label, dominator=before)
+            value = write()
+            arrivals.append((value, f.block))
+            f.br(after)
+        f.label(after, dominator=before)
+        phi = f.phi(arrivals[0][0].kind)
+        for value, block in arrivals:
+            phi.add(value, block)
+        return phi.value
+
+    # -- memory
+    def _Subscript(self, node: ast.Subscript) -> Typed:
+        return self._load(*self._element(node))
+
+    def _load(self, array: Array, place: Value) -> Typed:
+        return Typed(self.emitter.load(place, kind_of(array.dtype), array.dtype.itemsize), array.dtype)
+
+    def _element(self, node: ast.Subscript) -> tuple[Array, Value]:
+        array, index = self._value(node.value), self._value(node.slice)
+        if not isinstance(array, Array):
+            raise TypeError(f"{ast.unparse(node.value)} is not an array")
+        if type(index) is tuple:
+            if array.shape is None or len(array.shape) != len(index):
+                raise TypeError(f"{len(index)} indices of {ast.unparse(node.value)}")
+            flat: Number = 0
+            for i, extent in zip(index, array.shape):
+                flat = self._operate(ast.Add(), self._operate(ast.Mult(), flat, extent), i)
+            index = flat
+        return array, self._place(array, index)
+
+    def _place(self, array: Array, index: Number) -> Value:
+        i = typed(self.emitter, index, None if isinstance(index, Typed) else INT32 if -(2**31) <= index < 2**31 else None)
+        if i.dtype.kind == "u" and i.dtype.itemsize < 8:
+            i = typed(self.emitter, i, np.dtype(np.int64))
+        return self.emitter.at(array.pointer, kind_of(array.dtype), i.value)
+
+    # -- calls and attributes
+    def _Call(self, node: ast.Call) -> Any:
+        if node.keywords:
+            raise TypeError("calls have no keywords")
+        name = ast.unparse(node.func)
+        if name.startswith("cuda."):
+            return self._cuda(name, node.args)
+        if name in WORDS:
+            return WORDS[name](self.emitter, *map(self._value, node.args))
+        if name in ATOMIC:
+            array, index, value = (self._value(a) for a in node.args)
+            x = typed(self.emitter, value, array.dtype)
+            return self.emitter.update(ATOMIC[name], self._place(array, index), x.value, array.dtype.kind == "i")
+        if name == "range":
+            limits = [self._number(a) for a in node.args]
+            start, stop, step = [0, limits[0], 1] if len(limits) == 1 else [*limits, 1][:3]
+            if isinstance(step, Typed) or not step:
+                raise TypeError("the step of a range is a constant")
+            return Range(start, stop, step)
+        if name in ("min", "max"):
+            a, b = same(self.emitter, *(self._number(a) for a in node.args))
+            if a.dtype.kind not in "iu":
+                raise TypeError(f"{name} is for integers")
+            return WORDS[("s" if a.dtype.kind == "i" else "u") + name](self.emitter, a, b)
+        raise TypeError(f"there is no word {name}")
+
+    def _cuda(self, name: str, args: Sequence[ast.expr]) -> Any:
+        e = self.emitter
+        if name == "cuda.syncthreads":
+            return e.barrier()
+        if name in ("cuda.grid", "cuda.gridsize"):
+            block, blocks = e.register("ntid.x"), e.register("nctaid.x")
+            if name == "cuda.gridsize":
+                return Typed(e.imul(blocks, block), INT32)
+            return Typed(e.iadd(e.imul(e.register("ctaid.x"), block), e.register("tid.x")), INT32)
+        if name in ("cuda.shared.array", "cuda.local.array"):
+            shape = self._value(args[0])
+            shape = shape if type(shape) is tuple else (shape,)
+            dtype = _in_memory(TYPES[ast.unparse(args[1])])
+            count = int(np.prod(shape))
+            if name == "cuda.local.array":
+                return Array(self.function.alloca(kind_of(dtype), count, 16), dtype, shape)
+            return Array(self._shared(kind_of(dtype), count), dtype, shape)
+        raise TypeError(f"there is no word {name}")
+
+    def _shared(self, kind: str, count: int) -> Value:
+        pointer, text = self.thread.shared_memory(f"shared{len(self.shared)}", kind, count)
+        self.shared.append(text)
+        return pointer
+
+    def _Attribute(self, node: ast.Attribute) -> Typed:
+        name = ast.unparse(node)
+        register = _REGISTERS.get(name.rpartition(".")[0])
+        if register is None or node.attr not in "xyz":
+            raise TypeError(f"there is no word {name}")
+        return Typed(self.emitter.register(f"{register}.{node.attr}"), INT32)
+
+
+_REGISTERS = {"cuda.threadIdx": "tid", "cuda.blockIdx": "ctaid", "cuda.blockDim": "ntid", "cuda.gridDim": "nctaid"}
+_OPERATORS = {
+    ast.Add: "add", ast.Sub: "sub", ast.Mult: "mul", ast.Div: "div", ast.BitAnd: "and_", ast.BitOr: "or_", ast.BitXor: "xor",
+}  # fmt: skip
+_COMPARISONS = {
+    ast.Eq: ("oeq", "eq", "eq"),
+    ast.NotEq: ("une", "ne", "ne"),
+    ast.Lt: ("olt", "slt", "ult"),
+    ast.LtE: ("ole", "sle", "ule"),
+    ast.Gt: ("ogt", "sgt", "ugt"),
+    ast.GtE: ("oge", "sge", "uge"),
+}
+_PLAIN: dict[type, Callable] = {
+    ast.Add: lambda a, b: a + b,
+    ast.Sub: lambda a, b: a - b,
+    ast.Mult: lambda a, b: a * b,
+    ast.FloorDiv: lambda a, b: a // b,
+    ast.Mod: lambda a, b: a % b,
+    ast.Div: lambda a, b: a / b,
+    ast.LShift: lambda a, b: a << b,
+    ast.RShift: lambda a, b: a >> b,
+    ast.BitAnd: lambda a, b: a & b,
+    ast.BitOr: lambda a, b: a | b,
+    ast.BitXor: lambda a, b: a ^ b,
+}
+
+
+def _in_memory(dtype: np.dtype) -> np.dtype:
+    """What elements of a dtype are in memory, and as arguments: booleans are bytes."""
+    return dtype if dtype.kind != "b" else np.dtype(np.uint8)
+
+
+def _stored(tree: ast.FunctionDef) -> set[str]:
+    """The buffers that a kernel writes to."""
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Store):
+            found.add(ast.unparse(node.value))
+        elif isinstance(node, ast.Call) and ast.unparse(node.func) in ATOMIC:
+            found.add(ast.unparse(node.args[0]))
+    return found
+
+
+def _targets(node: ast.stmt) -> list[ast.Name]:
+    targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+    return [t for t in targets if isinstance(t, ast.Name)]
+
+
+def _loaded(name: ast.Name) -> ast.Name:
+    return ast.copy_location(ast.Name(name.id, ast.Load()), name)
+
+
+@functools.cache
+def _pure_calls() -> frozenset[str]:
+    return frozenset(name for name in WORDS if not name.startswith("shuffle"))
+
+
+def _has_effect(node: ast.expr) -> bool:
+    """Whether an expression may not be computed where its value is not wanted: it reads memory, or waits for other threads."""
+    return any(
+        isinstance(n, ast.Subscript) or isinstance(n, ast.Call) and ast.unparse(n.func) not in _pure_calls() for n in ast.walk(node)
+    )
+
+
+__all__ = ["Parameters", "SourceError", "llvm_text"]
