@@ -13,9 +13,9 @@ Loops and branches have those but `write`; `overwrites(node)`, the pairs (operan
 from __future__ import annotations
 
 from ...ir import ArrayType, Node
-from . import lapack, loops, numpy_sort, pocketfft, tape, taps, winograd
+from . import lapack, loops, mersenne, numpy_sort, picture_products, pocketfft, tape, taps, winograd
 
-LIBRARIES = {"lapack": lapack, "fft": pocketfft, "sort": numpy_sort, "taps": taps, "winograd": winograd}
+LIBRARIES = {"lapack": lapack, "fft": pocketfft, "sort": numpy_sort, "mersenne": mersenne, "taps": taps, "picture": picture_products, "winograd": winograd}
 LOOPS = {"scan": loops.Scan, "while": loops.While, "sweeps": tape.Sweeps, "switch": loops.Switch}
 ALL = LIBRARIES | LOOPS
 

@@ -14,7 +14,6 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -24,20 +23,15 @@ from ...ops.winograd import matrices
 from . import linear_maps, pictures, register_tiles, threads
 from .counting import Count, Place, call, counted, where
 from .emit import Emitter, Function, Module, Value
-from .llvm import lanes as native_lanes
-from .strands import ALIGNMENT, Memory, Phase, clear, table_of
+from .image_blocks import KINDS, Blocks, Picture
+from .strands import Phase, clear, table_of
 
-KINDS = {np.dtype(np.float64): "double", np.dtype(np.float32): "float"}
 # Transformed tiles of one block: what is left of the second cache beside the weights. At least and at most so many tiles.
 BLOCK_BYTES, FEWEST, MOST = 768 * 1024, 32, 96
 # The same for the derivative by the weights, whose blocks are shared by all threads.
 SUM_BYTES, SUM_FEWEST = 4 << 20, 128
 # Channels of one part of the derivative by the weights, and channels whose weights are transformed at a time.
 PART, WEIGHTS = 64, 32
-# Pictures of up to so many elements are moved as one line, others row by row.
-ONE_LINE = 1024
-# Multiplications from which threads are worth it: about 150 us.
-PARALLEL = 4_000_000
 
 
 def symbols() -> dict[str, int]:
@@ -72,110 +66,29 @@ def _plan(node: Node) -> _Product | _Outer:
     return make(x, other, **node.params)
 
 
-@dataclass(frozen=True)
-class _Picture:
-    """Some rows of images of `sizes` with their channels last: `rows` by `columns` vectors, `low` of them in front of the image's first."""
-
-    sizes: tuple[int, int]
-    low: tuple[int, int]
-    rows: int
-    columns: int
-    vector: int  # bytes
-
-    @property
-    def bytes(self) -> int:
-        return self.rows * self.columns * self.vector
-
-    def move(self, f: Function, function: str, picture: Place, plane: Place, pitch: int, channels: Count, start: Count, itemsize: int) -> None:
-        """Call `function` (pictures.py) for the rows of the picture, whose first is row `start - low` of the image at `plane`."""
-        height, width = self.sizes
-        top, left = self.low
-        first, last = max(0, -left), min(width, self.columns - left)
-        begin, end = (start - top).larger(0), (start - top + self.rows).smaller(height)
-        origin = picture + ((top - start) * self.columns + left) * self.vector  # where the image's first element would stand
-
-        def line(place: Place, element: Count, positions: Count | int, table: Place) -> None:
-            ends = (place, plane + element * itemsize) if function.startswith("from") else (plane + element * itemsize, place)
-            call(f, function, [*ends, pitch, table, channels, positions])
-
-        def every() -> None:
-            offsets = [(p // width * self.columns + p % width) * self.vector for p in range(height * width)]
-            line(origin, begin * width, (end - begin) * width, Place(f, f.module.table("i64", offsets)) + begin * (width * 8))
-
-        def one(row: Count) -> None:
-            offsets = [p * self.vector for p in range(last - first)]
-            place = origin + (row * self.columns + first) * self.vector
-            line(place, row * width + first, last - first, Place(f, f.module.table("i64", offsets)))
-
-        if first == 0 and last == width and height * width <= ONE_LINE:
-            where(f, begin.compared("slt", end), every)
-        elif first < last:
-            counted(f, begin, end, 1, one)
-
-
-class _Tiles:
-    """What the product and the derivative by the weights have in common: tiles in blocks of some images, or of some rows of one image."""
+class _Tiles(Blocks):
+    """What the product and the derivative by the weights have in common: the places of a block are tiles."""
 
     def __init__(self, x: ArrayType, outputs: int, out: tuple[int, int], low: tuple[int, int], tile: int):
-        self.examples, self.channels, *sizes = x.shape
-        self.outputs, self.out, self.low, self.tile = outputs, out, low, tile
-        self.sizes = tuple(sizes)
-        self.kind, self.size = KINDS[x.dtype], x.dtype.itemsize
-        self.lanes = native_lanes(self.size)
-        self.vector = self.lanes * self.size
-        self.panel = register_tiles.VECTORS * self.lanes
-        self.length = tile + 2
-        self.places = self.length**2
-        self.tiled = tuple(-(-q // tile) for q in out)
-        self.padded_channels = -(-self.channels // self.lanes) * self.lanes
-        self.panels = -(-outputs // self.panel)
-        macs = self.examples * math.prod(self.tiled) * self.places * self.channels * outputs
-        self.strands = config.threads if macs >= PARALLEL else 1
-        self.memory = Memory()
-        self.memory.take(ALIGNMENT)  # the counter of items
+        grid, self.places = tuple(-(-q // tile) for q in out), (tile + 2) ** 2
+        super().__init__(x, outputs, grid, x.shape[0] * math.prod(grid) * self.places * x.shape[1] * outputs)
+        self.out, self.low, self.tile, self.length = out, low, tile, tile + 2
 
-    def cut(self, most: int) -> None:
-        """Choose blocks of up to `most` tiles."""
-        rows, columns = self.tiled
-        self.block_images = max(1, min(self.examples, most // (rows * columns)))
-        self.block_rows = rows if rows * columns <= most else max(1, min(rows, most // columns))
-        if self.block_images > 1:  # of equal length
-            self.block_images = -(-self.examples // -(-self.examples // self.block_images))
-        self.bands = -(-rows // self.block_rows)
-        self.blocks = -(-self.examples // self.block_images) * self.bands
-        height = register_tiles.rows()
-        self.block_tiles = -(-self.block_images * self.block_rows * columns // height) * height
+    def window_picture(self) -> Picture:
+        rows, columns = self.block_rows * self.tile + 2, self.grid[1] * self.tile + 2
+        return Picture(self.sizes, self.low, rows, columns, self.vector)
 
-    def per_strand(self, size: int) -> tuple[int, int]:
-        """Offset and size of memory that each strand has for itself."""
-        size = -(-size // ALIGNMENT) * ALIGNMENT + ALIGNMENT  # one line more: strands of a power of two would share sets of the cache
-        return self.memory.take(size * self.strands), size
-
-    def between(self, tiles: int, width: int) -> int:
-        """Bytes from one place's matrix to the next. Odd in lines of the cache, or all places of a tile would fall into one set."""
-        return (tiles * width * self.size // ALIGNMENT | 1) * ALIGNMENT
-
-    def window_picture(self) -> _Picture:
-        rows, columns = self.block_rows * self.tile + 2, self.tiled[1] * self.tile + 2
-        return _Picture(self.sizes, self.low, rows, columns, self.vector)
-
-    def result_picture(self) -> _Picture:
-        return _Picture(self.out, (0, 0), self.block_rows * self.tile, self.tiled[1] * self.tile, self.vector)
+    def result_picture(self) -> Picture:
+        return Picture(self.out, (0, 0), self.block_rows * self.tile, self.grid[1] * self.tile, self.vector)
 
     # -- pieces of phases
-    def block(self, number: Count) -> tuple[Count, Count, Count, Count]:
-        """Of a block: its first image, how many it has, its first row of tiles, how many it has."""
-        image, row = number // self.bands * self.block_images, Count(number.f, 0) + number % self.bands * self.block_rows
-        images = (self.examples - image).smaller(self.block_images)
-        return image, images, row, (self.tiled[0] - row).smaller(self.block_rows)
-
     def each_tile(self, f: Function, rows: Count, body) -> None:
         """`body(row, column, number)` for the tiles of one image in a block."""
-        columns = self.tiled[1]
+        columns = self.grid[1]
         counted(f, 0, rows, 1, lambda i: counted(f, 0, columns, 1, lambda j: body(i, j, i * columns + j)))
 
     def into_tiles(
-        self, f: Function, source: Place, picture: _Picture, scratch: Place, group: Count, total: int, image: Count, start: Count, rows: Count,
+        self, f: Function, source: Place, picture: Picture, scratch: Place, group: Count, total: int, image: Count, start: Count, rows: Count,
         transform: str, target: Place, step: int, place_bytes: int,
     ) -> None:  # fmt: skip
         """Transform the tiles of one image's `group` of channels (of `total`) to `target`, `step` bytes from tile to tile."""
@@ -201,15 +114,15 @@ class _Product(_Tiles):
     def __init__(self, x: ArrayType, w: ArrayType, low, out, tile: int, turned: bool):
         super().__init__(x, w.shape[1 if turned else 0], out, low, tile)
         self.turned = turned
-        tiles = math.prod(self.tiled) * self.examples
+        tiles = math.prod(self.grid) * self.examples
         self.few = tiles <= min(self.outputs, 8 * MOST) and self.panels >= self.strands
         per_tile = self.places * self.padded_channels * self.size
         most = min(MOST, max(FEWEST, BLOCK_BYTES // per_tile))
         # Every strand gets two blocks or more, where there are so many tiles.
         self.cut(tiles if self.few else max(register_tiles.rows(), min(most, -(-tiles // (2 * self.strands) if self.strands > 1 else tiles))))
         self.weights_between = self.between(self.channels, self.panel)
-        self.tiles_between = self.between(self.block_tiles, self.padded_channels)
-        self.sums_between = self.between(self.block_tiles, self.panel)
+        self.tiles_between = self.between(self.block_places, self.padded_channels)
+        self.sums_between = self.between(self.block_places, self.panel)
         weights, tiles = self.places * self.weights_between, self.places * self.tiles_between
         if self.few:
             self.tiles_at, self.weights_at = (self.memory.take(tiles), 0), self.per_strand(weights)
@@ -266,7 +179,7 @@ class _Product(_Tiles):
         f = phase.f
         groups = self.padded_channels // self.lanes
         image, group = item // groups, Count(f, 0) + item % groups
-        window, rows = self._at(phase, self.window_at), Count(f, self.tiled[0])
+        window, rows = self._at(phase, self.window_at), Count(f, self.grid[0])
         clear(f, window, self.window_picture().bytes)
         target = self._at(phase, self.tiles_at) + image * self._image_bytes(rows)
         self._tiles(phase, image, group, Count(f, 0), rows, window, target)
@@ -275,7 +188,7 @@ class _Product(_Tiles):
         f = phase.f
         weights = self._at(phase, self.weights_at)
         self._weights(phase, item, Count(f, 0), Count(f, self.channels), weights)
-        whole = (Count(f, n) for n in (0, self.examples, 0, self.tiled[0]))
+        whole = (Count(f, n) for n in (0, self.examples, 0, self.grid[0]))
         self._results(phase, item, self._at(phase, self.tiles_at), weights, *whole)
 
     # -- steps
@@ -285,7 +198,7 @@ class _Product(_Tiles):
 
     def _image_bytes(self, rows: Count) -> Count:
         """Bytes of one image's transformed tiles, for one place."""
-        return rows * (self.tiled[1] * self.padded_channels * self.size)
+        return rows * (self.grid[1] * self.padded_channels * self.size)
 
     def _tiles(self, phase: Phase, image: Count, group: Count, row: Count, rows: Count, scratch: Place, target: Place) -> None:
         step = self.padded_channels * self.size
@@ -324,9 +237,9 @@ class _Product(_Tiles):
         f, module = phase.f, phase.f.module
         sums, scratch = self._at(phase, self.sums_at), self._at(phase, self.result_at)
         height, step = register_tiles.rows(), self.padded_channels * self.size
-        lines = module.table("i64", [t * step for t in range(self.block_tiles)])
+        lines = module.table("i64", [t * step for t in range(self.block_places)])
         zero = module.table("i64", [0])
-        count = (images * rows * self.tiled[1] + (height - 1)) // height
+        count = (images * rows * self.grid[1] + (height - 1)) // height
 
         def product(k: Count) -> None:
             a, b, m = tiles + k * self.tiles_between, weights + k * self.weights_between, sums + k * self.sums_between
@@ -343,7 +256,7 @@ class _Product(_Tiles):
 
             def one(i: Count) -> None:
                 def tile(r: Count, c: Count, number: Count) -> None:
-                    source = sums + ((i * rows * self.tiled[1] + number) * self.panel + q * self.lanes) * self.size
+                    source = sums + ((i * rows * self.grid[1] + number) * self.panel + q * self.lanes) * self.size
                     corner = scratch + (r * row_bytes + c * self.vector) * self.tile
                     call(f, self.to_results, [source, self.sums_between * self.length, self.sums_between, corner, row_bytes, self.vector])
 
@@ -353,9 +266,7 @@ class _Product(_Tiles):
 
             counted(f, 0, images, 1, one)
 
-        # The last panel may have fewer groups of outputs.
-        left = (self.outputs - panel * self.panel + (self.lanes - 1)) // self.lanes
-        counted(f, 0, left.smaller(register_tiles.VECTORS), 1, group)
+        counted(f, 0, self.groups_of(panel), 1, group)
 
 
 class _Outer(_Tiles):
@@ -366,8 +277,8 @@ class _Outer(_Tiles):
         self.padded_outputs = self.panels * self.panel
         per_tile = self.places * (self.padded_channels + self.padded_outputs) * self.size
         self.cut(max(SUM_FEWEST, SUM_BYTES // per_tile))
-        self.tiles_between = self.between(self.block_tiles, self.padded_channels)
-        self.factors_between = self.between(self.block_tiles, self.padded_outputs)
+        self.tiles_between = self.between(self.block_places, self.padded_channels)
+        self.factors_between = self.between(self.block_places, self.padded_outputs)
         self.sums_between = self.between(PART, self.panel)
         self.parts = -(-self.channels // PART)
         self.tiles_at = self.memory.take(self.places * self.tiles_between)
@@ -411,13 +322,13 @@ class _Outer(_Tiles):
         own = self.padded_channels // self.lanes
 
         def transform(
-            source: int, group: Count, total: int, picture: _Picture, scratch: tuple[int, int], how: str, at: int, width: int, between: int
+            source: int, group: Count, total: int, picture: Picture, scratch: tuple[int, int], how: str, at: int, width: int, between: int
         ) -> None:  # fmt: skip
             offset, size = scratch
             room = phase.pointer[4] + offset + phase.strand * size
             clear(f, room, picture.bytes)
             step = width * self.size
-            target = phase.pointer[4] + at + group * self.vector + i * rows * (self.tiled[1] * step)
+            target = phase.pointer[4] + at + group * self.vector + i * rows * (self.grid[1] * step)
             self.into_tiles(f, phase.pointer[source], picture, room, group, total, image + i, row, rows, how, target, step, between)
 
         def of_x() -> None:
@@ -448,7 +359,7 @@ class _Outer(_Tiles):
         channels = (self.channels - channel).smaller(PART)
         lines, zero = module.table("i64", [c * size for c in range(PART)]), module.table("i64", [0])
         first = number.compared("eq", 0)
-        length = images * rows * self.tiled[1]
+        length = images * rows * self.grid[1]
 
         def product(k: Count) -> None:
             a = phase.pointer[4] + self.tiles_at + k * self.tiles_between + channel * size
@@ -473,8 +384,7 @@ class _Outer(_Tiles):
                 target = phase.pointer[2] + (output * self.channels + channel + c) * (9 * self.size)
                 call(f, move, [taps, target, self.channels * 9 * self.size, table, self.outputs - output, 9])
 
-            left = (self.outputs - panel * self.panel + (self.lanes - 1)) // self.lanes
-            counted(f, 0, left.smaller(register_tiles.VECTORS), 1, group)
+            counted(f, 0, self.groups_of(panel), 1, group)
 
         counted(f, 0, channels, 1, one)
 

@@ -1,0 +1,336 @@
+"""Convolutions whose vectors run along channels (ops/picture_products.py) in native code.
+
+Images of a block become a picture, all channels of a position adjacent and zeros around (pictures.py).  A tile in registers is a few places of the
+result by a panel of outputs: its rows are where the windows of these places begin in the picture, whatever the strides, and each tap is a segment of
+the channels that are summed over, at a fixed distance (register_tiles.py).  Weights are sorted by panel, tap and channel once.  In the derivative by
+the taps rows are channels, and what is summed over are the places of one row of the result after the other.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from ...config import config
+from ...ir import ArrayType, Node
+from ...ops.picture_products import axis
+from . import pictures, register_tiles, threads
+from .counting import Count, Place, call, counted, where
+from .emit import Emitter, Function, Module, Value
+from .image_blocks import KINDS, Blocks, Picture
+from .strands import Phase, clear, table_of
+
+# Bytes of a picture, and places, that a block has at most.
+BLOCK_BYTES, MOST = 384 * 1024, 128
+# The same for the derivative by the taps, whose blocks are shared by all threads; and channels of one part of it.
+SUM_BYTES, SUM_MOST, PART = 4 << 20, 4096, 64
+# Channels whose weights are sorted at a time.
+WEIGHTS = 32
+
+
+def symbols() -> dict[str, int]:
+    """The address of the pool's `parallel_for`."""
+    return {"parallel_for": threads.parallel_for()}
+
+
+def has_routine(node: Node) -> bool:
+    """Whether there is a kernel for the dtype."""
+    return node.outputs[0].type.dtype in KINDS
+
+
+def work(node: Node) -> list[ArrayType]:
+    """Room for pictures, sorted weights and sums."""
+    return [ArrayType((_plan(node).memory.bytes,), np.dtype(np.uint8))]
+
+
+def write(f: Function, node: Node, operands: Sequence[Value], results: Sequence[Value]) -> Value:
+    """Call the code of the node, written once a module. Returns the status, always 0."""
+    plan = _plan(node)
+    described = repr((node.op.name, [(a.type.shape, a.type.dtype.str) for a in node.inputs], sorted(node.params.items()), config.threads))
+    name = f"{node.op.name}_{hashlib.sha256(described.encode()).hexdigest()[:12]}"
+    if not any(g.name == name for g in f.module.functions):
+        plan.write(f.module, name)
+    call(f, name, [*operands, *results])
+    return Count(f, 0).value
+
+
+def _plan(node: Node) -> _Product | _Outer:
+    x, other = (a.type.strong for a in node.inputs)
+    make = _Product if node.op.name == "picture_product" else _Outer
+    return make(x, other, **node.params)
+
+
+class _Windows(Blocks):
+    """What the product and the derivative by the taps have in common: the picture of a block of x."""
+
+    def set_picture(self, low: tuple[int, int], steps: tuple[int, int], reach: tuple[int, int]) -> None:
+        """Choose the picture of a block, whose place (i, j) begins at (i, j) * steps."""
+        self.steps = steps
+        lengths = [(n - 1) * s + r for n, s, r in zip((self.block_rows, self.grid[1]), steps, reach)]
+        self.position = self.padded_channels * self.size  # bytes
+        self.picture = Picture(self.sizes, low, *lengths, self.position)
+
+    def offset(self, row: int, column: int) -> int:
+        """Bytes from the first position of the picture."""
+        return (row * self.picture.columns + column) * self.position
+
+    def into_picture(self, f: Function, source: Place, total: int, group: Count, image: Count, start: Count, picture: Picture, target: Place) -> None:
+        """Move a group of channels (of `total`) of the rows of an image into a picture; `start` as in `Picture.move`."""
+        plane = math.prod(picture.sizes) * self.size
+        move = pictures.into_picture(f.module, self.kind, self.size, self.lanes)
+        channel = group * self.lanes
+        at = source + (image * total + channel) * plane
+        picture.move(f, move, target + group * self.vector, at, plane, total - channel, start, self.size)
+
+
+class _Product(_Windows):
+    """`picture_product(x, w, ...)`."""
+
+    def __init__(self, x: ArrayType, w: ArrayType, strides, low, lhs_dilation, rhs_dilation, out, turned: bool):
+        taps, outputs = w.shape[2:], w.shape[1 if turned else 0]
+        self.axes = [axis(*a) for a in zip(out, taps, strides, low, lhs_dilation, rhs_dilation)]
+        grid = tuple(a.count for a in self.axes)
+        super().__init__(x, outputs, grid, x.shape[0] * math.prod(grid) * math.prod(taps) * x.shape[1] * outputs)
+        self.out, self.taps, self.turned, self.woven = tuple(out), taps, turned, lhs_dilation
+        self.count = math.prod(taps)
+        steps, reach = tuple(a.step for a in self.axes), tuple(a.reach for a in self.axes)
+        per_place = math.prod(steps) * self.padded_channels * self.size
+        self.cut(max(register_tiles.rows(), min(MOST, BLOCK_BYTES // per_place)))
+        self.set_picture(tuple(a.low for a in self.axes), steps, reach)
+        # With few blocks their panels are shared among strands, each of which has the picture.
+        self.shares = min(self.panels, -(-2 * self.strands // self.blocks)) if self.strands > 1 else 1
+        self.phases = [
+            [(k[0] * taps[1] + k[1], self.offset(*shift)) for k, shift in (tuple(zip(*tap)) for tap in itertools.product(*phase))]
+            for phase in itertools.product(*(a.phases for a in self.axes))
+        ]
+        self.sums_between = self.between(self.block_places, self.panel)
+        self.weights_bytes = self.count * self.channels * self.panel * self.size
+        self.weights_at = self.memory.take(self.weights_bytes * self.panels)
+        self.picture_at = self.per_strand(self.picture.bytes * self.block_images)
+        self.sums_at = self.per_strand(self.sums_between * len(self.phases))
+
+    def write(self, module: Module, name: str) -> None:
+        """The function `void name(x, w, y, work)`."""
+        self.multiply = register_tiles.product(module, self.kind, self.size, self.lanes)
+        self.pieces = -(-self.channels // WEIGHTS)
+        weights = Phase(module, f"{name}_weights", self.panels * self.pieces, 4, self._weights)
+        blocks = Phase(module, f"{name}_blocks", self.blocks * self.shares, 4, self._block)
+        f = Function(module, name, [("ptr", "x"), ("ptr", "w"), ("ptr", "y"), ("ptr", "work")], linkage="internal")
+        f.never_inline()
+        table = table_of(f, [Place(f, f.parameter(p)) for p in ("x", "w", "y", "work")])
+        weights.run(f, table, self.strands)
+        blocks.run(f, table, self.strands)
+        f.ret()
+
+    def _order(self) -> list[int]:
+        """The taps in the order of the segments of all phases: the tap that stands at each place."""
+        return [k for phase in self.phases for k, _ in phase]
+
+    def _weights(self, phase: Phase, item: Count) -> None:
+        f = phase.f
+        panel, first = item // self.pieces, Count(f, 0) + item % self.pieces * WEIGHTS
+        move = pictures.into_picture(f.module, self.kind, self.size, self.lanes)
+        order = self._order()
+        at = [order.index(k) for k in range(self.count)]
+        at = at[::-1] if self.turned else at
+        table = f.module.table("i64", [place * self.channels * self.panel * self.size for place in at])
+        pitch, step = (self.count, self.count * self.outputs) if self.turned else (self.count * self.channels, self.count)
+        target = phase.pointer[3] + self.weights_at + panel * self.weights_bytes
+
+        def some(q: Count) -> None:
+            output = panel * self.panel + q * self.lanes
+            # Where there are no outputs left nothing is read, and the weights are zeros.
+            source = phase.pointer[1] + output * (pitch * self.size)
+
+            def channel(c: Count) -> None:
+                to = target + (c * self.panel + q * self.lanes) * self.size
+                call(f, move, [source + c * (step * self.size), to, pitch * self.size, table, self.outputs - output, self.count])
+
+            counted(f, first, (first + WEIGHTS).smaller(self.channels), 1, channel)
+
+        counted(f, 0, register_tiles.VECTORS, 1, some)
+
+    def _block(self, phase: Phase, item: Count) -> None:
+        f, module = phase.f, phase.f.module
+        image, images, row, rows = self.block(item // self.shares)
+        share = Count(f, 0) + item % self.shares
+        offset, size = self.picture_at
+        picture = phase.pointer[3] + offset + phase.strand * size
+        clear(f, picture, self.picture.bytes * self.block_images)
+        start = row * self.steps[0]
+
+        def group(g: Count) -> None:
+            def one(i: Count) -> None:
+                target = picture + i * self.picture.bytes
+                self.into_picture(f, phase.pointer[0], self.channels, g, image + i, start, self.picture, target)
+
+            counted(f, 0, images, 1, one)
+
+        counted(f, 0, self.padded_channels // self.lanes, 1, group)
+        columns, height = self.grid[1], register_tiles.rows()
+        places = [
+            i * self.picture.bytes + self.offset(r * self.steps[0], c * self.steps[1])
+            for i in range(self.block_images) for r in range(self.block_rows) for c in range(columns)
+        ]  # fmt: skip
+        lines = module.table("i64", [*places, *[0] * (self.block_places - len(places))])
+        tiles = (images * rows * columns + (height - 1)) // height
+        offset, size = self.sums_at
+        sums = phase.pointer[3] + offset + phase.strand * size
+        width = self.panel * self.size
+
+        def one_panel(panel: Count) -> None:
+            weights = phase.pointer[3] + self.weights_at + panel * self.weights_bytes
+            for number, segments in enumerate(self.phases):
+                if not segments:
+                    clear(f, sums + number * self.sums_between, self.sums_between)
+                    continue
+                before = sum(map(len, self.phases[:number]))
+                table = module.table("i64", [at for _, at in segments])
+                a = [picture, lines, tiles, table, len(segments), self.channels, self.size]
+                b = weights + before * self.channels * width
+                call(f, self.multiply, [*a, b, width, sums + number * self.sums_between, width, Emitter(f, 1).const("i1", True)])
+            self._store(phase, panel, sums, image, images, row, rows)
+
+        bounds = module.table("i64", [self.panels * s // self.shares for s in range(self.shares + 1)])
+        low, high = (((Place(f, bounds) + share * 8) + 8 * d).number() for d in (0, 1))
+        counted(f, low, high, 1, one_panel)
+
+    def _store(self, phase: Phase, panel: Count, sums: Place, image: Count, images: Count, row: Count, rows: Count) -> None:
+        """Write the sums of a panel to the result, its phases woven together."""
+        f, module = phase.f, phase.f.module
+        move = pictures.from_picture(module, self.kind, self.size, self.lanes)
+        (down, across), (height, width), columns = self.woven, self.out, self.grid[1]
+        line = self.panel * self.size
+        offsets = [
+            (r % down * across + c % across) * self.sums_between + ((r // down) * columns + c // across) * line
+            for r in range(self.block_rows * down) for c in range(width)
+        ]  # fmt: skip
+        table = module.table("i64", offsets)
+        plane = height * width * self.size
+        first = row * down
+        positions = ((row + rows) * down).smaller(height) * width - first * width
+
+        def group(q: Count) -> None:
+            output = panel * self.panel + q * self.lanes
+
+            def one(i: Count) -> None:
+                source = sums + i * rows * (columns * line) + q * self.vector
+                target = phase.pointer[2] + ((image + i) * self.outputs + output) * plane + first * (width * self.size)
+                call(f, move, [source, target, plane, table, self.outputs - output, positions])
+
+            counted(f, 0, images, 1, one)
+
+        counted(f, 0, self.groups_of(panel), 1, group)
+
+
+class _Outer(_Windows):
+    """`picture_outer(x, y, ...)`."""
+
+    def __init__(self, x: ArrayType, y: ArrayType, strides, low, rhs_dilation, taps):
+        places = tuple(y.shape[2:])
+        super().__init__(x, y.shape[1], places, x.shape[0] * math.prod(places) * math.prod(taps) * x.shape[1] * y.shape[1])
+        self.taps, self.count, self.dilation = taps, math.prod(taps), rhs_dilation
+        self.padded_outputs = self.panels * self.panel
+        per_place = (math.prod(strides) * self.padded_channels + self.padded_outputs) * self.size
+        self.cut(max(register_tiles.rows(), min(SUM_MOST, SUM_BYTES // per_place)))
+        self.set_picture(low, strides, tuple((k - 1) * d + 1 for k, d in zip(taps, rhs_dilation)))
+        self.factors = Picture(places, (0, 0), self.block_rows, places[1], self.padded_outputs * self.size)
+        self.sums_between = self.between(PART, self.panel)
+        self.parts = -(-self.channels // PART)
+        self.picture_at = self.memory.take(self.picture.bytes * self.block_images)
+        self.factors_at = self.memory.take(self.factors.bytes * self.block_images)
+        sums = self.count * self.sums_between
+        self.sums_at = self.per_strand(sums) if self.blocks == 1 else (self.memory.take(sums * self.panels * self.parts), 0)
+
+    def write(self, module: Module, name: str) -> None:
+        """The function `void name(x, y, w, work)`."""
+        self.multiply = register_tiles.product(module, self.kind, self.size, self.lanes)
+        self.groups = (self.padded_channels + self.padded_outputs) // self.lanes
+        # The last but one pointer is the number of the block.
+        first = Phase(module, f"{name}_pictures", self.groups * self.block_images, 5, self._pictures)
+        second = Phase(module, f"{name}_sums", self.panels * self.parts, 5, self._sums)
+        f = Function(module, name, [("ptr", "x"), ("ptr", "y"), ("ptr", "w"), ("ptr", "work")], linkage="internal")
+        f.never_inline()
+        x, y, w, memory = (Place(f, f.parameter(p)) for p in ("x", "y", "w", "work"))
+        table = table_of(f, [x, y, w, Count(f, 0), memory])
+
+        def block(number: Count) -> None:
+            Emitter(f, 1).store(number.value, (table + 24).value, 8)
+            clear(f, memory + self.picture_at, self.picture.bytes * self.block_images)
+            first.run(f, table, self.strands)
+            second.run(f, table, self.strands)
+
+        counted(f, 0, self.blocks, 1, block)
+        f.ret()
+
+    def _block_of(self, phase: Phase) -> tuple[Count, tuple[Count, Count, Count, Count]]:
+        number = (Place(phase.f, phase.f.parameter("table")) + 24).number()
+        return number, self.block(number)
+
+    def _pictures(self, phase: Phase, item: Count) -> None:
+        f = phase.f
+        _, (image, images, row, _) = self._block_of(phase)
+        i, group = item // self.groups, Count(f, 0) + item % self.groups
+        own = self.padded_channels // self.lanes
+
+        def of_x() -> None:
+            target = phase.pointer[4] + self.picture_at + i * self.picture.bytes
+            self.into_picture(f, phase.pointer[0], self.channels, group, image + i, row * self.steps[0], self.picture, target)
+
+        def of_y() -> None:
+            target = phase.pointer[4] + self.factors_at + i * self.factors.bytes
+            self.into_picture(f, phase.pointer[1], self.outputs, group - own, image + i, row, self.factors, target)
+
+        def present() -> None:
+            where(f, group.compared("slt", own), of_x)
+            where(f, group.compared("sge", own), of_y)
+
+        where(f, i.compared("slt", images), present)
+
+    def _sums(self, phase: Phase, item: Count) -> None:
+        f, module = phase.f, phase.f.module
+        number, (_, images, _, rows) = self._block_of(phase)
+        panel, channel = item // self.parts, Count(f, 0) + item % self.parts * PART
+        height, width = register_tiles.rows(), self.panel * self.size
+        offset, own = self.sums_at
+        sums = phase.pointer[4] + offset + (phase.strand * own if own else item * (self.count * self.sums_between))
+        channels = (self.channels - channel).smaller(PART)
+        lines = module.table("i64", [c * self.size for c in range(PART)])
+        steps = self.steps
+        segments = module.table(
+            "i64", [i * self.picture.bytes + self.offset(r * steps[0], 0) for i in range(self.block_images) for r in range(self.block_rows)]
+        )
+        a = phase.pointer[4] + self.picture_at + channel * self.size
+        b = phase.pointer[4] + self.factors_at + panel * width
+        first = number.compared("eq", 0)
+        taps = [self.offset(r * self.dilation[0], c * self.dilation[1]) for r in range(self.taps[0]) for c in range(self.taps[1])]
+        table = Place(f, module.table("i64", taps))
+
+        def product(k: Count) -> None:
+            at = a + (table + k * 8).number()
+            summed = [segments, images * rows, self.grid[1], steps[1] * self.position]
+            to = sums + k * self.sums_between
+            call(f, self.multiply, [at, lines, (channels + (height - 1)) // height, *summed, b, self.padded_outputs * self.size, to, width, first])
+
+        counted(f, 0, self.count, 1, product)
+        where(f, number.compared("eq", self.blocks - 1), lambda: self._store(phase, panel, channel, channels, sums))
+
+    def _store(self, phase: Phase, panel: Count, channel: Count, channels: Count, sums: Place) -> None:
+        f = phase.f
+        move = pictures.from_picture(f.module, self.kind, self.size, self.lanes)
+        table = f.module.table("i64", [k * self.sums_between for k in range(self.count)])
+
+        def one(c: Count) -> None:
+            def group(q: Count) -> None:
+                output = panel * self.panel + q * self.lanes
+                target = phase.pointer[2] + (output * self.channels + channel + c) * (self.count * self.size)
+                source = sums + (c * self.panel + q * self.lanes) * self.size
+                call(f, move, [source, target, self.channels * self.count * self.size, table, self.outputs - output, self.count])
+
+            counted(f, 0, self.groups_of(panel), 1, group)
+
+        counted(f, 0, channels, 1, one)
