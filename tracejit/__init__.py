@@ -6,7 +6,7 @@
 array([0., 0., 0.])
 """
 
-from . import debug, extend, nn, optim, tree
+from . import debug, extend, tree
 from . import numpy as numpy
 from .api import (
     ShapeDtype,
@@ -119,8 +119,8 @@ __all__ = [
 
 
 def __getattr__(name: str):
-    """`tracejit.random` and `tracejit.torch`, which are imported when they are first used."""
-    if name in ("random", "torch"):
+    """Subpackages that are imported when they are first used."""
+    if name in ("nn", "optim", "random", "torch"):
         import importlib
 
         return importlib.import_module("." + name, __name__)

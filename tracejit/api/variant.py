@@ -18,7 +18,6 @@ from .environment import Environment, unchanged
 from .rebinding import Effect, apply
 from .recording import Recording, as_value
 from .states import Cells
-from .watching import split
 from .write_back import check_outside, check_targets, write_back
 
 MISS = object()
@@ -27,9 +26,9 @@ MISS = object()
 _COMPARED = 4096  # bytes of an array that the traced function may have read with plain Python
 
 
-def _content(x: np.ndarray) -> Any:
-    """What tells whether an array is as it was: its bytes where they are few, else only which array it is."""
-    return x.tobytes() if x.nbytes <= _COMPARED else weakref.ref(x)
+def _content(x: Any) -> Any:
+    """What tells whether an array is as it was: its bytes where they are few and on the host, else only which array it is."""
+    return x.tobytes() if isinstance(x, np.ndarray) and x.nbytes <= _COMPARED else weakref.ref(x)
 
 
 def never(*args: Any, **kwargs: Any) -> Any:
@@ -65,12 +64,12 @@ class Variant:
         self._outside = [x if i is None else None for x, i in zip(made.outside, self._places)]
         located = {c: self._places[i] for c, i in made.cells.places.items() if type(c) is Outside and self._places[i] is not None}
         self.cells = Cells({c: i for c, i in made.cells.places.items() if c not in located}, ())
-        self._written_cells: list[Any] = [located.get(c, c) for c in made.cells.written]
-        self.written_outside = [c for c in self._written_cells if type(c) is int]
+        self.written_cells: list[Any] = [located.get(c, c) for c in made.cells.written]
+        self.written_outside = [c for c in self.written_cells if type(c) is int]
         """Which arrays of the environment the function writes into."""
         passed = {i for i in self._places if i is not None}
         # One that is no input was read with plain Python, if at all: what was read must still be in it.
-        self._read = [(i, _content(x)) for i, x in enumerate(environment.arrays) if i not in passed and not x.dtype.hasobject]
+        self.was_read = [(i, _content(x)) for i, x in enumerate(environment.arrays) if i not in passed and not x.dtype.hasobject]
 
     @property
     def program(self):
@@ -86,7 +85,7 @@ class Variant:
     def reads_the_same(self, environment: Environment) -> bool:
         """Whether arrays that were read while tracing are as they were. The fingerprint of the environment is that of the trace."""
         arrays = environment.arrays
-        return all([content() is arrays[i] if type(content) is weakref.ref else arrays[i].tobytes() == content for i, content in self._read])
+        return all([content() is arrays[i] if type(content) is weakref.ref else arrays[i].tobytes() == content for i, content in self.was_read])
 
     def broken(self, flat: Sequence[Any], outside: Sequence[Any]) -> Guard | None:
         """The first guard that does not hold for these arguments."""
@@ -128,16 +127,20 @@ class Variant:
         over, get what was written into them."""
         given = [*flat, *outside]
         self._write(flat, results[len(self.passed) :], environment)
-        made = self.structure.unflatten([r if i is None else given[i] for r, i in zip(results, self.passed)])
+        made = self.structure.unflatten([r if i is None else self.passed_on(r, given[i]) for r, i in zip(results, self.passed)])
         if not self.effects:
             return made
         apply(self.effects, made[1], environment)
         return made[0]
 
+    def passed_on(self, result: Any, given: Any) -> Any:
+        """What stands for an argument or closed-over array that is returned, and that the program gave as `result`."""
+        return given
+
     def _write(self, flat: Sequence[Any], contents: Sequence[Any], environment: Environment) -> None:
         count = len(self.written)
         write_back(flat, self.written, contents[:count])
-        for cell, new in zip(self._written_cells, contents[count:]):
+        for cell, new in zip(self.written_cells, contents[count:]):
             if type(cell) is int:
                 cell = Outside(environment.targets.get(cell, environment.arrays[cell]))
             cell.write(new)
@@ -152,6 +155,7 @@ class Variant:
         from ..lowering.cpu.specs import Array, Tuple
         from ..lowering.cpu.table import Call
         from .entry_specs import argument_specs, result_specs
+        from .watching import split
 
         program, outside = self.program, self.outside(environment)
         if program.address is None or not all(x.flags.c_contiguous and x.flags.aligned and x.dtype.isnative for x in outside):
@@ -161,7 +165,7 @@ class Variant:
         if specs is None:
             return never
         count = len(program.partition.inputs) - len(outside)
-        contents = len(self.written) + len(self._written_cells)
+        contents = len(self.written) + len(self.written_cells)
         results = result_specs(self.structure, self.graph, program, count, contents + (self.guards is not None))
         if results is None:
             return never
@@ -177,7 +181,7 @@ class Variant:
             entry = self._writing(entry, statics, environment, asks)
         elif asks:
             entry = _trusting(entry)
-        if self.guards is not None and not (alone and _harmless(self.graph)):
+        if self.guards is not None and not (alone and harmless(self.graph)):
             from ..lowering.program import program as compiled
 
             check = compiled(self.guards.check)
@@ -188,7 +192,7 @@ class Variant:
             entry = _advancing(entry, environment, self.effects)
         if self.cells.places:
             entry = _at_home(self.cells, outside, entry)
-        return _watching(others, environment, entry, self) if others or self._read else entry
+        return _watching(others, environment, entry, self) if others or self.was_read else entry
 
     def _native(self, specs, result, program, outside: Sequence[np.ndarray], call) -> Callable:
         from ..lowering.cpu.dispatch import install
@@ -272,9 +276,9 @@ def _watching(watches: Sequence[tuple], environment: Environment, entry: Callabl
     return watch
 
 
-def _harmless(graph: Graph) -> bool:
+def harmless(graph: Graph) -> bool:
     """Whether the graph may run on arguments that it was not traced for: it ends, and has no effects."""
-    return not any(node.effect or node.op.name.startswith("while") for node in graph.nodes) and all(_harmless(g) for _, g in graph.subgraphs())
+    return not any(node.effect or node.op.name.startswith("while") for node in graph.nodes) and all(harmless(g) for _, g in graph.subgraphs())
 
 
-__all__ = ["MISS", "Static", "Variant", "never"]
+__all__ = ["MISS", "Static", "Variant", "harmless", "never"]

@@ -31,7 +31,7 @@ from ..errors import TracerConversionError, at_user_line
 from ..ir import supported
 from . import dispatch, methods
 from .constants import active_traces, constant, known, plain
-from .iteration import each, elements, generators
+from .iteration import each, elements
 from .tracer import Tracer, as_new
 from .user_code import adopt, globals_behind, in_library, innermost, user_globals
 
@@ -193,6 +193,8 @@ _holders: dict[int, tuple[int, list[str]]] = {}  # by identity of a module's glo
 
 
 def _make_wrappers() -> None:
+    from .drawing import generators
+
     for name in _BY_INDEXING:
         original = getattr(np, name)
         _wrappers[id(original)] = original, _Indexed(name, original)
