@@ -87,7 +87,7 @@ def _window(e: Emitter, place: Num) -> list[Value]:
 
 
 def remainder(e: Emitter, a: Value, b: Value) -> Value:
-    """C's fmod, exactly: a loop, whose turns each take up to 2^`span` times the divisor off."""
+    """C's fmod, exactly: a loop, each turn of which makes the rest smaller by up to `span` bits."""
     if a.kind == "half":
         return e.fptrunc(remainder(e, e.fpext(a, "float"), e.fpext(b, "float")), "half")
     x, y = abs(Num(e, a)), abs(Num(e, b))
@@ -106,9 +106,10 @@ def remainder(e: Emitter, a: Value, b: Value) -> Value:
         excess = where(Num(e, e.icmp("sgt", excess.value, e.const(bits, 0))), excess, 0)
         half = excess >> 1  # in two steps, since the power itself may overflow
         scaled = y * _power_of_two(x, half) * _power_of_two(x, excess - half)
-        quotient = Num(e, e.ftrunc((rest / scaled * (1.0 - 2.0**-mantissa)).value))
-        quotient = where(quotient >= 1.0, quotient, 1.0)  # never too large: what is left stays positive, and fma leaves it exactly
-        return [where(more, fma(-quotient, scaled, rest), rest).value], more.value
+        # The quotient may be rounded up to the next integer. What is left is then negative, and exact in either case.
+        left = fma(-Num(e, e.ftrunc((rest / scaled).value)), scaled, rest)
+        left = where(left < 0.0, left + scaled, left)
+        return [where(more, left, rest).value], more.value
 
     (rest,) = e.repeated([x.value], turn)
     invalid = (y == 0.0) | ~(x < infinity) | Num(e, b).is_nan()

@@ -107,10 +107,10 @@ class _Kernel:
                 declared.append((kind_of(memory), label))
                 self.names[label] = Typed(Value(f"%{label}", kind_of(memory)), memory)
         self.function = Function(
-            self.module, tree.name, declared, attributes=f'"nvvm.maxntid"="{threads}"' if threads else "", linkage=thread.linkage
+            self.module, tree.name, [*declared, *thread.record], attributes=f'"nvvm.maxntid"="{threads}"' if threads else "", linkage=thread.linkage
         )
         self.thread = thread
-        self.emitter = thread(self.function)
+        self.emitter = thread(self.function, 1)
         for key, value in constants.items():
             self.names[key] = typed(self.emitter, value.item(), value.dtype) if isinstance(value, np.generic) else value
         for label, (dtype, how) in zip([a.arg for a in tree.args.args], parameters, strict=True):

@@ -21,9 +21,7 @@ class DeviceThread(Emitter):
 
     buffer = GLOBAL
     linkage = "ptx_kernel"
-
-    def __init__(self, function, lanes: int = 1, flags: str = ""):
-        super().__init__(function, lanes, flags)
+    record: tuple[tuple[str, str], ...] = ()  # parameters behind those of the source
 
     # -- what a device has no library for
     def beyond_reach(self, name: str, large: Value, x: Value, fast: Value) -> Value:
