@@ -14,7 +14,7 @@ import weakref
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from .. import tree
+from .. import residence, tree
 from ..config import config
 from ..errors import GuardLimitError, at_user_line
 from ..ir import Graph
@@ -27,6 +27,7 @@ from . import explanation
 from .aot import Lowered
 from .cache import SIGNATURES, CacheInfo, store
 from .environment import Environment
+from .placement import Placement, parse_target, placement, require_one_place
 from .plain_draws import told
 from .rebinding import Rebinding
 from .recording import argument_paths, as_value, check_leaves, defined_at, name_of, record, require_callable, with_keywords
@@ -37,6 +38,10 @@ _ENTRIES = 8  # native entries that a call tries before it goes the slow way: a 
 
 
 def _execute(graph: Graph, args: list) -> list:
+    if residence.classes and residence.meeting(args) is not None:
+        from ..cuda.programs import execute_anywhere
+
+        return execute_anywhere(graph, args)
     from ..lowering.program import execute
 
     return execute(graph, args)
@@ -48,14 +53,15 @@ call_module.executor = _execute
 class Jit(Dispatcher):
     """A compiled function; made by `jit`."""
 
-    def __init__(self, f: Callable, static_argnums: Sequence[int], static_argnames: Sequence[str]):
+    def __init__(self, f: Callable, static_argnums: Sequence[int], static_argnames: Sequence[str], target: str | None = None):
         super().__init__(never, MISS, Jit._missed)
         functools.update_wrapper(self, f)
         self.f = f
         self._what = f"jit of {name_of(f)}"
         self.statics = self._static_numbers, self._static_names = static_places(f, static_argnums, static_argnames)
+        self.target = target
         codes = _codes(f)
-        self._store = store((*codes, self.statics) if codes else None, self)
+        self._store = store((*codes, self.statics, target) if codes else None, self)
         self._environments: dict[Any, Environment] = {}  # by the static arguments that are objects
         self._entries: list[Callable] = []
         self._made_for: list[tuple] = []  # for each: variant, environment, whether it is the only variant, keywords
@@ -86,7 +92,7 @@ class Jit(Dispatcher):
             first, *others = inspect.signature(self.f).parameters.values()
             method.__signature__ = inspect.Signature([first, *others] if first.kind is first.VAR_POSITIONAL else others)
             numbers = [n - (n > 0) for n in self._static_numbers if n]
-            found = self._bound[id(instance)] = reference, Jit(method, numbers, self._static_names)
+            found = self._bound[id(instance)] = reference, Jit(method, numbers, self._static_names, self.target)
         return BoundJit(instance, found[1])
 
     def __repr__(self) -> str:
@@ -103,7 +109,7 @@ class Jit(Dispatcher):
         found: Any = sys.modules.get(self.__module__)
         for part in getattr(self, "__qualname__", "").split("."):
             found = getattr(found, part, None)
-        return self.__qualname__ if found is self else (Jit, (self.f, *self.statics))
+        return self.__qualname__ if found is self else (Jit, (self.f, *self.statics, self.target))
 
     # -- the slow way
     def _static_places(self, args: tuple) -> set[int]:
@@ -156,13 +162,16 @@ class Jit(Dispatcher):
         environment = self._environment(statics)
         states = [place.get() for place in environment.states]
         flat, structure = tree.flatten((moving, named, states) if states else (moving, named))
+        flat = [residence.adopted(x) for x in flat]
 
         def paths() -> list[str]:
             given = argument_paths(moving, named, [n for n in range(len(args)) if n not in self._static_places(args)])
             return given + [place.path + path for place, x in zip(environment.states, states) for path in tree.paths(x)]
 
         in_types = check_leaves(flat, paths, self.f, self._what)
-        key = explanation.Key(environment.fingerprint, structure, tuple(in_types), tuple([(place, identity(value)) for place, value in statics]))
+        where = placement(flat, environment.arrays, self.target, self.f, self._what, paths)
+        known = tuple([(place, identity(value)) for place, value in statics])
+        key = explanation.Key(environment.fingerprint, structure, tuple(in_types), known, where)
         return explanation.Signature(key, environment, flat, statics, paths)
 
     def _variant(self, args: tuple, kwargs: dict) -> tuple[Variant, list, explanation.Key, Environment]:
@@ -185,7 +194,8 @@ class Jit(Dispatcher):
                 self._environments.clear()
                 key, environment, flat, statics, _ = self._signature(args, kwargs)
             key, environment = self._without_own_effects(key, environment, statics)
-            variant = Variant(made, name_of(self.f), environment, f.effects)
+            require_one_place(made.outside, key.placement, self.f, self._what)
+            variant = _new_variant(made, name_of(self.f), environment, f.effects, key.placement)
             # A function that closes over a value of an outer trace means something else each time.
             if not any(type(x) is Tracer for x in made.outside):
                 self._store.add(key, variant)
@@ -296,6 +306,14 @@ class BoundJit(BoundDispatcher):
         return f"<method of {self.__self__!r}: {self.__func__!r}>"
 
 
+def _new_variant(made: Any, name: str, environment: Environment, effects: Sequence[Any], where: Placement | None) -> Variant:
+    if where is None:
+        return Variant(made, name, environment, effects)
+    from .device_variant import DeviceVariant
+
+    return DeviceVariant(made, name, environment, effects, where)
+
+
 def _codes(f: Any) -> list[types.CodeType]:
     """The code of a function and of what it wraps."""
     found = [getattr(f, "__code__", None)]
@@ -314,8 +332,9 @@ def _reference(instance: Any, when_dead: Callable) -> Callable[[], Any]:
 
 
 def jit(
-    f: Callable | None = None, *, static_argnums: int | Sequence[int] = (), static_argnames: str | Sequence[str] = (), lift: bool = False
-):
+    f: Callable | None = None, *, static_argnums: int | Sequence[int] = (), static_argnames: str | Sequence[str] = (), lift: bool = False,
+    target: str | None = None,
+):  # fmt: skip
     """`f`, compiled: traced once for each combination of shapes, dtypes and static arguments, and then run as native code.
 
     Arguments are trees of arrays and numbers; those in `static_argnums` or `static_argnames` are hashable values that the traced function sees as
@@ -330,8 +349,11 @@ def jit(
     What `f` writes into its arguments, and into arrays that it closes over (`self.u[1:-1] += ...`), is in them after each call; attributes and
     globals that it binds anew (`self.t += dt`) have their new values.
 
-    Raises `TypeError` for arguments or results that are not arrays, `TracerConversionError` where `f` asks a traced value for a Python float,
-    `GuardLimitError` where too many calls got different answers.
+    It runs where its arguments live: on the host, or on a CUDA device for arrays that are there; results live there, too. With `target="cuda"` (or
+    "cuda:1") arrays of the host are copied to the device first. See docs/cuda.md.
+
+    Raises `TypeError` for arguments or results that are not arrays, `DeviceError` for arrays in several places, `TracerConversionError` where
+    `f` asks a traced value for a Python float, `GuardLimitError` where too many calls got different answers.
 
     >>> import numpy as np, tracejit as tj
     >>> f = tj.jit(lambda x: np.sin(x) ** 2 + np.cos(x) ** 2)
@@ -341,15 +363,15 @@ def jit(
     numbers = _one_or_more("static_argnums", static_argnums, int)
     names = _one_or_more("static_argnames", static_argnames, str)
     if f is None:
-        return lambda g: jit(g, static_argnums=numbers, static_argnames=names, lift=lift)
+        return lambda g: jit(g, static_argnums=numbers, static_argnames=names, lift=lift, target=target)
     if isinstance(f, (staticmethod, classmethod)):
-        return type(f)(jit(f.__func__, static_argnums=numbers, static_argnames=names, lift=lift))
+        return type(f)(jit(f.__func__, static_argnums=numbers, static_argnames=names, lift=lift, target=target))
     require_callable(f, "jit")
     if lift:
         from ..lift import lift as lifted
 
         f = lifted(f)
-    return Jit(f, numbers, names)
+    return Jit(f, numbers, names, parse_target(target))
 
 
 def _one_or_more(name: str, given: Any, kind: type) -> tuple:

@@ -11,6 +11,7 @@ from ..ir import ArrayType
 from ..trace.guards import Guard
 from .cache import Store
 from .environment import Environment, Fingerprint
+from .placement import Placement
 from .recording import parameter_names
 from .variant import Variant
 
@@ -22,6 +23,7 @@ class Key(NamedTuple):
     structure: tree.Structure
     types: tuple[ArrayType, ...]
     statics: tuple
+    placement: Placement | None = None
 
 
 class Signature(NamedTuple):
@@ -88,7 +90,7 @@ def _distance(key: Key, other: Key) -> int:
     if key.structure != other.structure:
         return 1_000_000
     pairs = sum(a != b for a, b in zip(key.types, other.types)) + sum(a != b for a, b in zip(key.statics, other.statics))
-    return pairs + 1000 * (key.fingerprint != other.fingerprint)
+    return pairs + (key.placement != other.placement) + 1000 * (key.fingerprint != other.fingerprint)
 
 
 def _differences(f: Callable, key: Key, other: Key, names: Sequence[str]) -> list[str]:
@@ -104,6 +106,8 @@ def _differences(f: Callable, key: Key, other: Key, names: Sequence[str]) -> lis
             elif now.weak != before.weak:
                 kinds = {True: "a Python number", False: "an array or NumPy number"}
                 found.append(f"argument `{name}`: {kinds[now.weak]} was {kinds[before.weak]}")
+    if key.placement != other.placement:
+        found.append(f"runs on {key.placement or 'the host'}, ran on {other.placement or 'the host'}")
     for now, before in zip(key.statics, other.statics):
         if now != before:
             found.append(f"static argument {now[0]!r}: {_said(now[1])} was {_said(before[1])}")

@@ -133,10 +133,11 @@ def record(f: Callable, what: str, flat: Sequence[Any], structure: tree.Structur
     """Trace `f`, as `record_once` does; once more, with proxies of the arrays that it closes over, where one of those refused a traced value or is
     written into, and once more for each array of another kind that it turns out to write into. `changing` are cells whose contents differ from run to
     run, though `f` itself only reads them. `undone`: what `f` binds anew outside of itself is taken back and not missed."""
-    outside = Surroundings(f, wants_references(f))
+    arrays, binds = arrays_of(f)
+    on_device = bool(residence.classes) and residence.meeting(arrays) is not None
+    outside = Surroundings(f, on_device or wants_references(f))
     for cell in changing:
         outside.expect(cell)
-    arrays, binds = arrays_of(f)
     how.setdefault("kept", arrays)
     if binds and not how.get("keep_writes"):  # else the caller has seen to it
         from .rebinding import Assigning  # which needs this module
@@ -157,7 +158,7 @@ def record(f: Callable, what: str, flat: Sequence[Any], structure: tree.Structur
                     raise first from error
                 outside.references = True
                 first = error if isinstance(error, TracerConversionError) else None
-    if outside.references:
+    if outside.references and not on_device:
         want_references(f)
     return made
 

@@ -5,6 +5,8 @@ array that can hold w.  A function in which such a conversion was refused is tra
 the globals that its code names, in its closure and its default arguments, in objects, dicts and lists that are found there, and so on through the
 functions that it calls.  The arrays are put back when the trace ends.  It is remembered which functions want this; all others never pay for it.
 
+A function that closes over arrays on a device always gets proxies of them: the library that they belong to would compute with them at once.
+
 Under `jit` (and `vmap`, and in loops) such a proxy is an input of the graph, whose contents are read at each call, and a cell (`cells.Outside`): what
 is written into it is handed over by the transform.  Integers and booleans, which make sizes, positions and tables, are known, unless the function
 writes into them (`OutsideWriteError` tells so, and they are inputs then, too).  Under a bare `grad` it is a `Reference`, which acts as the very
@@ -26,6 +28,7 @@ from weakref import WeakSet, ref
 
 import numpy as np
 
+from .. import residence
 from ..ir import supported
 from .cells import Outside
 from .constants import active_traces, reference
@@ -90,13 +93,18 @@ def references_in_place(f: Any, trace: Any, written: Sequence[np.ndarray] = ()) 
 
 
 def _stand_in(array: np.ndarray, trace: Any, written: bool) -> Tracer:
-    inexact = array.dtype.kind in "fc"
+    on_device = type(array) in residence.classes
+    inexact = array.dtype.kind in "fc" or on_device
     if trace.values is None:
         if inexact or written:
             return trace.cell(Outside(array), lambda: array)
         return reference(array)  # sizes, positions and tables, which are known
     symbolic = [t for t in active_traces() if t.values is None]
-    proxy = Tracer(symbolic[-1], symbolic[-1].atom(array)) if symbolic and inexact else reference(array)
+    if symbolic and inexact or on_device:
+        reader = symbolic[-1] if symbolic else trace
+        proxy = Tracer(reader, reader.atom(array))
+    else:
+        proxy = reference(array)
     proxy.home = trace  # what is written into it stays in the trace
     return proxy
 
@@ -104,7 +112,7 @@ def _stand_in(array: np.ndarray, trace: Any, written: bool) -> Tracer:
 @contextmanager
 def read_only(arrays: Iterable[np.ndarray]) -> Iterator[None]:
     """While it runs, nobody writes into the arrays: a write that NumPy does while a function is traced would be no part of the program."""
-    closed = [a for a in arrays if a.flags.writeable and (a.base is None or isinstance(a.base, np.ndarray))]
+    closed = [a for a in arrays if type(a) not in residence.classes and a.flags.writeable and (a.base is None or isinstance(a.base, np.ndarray))]
     closed.sort(key=lambda a: a.base is not None)  # a view is opened again after the array that owns the memory
     for a in closed:
         a.flags.writeable = False
@@ -129,7 +137,7 @@ def _places(f: Any, codes: list[CodeType] | None = None) -> Iterator[tuple[np.nd
         if codes is not None and type(x) is FunctionType and not in_library(x.__code__.co_filename):
             codes.append(x.__code__)
         for value, put in _items(x, put_x) if isinstance(x, tuple) else _contents(x):
-            if type(value) is np.ndarray:
+            if type(value) is np.ndarray or type(value) in residence.classes:
                 if put is not None and value.ndim and supported(value.dtype):
                     yield value, put
             elif id(value) not in seen and not isinstance(value, (np.generic, np.ufunc, str, bytes, int, float, complex, type(None), Tracer)):
