@@ -131,6 +131,20 @@ def test_gradients_are_new_tensors_where_eager_makes_new_ones():
     assert first.tolist() == [1, 1, 1] and w.grad.tolist() == [3, 3, 3] and w.grad is not first
 
 
+def test_what_constructors_read_is_not_what_a_step_reads():
+    class Run:
+        def __init__(self, options):
+            self.options = {name: getattr(options, name) for name in ("real", "imag")}
+            self.weight, self.losses = torch.ones(3), []
+
+    run = Run(1 + 2j)
+    f = torch.compile(lambda x: run.weight * x)
+    for i in range(3):
+        run.losses.append(i)
+        assert f(torch.ones(3)).tolist() == [1, 1, 1]
+    assert f.cache_info().misses == 1
+
+
 def test_gradients_accumulate_in_place():
     w = torch.ones(3, requires_grad=True)
     f = torch.compile(lambda x: (w * x).sum().backward())

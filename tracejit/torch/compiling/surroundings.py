@@ -33,6 +33,7 @@ _COMPARED = 4096  # bytes of a plain array, which Python may have read, that are
 _PACKAGE = __name__.partition(".torch")[0] + ".torch"
 _HOOKS = frozenset(("_accumulator", "_kept_accumulator", "_history", "_nr", "_chain", "_base", "_no_grad_view", "_inference"))
 TENSOR_STATE = ("_requires", "_node", "_grad", "_storage")
+_MAKING = frozenset(("__init__", "__new__", "__init_subclass__", "__post_init__"))  # run when a class is called, not when its objects are used
 
 
 class Surroundings:
@@ -170,7 +171,7 @@ class Surroundings:
             self._python_module(x, path) if isinstance(x, types.ModuleType) else self._by_identity(x, path, "generator")
         elif isinstance(x, type):
             self._by_identity(x, path, "class")
-            self._methods(x, path)
+            self._methods(x, path, True)
         else:
             self._object(x, path)
 
@@ -209,6 +210,8 @@ class Surroundings:
         if users:
             spaces, attributes, _ = names_in(code)
             self._names |= attributes
+            if "type" in spaces:
+                self._names.add("__class__")
             if self._own is None:
                 self._own = f.__globals__
             prefix = "" if f.__globals__ is self._own else f"{f.__module__}."
@@ -259,7 +262,7 @@ class Surroundings:
             self._by_identity(x, path, "object")
             return
         self._by_identity(kind, path, "object of")
-        self._methods(kind, path)
+        self._methods(kind, path, "__class__" in self._names)
         for base in kind.__mro__:
             slots = vars(base).get("__slots__", ())
             for name in (slots,) if isinstance(slots, str) else slots:
@@ -276,12 +279,13 @@ class Surroundings:
                 self._note(f"{path}.{name}", "attribute")
                 self._watched("item", space, name, value, f"{path}.{name}")
 
-    def _methods(self, kind: type, path: str) -> None:
+    def _methods(self, kind: type, path: str, may_be_called: bool) -> None:
         for base in kind.__mro__:
             if _of_library(base):
                 continue
             for name, value in sorted(vars(base).items(), key=lambda pair: pair[0]):
-                called = name in self._names or name == "forward" or name.startswith("__") and name not in ("__dict__", "__weakref__")
+                special = name.startswith("__") and name not in ("__dict__", "__weakref__") and (may_be_called or name not in _MAKING)
+                called = name in self._names or name == "forward" or special
                 if called and (isinstance(value, (types.FunctionType, property, staticmethod, classmethod)) or name in self._names):
                     self._watched("attr", base, name, value, f"{base.__name__}.{name}") if not isinstance(value, (staticmethod, classmethod)) else (
                         self._at(value, f"{base.__name__}.{name}")
