@@ -57,8 +57,7 @@ def test_transforms_are_taken_by_pairs_of_points(tile):
         assert len(linear_maps._pairs(matrix)) == tile // 2
 
 
-@pytest.mark.parametrize("threads", [1, 3])
-@pytest.mark.parametrize("tile", [2, 4])
+@pytest.mark.parametrize("threads, tile", [(1, 4), (3, 2), (3, 4)])
 def test_native_code_in_all_sizes(tile, threads, monkeypatch):
     monkeypatch.setattr(tj.config, "threads", threads)
     rng = np.random.default_rng(1)

@@ -7,7 +7,7 @@ looked up in a table of offsets in bytes, so a picture may have room for zeros a
 
 from __future__ import annotations
 
-from .counting import Count, Place, counted, where
+from .counting import Count, Place, counted
 from .emit import Emitter, Function, Module, Value
 
 _SIGNATURE = [
@@ -32,70 +32,55 @@ def _moved(module: Module, name: str, kind: str, size: int, lanes: int, write) -
         return name
     f = Function(module, name, _SIGNATURE, linkage="internal")
     f.never_inline()
-    positions = Count(f, f.parameter("positions"))
-    channels = Count(f, f.parameter("channels"))
-    last = positions - (positions % lanes)
-    all_channels = channels.compared("sge", lanes)
-
-    def whole(p: Count) -> None:
-        before, plain, masked, done = f.block, f.fresh_label("plain"), f.fresh_label("masked"), f.fresh_label("end")
-        f.cbr(all_channels, plain, masked)
-        for label, some in ((plain, False), (masked, True)):
-            f.label(label, dominator=before)
-            write(f, kind, size, lanes, p, Count(f, lanes), channels if some else None)
-            f.br(done)
-        f.label(done, dominator=before)
-
-    counted(f, 0, last, lanes, whole)
-    where(f, last.compared("slt", positions), lambda: write(f, kind, size, lanes, last, positions - last, channels))
+    positions, channels = Count(f, f.parameter("positions")), Count(f, f.parameter("channels"))
+    everything = channels.compared("sge", lanes)
+    whole = Count(f, Emitter(f, 1).select(everything, (positions - positions % lanes).value, Count(f, 0).value))
+    counted(f, 0, whole, lanes, lambda p: write(f, kind, size, lanes, p, None))
+    counted(f, whole, positions, lanes, lambda p: write(f, kind, size, lanes, p, (positions - p, channels)))
     f.ret()
     return name
 
 
-def _places(f: Function, side: str, lanes: int, p: Count) -> list[Place]:
-    """Where the vectors of `lanes` positions from p on stand in the picture."""
-    table, base = Place(f, f.parameter("table")) + p * 8, Place(f, f.parameter(side))
-    return [base + (table + 8 * j).number() for j in range(lanes)]
+def _places(f: Function, side: str, lanes: int, p: Count, left: Count | None = None) -> list[Place]:
+    """Where the vectors of `lanes` positions from p on stand in the picture; where only some are `left`, that of the first for those behind."""
+    e, table, base = Emitter(f, 1), Place(f, f.parameter("table")) + p * 8, Place(f, f.parameter(side))
+    entries = [8 * j if left is None else Count(f, e.select(left.compared("sgt", j), e.const("i64", 8 * j), e.const("i64", 0))) for j in range(lanes)]
+    return [base + (table + entry).number() for entry in entries]
 
 
-def _write_into(f: Function, kind: str, size: int, lanes: int, p: Count, count: Count, channels: Count | None) -> None:
-    v, e, zero = Emitter(f, lanes), Emitter(f, 1), Emitter(f, lanes).const(kind, 0.0)
-    lines = [Place(f, f.parameter("source")) + p * size + Count(f, f.parameter("pitch")) * i for i in range(lanes)]
-    if channels is None:
+def _lines(f: Function, side: str, size: int, lanes: int, p: Count) -> list[Place]:
+    """Where the elements of each channel stand in the array."""
+    return [Place(f, f.parameter(side)) + p * size + Count(f, f.parameter("pitch")) * i for i in range(lanes)]
+
+
+# `some`: how many positions and channels there are, where these may be fewer than lanes.
+def _write_into(f: Function, kind: str, size: int, lanes: int, p: Count, some: tuple[Count, Count] | None) -> None:
+    v, lines = Emitter(f, lanes), _lines(f, "source", size, lanes, p)
+    if some is None:
         columns = transposed(f, [v.load(line.value, kind, size) for line in lines])
         for place, column in zip(_places(f, "target", lanes, p), columns):
             v.store(column, place.value, size)
         return
-    inside = v.icmp("slt", v.iota("i64"), count.value)
-    read = [
-        v.masked_load(line.value, kind, size, v.and_(inside, v.splat(channels.compared("sgt", i))), zero) for i, line in enumerate(lines)
-    ]
-    for j, column in enumerate(transposed(f, read)):
-
-        def store(j: int = j, column: Value = column) -> None:
-            table = Place(f, f.parameter("table")) + p * 8 + 8 * j
-            v.store(column, (Place(f, f.parameter("target")) + table.number()).value, size)
-
-        where(f, e.icmp("sgt", count.value, e.const("i64", j)), store)
+    left, channels = some
+    inside, zero = v.icmp("slt", v.iota("i64"), left.value), v.const(kind, 0.0)
+    masks = [v.and_(inside, v.splat(channels.compared("sgt", i))) for i in range(lanes)]
+    columns = transposed(f, [v.masked_load(line.value, kind, size, mask, zero) for line, mask in zip(lines, masks)])
+    for j, (place, column) in enumerate(zip(_places(f, "target", lanes, p, left), columns)):
+        v.masked_store(column, place.value, size, v.splat(left.compared("sgt", j)))
 
 
-def _write_from(f: Function, kind: str, size: int, lanes: int, p: Count, count: Count, channels: Count | None) -> None:
-    v, e = Emitter(f, lanes), Emitter(f, 1)
-    lines = [Place(f, f.parameter("target")) + p * size + Count(f, f.parameter("pitch")) * i for i in range(lanes)]
-    if channels is None:
-        rows = transposed(f, [v.load(place.value, kind, size) for place in _places(f, "source", lanes, p)])
+def _write_from(f: Function, kind: str, size: int, lanes: int, p: Count, some: tuple[Count, Count] | None) -> None:
+    v, lines = Emitter(f, lanes), _lines(f, "target", size, lanes, p)
+    places = _places(f, "source", lanes, p, some and some[0])
+    rows = transposed(f, [v.load(place.value, kind, size) for place in places])
+    if some is None:
         for line, row in zip(lines, rows):
             v.store(row, line.value, size)
         return
-    # Behind the last position the first one of the block is read again, and not written.
-    table = Place(f, f.parameter("table")) + p * 8
-    inside = v.icmp("slt", v.iota("i64"), count.value)
-    read = []
-    for j in range(lanes):
-        at = Count(f, e.select(count.compared("sgt", j), e.const("i64", 8 * j), e.const("i64", 0)))
-        read.append(v.load((Place(f, f.parameter("source")) + (table + at).number()).value, kind, size))
-    for i, row in enumerate(transposed(f, read)):
-        v.masked_store(row, lines[i].value, size, v.and_(inside, v.splat(channels.compared("sgt", i))))
+    left, channels = some
+    inside = v.icmp("slt", v.iota("i64"), left.value)
+    for i, (line, row) in enumerate(zip(lines, rows)):
+        v.masked_store(row, line.value, size, v.and_(inside, v.splat(channels.compared("sgt", i))))
 
 
 def transposed(f: Function, rows: list[Value]) -> list[Value]:
