@@ -14,7 +14,7 @@ import numpy as np
 
 from ..ops.core import zeros
 from ..transforms.batch import batch as batch_graph
-from . import engine
+from . import traversal
 from .dispatch import Primitive
 from .modes import state
 from .nodes import AccumulateGrad, Node, PrimitiveNode
@@ -29,7 +29,7 @@ def gradients(
     n = next(c._data.shape[0] for c in cotangents if c is not None)
     targets = {t._edge for t in inputs}
     roots = [(t._edge, c) for t, c in zip(outputs, cotangents) if c is not None]
-    relevant = engine._relevant([e[0] for e, _ in roots], {node: None for node, _ in targets})
+    relevant = traversal.relevant_nodes([e[0] for e, _ in roots], {node: None for node, _ in targets})
     arrived: dict[Node, dict[int, Tensor]] = {}
     heap: list[tuple[int, int, Node]] = []
     found: dict[tuple[Node, int], Tensor] = {}
@@ -88,7 +88,7 @@ def _applied(node: Node, given: dict[int, Tensor], n: int) -> Sequence[Tensor | 
     """The gradients of a node's operands, n of each."""
     if not isinstance(node, PrimitiveNode):
         return _one_by_one(node, given)
-    plan, saved = node.plan, node.saved
+    plan, saved = node.plan, node.kept()
     if saved is None:
         node.apply({}, False)  # raises
     kept = [s.array if s.constant else s.as_tensor(node) for s in saved]

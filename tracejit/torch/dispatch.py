@@ -3,6 +3,9 @@
 A `Primitive` is a function of arrays, written once in terms of NumPy, with torch's name for its node.  Applied to tensors it computes at once with
 NumPy (or grows the trace that is active); if one of them requires a gradient it also records a node, whose way back is derived from the function
 itself (`plan.Plan`).  Functions of the namespace are made of primitives; `function` enters them as `torch.f`, `Tensor.f` and `Tensor.f_`.
+
+What an application needs beside the function is looked up once, by the types of the operands and the static arguments: a `Kind` has the plan, and
+the functions written for it (recorder.py).  A product of two small tensors, recorded, takes 2.2 us.
 """
 
 from __future__ import annotations
@@ -15,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from ..ir import ArrayType
+from ..api.variant import MISS
 from ..ops.custom import Rule, custom_derivative
 from ..ops.elementwise import stop_gradient
 from ..trace import Tracer
@@ -23,28 +26,45 @@ from ..trace.constants import _active
 from ..trace.trace import type_of
 from . import nodes
 from .modes import state
-from .nodes import PrimitiveNode, Saved, node_type
+from .nodes import PrimitiveNode, SingleNode, node_type
 from .plan import Plan, make_plan, own
-from .storage import Storage, here
+from .recorder import PLAIN, TENSOR, WANTED, Shape, recorder, way_back
+from .running import Running
+from .storage import Storage
 from .tensor import Tensor, wrap
 
 _new = object.__new__
-MAX_PLANS = 256  # of one primitive; beyond, the oldest half is dropped
+MAX_KINDS = 256  # of one primitive; beyond, the oldest half is dropped
+
+
+class Kind:
+    """What the applications of a primitive to operands of the same types have in common.
+
+    `note(operands, arrays, results)` notes in the results how they were made; None where no derivative reaches an operand: of a comparison, say.
+    `running` is the function itself as a graph, which may become native code; None where it is a view, or takes a Python number.
+    """
+
+    __slots__ = ("plan", "note", "running")
+
+    def __init__(self, plan: Plan, note: Callable | None, running: Running | None):
+        self.plan, self.note, self.running = plan, note, running
 
 
 class Primitive:
     """A differentiable function of arrays, applied to tensors.
 
     `impl(*operands, **static)` gives an array or a tuple of them; static arguments are hashable.  `view` says that the result lies in the memory of
-    the first operand.  `rule` is a derivative of its own, in the form of an op's `jvp`, where torch's convention is another.
+    the first operand.  `rule` is a derivative of its own, in the form of an op's `jvp`, where torch's convention is another.  `ufunc` is what `impl`
+    is without static arguments, where that is a NumPy ufunc.
     """
 
-    __slots__ = ("name", "impl", "view", "rule", "type", "plans")
+    __slots__ = ("name", "impl", "view", "rule", "type", "ufunc", "plans", "_kinds")
 
-    def __init__(self, name: str, impl: Callable, view: bool = False, rule: Callable | None = None):
-        self.name, self.impl, self.view, self.rule = name, impl, view, rule
-        self.type = node_type(PrimitiveNode, name if "Backward" in name else f"{name}Backward0")
-        self.plans: dict[Any, Plan] = {}
+    def __init__(self, name: str, impl: Callable, view: bool = False, rule: Callable | None = None, ufunc: np.ufunc | None = None):
+        self.name, self.impl, self.view, self.rule, self.ufunc = name, impl, view, rule, ufunc
+        self.type: type[PrimitiveNode] | None = None  # of its nodes, where it is not made from the name
+        self.plans: dict[Any, Any] = {}  # what else is derived from it, by types: see duals.py
+        self._kinds: dict[Any, Kind] = {}
 
     def __call__(self, *operands: Any, **static: Any) -> Any:
         """The result for tensors and numbers."""
@@ -60,25 +80,74 @@ class Primitive:
                 arrays.append(t._data)
             else:
                 arrays.append(t)
-        made = _quiet.run(self.impl, *arrays, **static)
-        kind = type(made)
-        if kind is tuple or kind is list:
+        kind = self._kind(operands, arrays, static) if needs and state.grad else None
+        made = MISS
+        if kind is not None and kind.running is not None:
+            running = kind.running
+            if running.entry is not None:
+                made = running.entry(*arrays)
+                if made is not MISS and not kind.plan.multiple:
+                    made = made[0]
+            else:
+                running.count()
+        if made is MISS:
+            made = _quiet.run(self.impl, *arrays, **static)
+        of = type(made)
+        if of is tuple or of is list:
             results = tuple([self._result(x, arrays, operands, static, i) for i, x in enumerate(made)])
-        elif not self.view and kind is np.ndarray and made.base is None and made is not arrays[0]:
+        elif not self.view and of is np.ndarray and made.base is None and made is not arrays[0]:
             results = _new(Tensor)
             results._data = made
             results._storage = storage = _new(Storage)
             storage._array = made
         else:
             results = self._result(made, arrays, operands, static, None)
-        if needs and state.grad:
-            self.record(operands, arrays, results if type(results) is tuple else (results,), static)
+        if kind is not None:
+            if kind.note is not None:
+                kind.note(operands, arrays, results)
         elif state.inference:
             for t in results if type(results) is tuple else (results,):
                 t._inference = True
         if state.levels:
             _push()(self, operands, results if type(results) is tuple else (results,), static)
         return results
+
+    def of_two(self, a: Tensor, b: Any) -> Tensor:
+        """The result for a tensor and a tensor or 0-d array, where there is a `ufunc`: the same as calling it, quicker."""
+        if _active.traces:
+            return self._traced((a, b), _NOTHING)
+        modes = state.__dict__  # each attribute of a thread's own object is looked up in 40 ns
+        if modes["levels"]:
+            return self(a, b)
+        if a._base is not None and a._history != a._storage.history:
+            a._refresh()
+        x = a._data
+        if type(b) is np.ndarray:
+            y, which = b, PLAIN
+        else:
+            if b._base is not None and b._history != b._storage.history:
+                b._refresh()
+            y, which = b._data, WANTED if b._requires else TENSOR
+        made = _quiet.run(self.ufunc, x, y)
+        if type(made) is not np.ndarray:
+            made = made[...]
+        result = _new(Tensor)
+        result._data = made
+        result._storage = storage = _new(Storage)
+        storage._array = made
+        if a._requires:
+            which += 3
+        if which % 3 == WANTED or which >= 3:
+            if modes["grad"]:
+                kind = self._kinds.get((which, x.shape, x.dtype.num, y.shape, y.dtype.num))
+                if kind is None:
+                    kind = self._kind((a, b), (x, y), _NOTHING)
+                if kind.note is not None:
+                    kind.note((a, b), (x, y), result)
+                return result
+        if modes["inference"]:
+            result._inference = True
+        return result
 
     def _traced(self, operands: Sequence[Any], static: dict[str, Any]) -> Any:
         """The result where a trace is active: tensors from outside have a proxy in it."""
@@ -93,11 +162,13 @@ class Primitive:
             made = self.impl(*arrays, **static) if self.rule is None or not state.recordings else _with_rule(self, arrays, static)
         multiple = type(made) is tuple or type(made) is list
         results = tuple([self._result(x, arrays, operands, static, i if multiple else None) for i, x in enumerate(made if multiple else (made,))])
+        if not multiple:
+            results = results[0]
         if needs and state.grad:
             self.record(operands, arrays, results, static)
         if state.levels:
-            _push()(self, operands, results, static)
-        return results if multiple else results[0]
+            _push()(self, operands, results if multiple else (results,), static)
+        return results
 
     def _result(self, x: Any, arrays: Sequence[Any], operands: Sequence[Any], static: dict[str, Any], number: int | None) -> Tensor:
         if self.view and _shares(x, arrays[0]):
@@ -106,65 +177,55 @@ class Primitive:
             x = own(x, arrays)
         return wrap(x)
 
-    def plan(self, arrays: Sequence[Any], wanted: tuple[int, ...], static: dict[str, Any]) -> Plan:
-        """The way back for operands of these types, made when it is first needed."""
-        key: list[Any] = [wanted]
-        for a in arrays:
-            if type(a) is np.ndarray or type(a) is Tracer:
-                key.append(a.shape)
-                key.append(a.dtype.num)
+    def record(self, operands: Sequence[Any], arrays: Sequence[Any], results: Any, static: dict[str, Any]) -> None:
+        """Note in the results (a tensor, or a tuple of them) how they were made."""
+        note = self._kind(operands, arrays, static).note
+        if note is not None:
+            note(operands, arrays, results)
+
+    def _kind(self, operands: Sequence[Any], arrays: Sequence[Any], static: dict[str, Any]) -> Kind:
+        """What is known of operands of these types, made when it is first needed."""
+        which, key = 0, [0]
+        for t, a in zip(operands, arrays):
+            which *= 3
+            if isinstance(t, Tensor):
+                if t._requires:
+                    which += WANTED
             else:
-                key.append(type(a) if not isinstance(a, np.ndarray) else (a.shape, a.dtype.num))
+                which += PLAIN
+                if not isinstance(a, np.ndarray) and type(a) is not Tracer:
+                    key += (type(a), None)
+                    continue
+            key += (a.shape, a.dtype.num)
+        key[0] = which
         if static:
             key += static.items()
         key = tuple(key)
-        found = self.plans.get(key)
+        found = self._kinds.get(key)
         if found is None:
-            if len(self.plans) >= MAX_PLANS:
-                for old in list(self.plans)[: MAX_PLANS // 2]:
-                    del self.plans[old]
-            types: list[ArrayType] = [type_of(a) for a in arrays]
-            with np.errstate(all="ignore"):
-                found = self.plans[key] = make_plan(self.name, self.impl, types, wanted, static, self.rule)
+            if len(self._kinds) >= MAX_KINDS:
+                for old in list(self._kinds)[: MAX_KINDS // 2]:
+                    del self._kinds[old]
+            found = self._kinds[key] = self._new_kind(operands, arrays, static)
         return found
 
-    def record(self, operands: Sequence[Any], arrays: Sequence[Any], results: Sequence[Tensor], static: dict[str, Any]) -> None:
-        """Note in the results how they were made."""
-        edges, wanted = [], []
-        for i, t in enumerate(operands):
-            if isinstance(t, Tensor) and t._requires:
-                node = t._node
-                edges.append((node, t._nr) if node is not None else t._edge)
-                wanted.append(i)
-            else:
-                edges.append(None)
-        plan = self.plan(arrays, tuple(wanted), static)
+    def _new_kind(self, operands: Sequence[Any], arrays: Sequence[Any], static: dict[str, Any]) -> Kind:
+        kinds = tuple([(WANTED if t._requires else TENSOR) if isinstance(t, Tensor) else PLAIN for t in operands])
+        wanted = [i for i, kind in enumerate(kinds) if kind == WANTED]
+        with np.errstate(all="ignore"):
+            plan = make_plan(self.name, self.impl, [type_of(a) for a in arrays], wanted, static, self.rule)
         if not plan.reached:
-            return  # no derivative reaches an operand: of a comparison, say
-        node = self.type(tuple(edges), here(), plan)
-        for number, type_ in enumerate(plan.out_types):
-            if type_ is not None:
-                t = results[number]
-                t._node, t._requires = node, True
-                t._nr = number
-        saved = []
-        for i in plan.operands:
-            t = operands[i]
-            if isinstance(t, Tensor):
-                if t._inference:
-                    raise RuntimeError("Inference tensors cannot be saved for backward. To work around you can make a clone to get a normal tensor.")
-                saved.append(Saved(arrays[i], t._storage, edges[i]))
-            else:
-                saved.append(Saved(np.asarray(t)[()], None, None))
-        for i in plan.results:
-            t = results[i]
-            saved.append(Saved(t._data, t._storage, i if plan.out_types[i] is not None else None))
-        if saved:
-            if state.saved_hooks:
-                for s in saved:
-                    if s.storage is not None:
-                        s.pack(state.saved_hooks[-1])
-            node.saved = saved
+            return Kind(plan, None, None)
+        alone = not plan.multiple
+        cotangents = plan.graph.inputs[len(plan.operands) + len(plan.results) :][:1]
+        straight = alone and not plan.graph.nodes and all([a is cotangents[0] for a in plan.graph.outputs])
+        moving = tuple([t is not None for t in plan.out_types])
+        shape = Shape(kinds, plan.operands, plan.results, moving, alone, plan.reached, straight)
+        if alone:
+            plan.back = way_back(shape, plan)
+        of = self.type or node_type(SingleNode if alone else PrimitiveNode, self.name if "Backward" in self.name else f"{self.name}Backward0")
+        numbers = any([not isinstance(a, np.ndarray) and type(a) is not Tracer for a in arrays])
+        return Kind(plan, recorder(shape, of, plan), None if self.view or numbers else Running(f"torch.{self.name}", *plan.forward, own=True))
 
 
 def _with_rule(primitive: Primitive, arrays: Sequence[Any], static: dict[str, Any]) -> Any:
@@ -208,6 +269,7 @@ class _Quiet(threading.local):
 
 
 _quiet = _Quiet()
+_NOTHING: dict[str, Any] = {}
 
 
 def _shares(x: Any, base: Any) -> bool:

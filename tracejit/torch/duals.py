@@ -308,7 +308,7 @@ def _remember(operands: Sequence[Any], duals: Sequence[Dual | None], results: Se
         return
     plan = node.plan
     beside = [*[duals[i] for i in plan.operands], *[dual_of(results[i]) for i in plan.results]]
-    node.saved = [SavedDual(s, d) if d else s for s, d in zip(node.saved, beside)]
+    node.saved = [SavedDual(s, d) if d else s for s, d in zip(node.kept(), beside)]
 
 
 def without_graph(t: Tensor) -> Tensor:

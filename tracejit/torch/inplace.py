@@ -15,8 +15,8 @@ from ..trace import Tracer
 from . import dtypes
 from .dispatch import Primitive
 from .modes import state
-from .nodes import Node, PrimitiveNode
-from .storage import here
+from .nodes import Node, PrimitiveNode, SingleNode
+from .storage import Storage, here
 from .tensor import Tensor, along
 
 
@@ -95,8 +95,8 @@ def _keep_copies(node: Node, t: Tensor, start: int) -> None:
         if node.sequence <= start or node in seen:
             continue
         seen.add(node)
-        if isinstance(node, PrimitiveNode) and node.saved:
-            for s in node.saved:
+        if isinstance(node, PrimitiveNode) and _saves(node, t._storage):
+            for s in node.kept():
                 if s.storage is t._storage:
                     s.keep_copy()
         stack += [e[0] for e in node.edges if e is not None]
@@ -105,10 +105,16 @@ def _keep_copies(node: Node, t: Tensor, start: int) -> None:
 def _let_results_lie_in(t: Tensor, result: Tensor) -> None:
     """A saved result is t's memory from here on: nothing is kept twice."""
     node = result._node
-    if isinstance(node, PrimitiveNode) and node.saved:
-        for s in node.saved:
+    if isinstance(node, PrimitiveNode) and _saves(node, result._storage):
+        for s in node.kept():
             if s.storage is result._storage and s.array is result._data:
                 s.array, s.storage, s.version = t._data, t._storage, t._storage.version
+
+
+def _saves(node: PrimitiveNode, storage: Storage) -> bool:
+    """Whether something that the node has saved lies in this memory."""
+    saved = node.saved
+    return bool(saved) and (storage in saved[1::3] if type(saved) is tuple else any([s.storage is storage for s in saved]))
 
 
 def _with_part(base: Any, part: Any, chain: tuple) -> Any:
@@ -120,7 +126,7 @@ def _with_part(base: Any, part: Any, chain: tuple) -> Any:
 _copy_slices = Primitive("CopySlices", _with_part)
 
 
-class CopySlices(PrimitiveNode):
+class CopySlices(SingleNode):
     """The node of a tensor that was written through one of its views."""
 
     __slots__ = ()
@@ -141,6 +147,7 @@ def rebase(t: Tensor, result: Tensor) -> None:
             t._node.more.retains[t._nr] = retained
         return
     chain = t._chain[len(base._chain) :]
-    operands = (base, result)
-    _copy_slices.record(operands, [base._array, result._array], [base], {"chain": chain})
+    arrays = (base._array, result._array)
+    _copy_slices.record((base, result), arrays, base, {"chain": chain})
+    base._nr = 0
     t._refresh()

@@ -3,7 +3,7 @@
 A function is traced on the types of its operands, its derivative is pushed forward through the graph (`transforms.forward`), and the linear part is
 transposed (`transforms.backward`).  Everything nonlinear that the way back needs is written in terms of operands and results: cheap things are
 computed again, so what a node keeps for backward are operands and results, by reference, as in torch.  The whole is one graph, a `Plan`, that is made
-once for the types; on arrays it runs as a plain Python function (`compiled`), on tensors it is a function of its own with derivatives of its own.
+once for the types; on arrays it runs as `running.Running`, on tensors it is a function of its own with derivatives of its own.
 """
 
 from __future__ import annotations
@@ -13,38 +13,42 @@ from typing import Any
 
 import numpy as np
 
-from ..interpret import last_uses, replay
-from ..ir import ArrayType, Graph, Literal, Var, is_inexact
+from ..interpret import replay
+from ..ir import ArrayType, Graph, Var, is_inexact
 from ..ops.core import zeros
 from ..trace import Trace, Tracer
 from ..trace.tracer import same
 from ..transforms import backward
 from ..transforms.forward import push_forward
+from .running import Running
 
 
 class Plan:
     """The way back through a function on operands of given types.
 
     `graph` takes the operands and results that are numbered in `operands` and `results`, and the cotangents of those results that have one
-    (`out_types` gives the type for these, None for the others); it gives the cotangents of the operands numbered in `reached`.
+    (`out_types` gives the type for these, None for the others); it gives the cotangents of the operands numbered in `reached`. `forward` is the
+    function itself, as a graph with its constants; `multiple`: it gives a tuple.
     """
 
-    __slots__ = ("name", "graph", "operands", "results", "out_types", "reached", "constants", "batched", "_run", "_again")
+    __slots__ = (
+        "name", "graph", "operands", "results", "out_types", "reached", "constants", "multiple", "forward", "batched", "running", "back", "_again",
+    )  # fmt: skip
 
-    def __init__(self, name, graph, operands, results, out_types, reached, constants):
+    def __init__(self, name, graph, operands, results, out_types, reached, constants, multiple=False, forward=None):
         self.name, self.graph, self.operands, self.results = name, graph, operands, results
-        self.out_types, self.reached, self.constants = out_types, reached, constants
+        self.out_types, self.reached, self.multiple, self.constants, self.forward = out_types, reached, multiple, constants, forward
         self.batched: dict[int, Any] = {}  # for so many cotangents at once (see batched.py)
-        self._run = self._again = None
+        self.running = Running(f"backward of torch.{name}", graph, constants)
+        self.back: Callable | None = None  # of a node with one result: see recorder.py
+        self._again = None
 
     def __call__(self, *values: Any) -> Sequence[Any]:
         """The cotangents, from saved values and cotangents: arrays or proxies."""
         for x in values:
             if type(x) is Tracer:
                 return replay(self.graph, [*values, *self.constants])
-        if self._run is None:
-            self._run = compiled(self.graph)
-        return self._run(*values, *self.constants)
+        return self.running(*values)
 
     @property
     def again(self):
@@ -95,7 +99,9 @@ def make_plan(name: str, impl: Callable, types: Sequence[ArrayType], wanted: Seq
     results = tuple(i for i in range(len(ys)) if full.inputs[n + i] in used)
     inputs = (*[full.inputs[i] for i in operands], *[full.inputs[n + i] for i in results], *full.inputs[m:])
     out_types = tuple(None if c is None else y.type.strong for c, y in zip(cts, ys))
-    return Plan(name, Graph(inputs, full.nodes, full.outputs), operands, results, out_types, tuple(i for i, _ in kept), constants)
+    reached_operands = tuple([i for i, _ in kept])
+    way = Graph(inputs, full.nodes, full.outputs)
+    return Plan(name, way, operands, results, out_types, reached_operands, constants, multiple, (graph, outside))
 
 
 def _conjugate(x: Any) -> Any:
@@ -103,43 +109,10 @@ def _conjugate(x: Any) -> Any:
     return np.conjugate(x) if x is not None and x.dtype.kind == "c" else x
 
 
-def compiled(graph: Graph) -> Callable[..., tuple]:
-    """The graph as one Python function of arrays."""
-    names: dict[Var, str] = {v: f"x{i}" for i, v in enumerate(graph.inputs)}
-    space: dict[str, Any] = {"np": np}
-
-    def name(atom) -> str:
-        if type(atom) is Literal:
-            constant = f"c{len(space)}"
-            space[constant] = atom.value
-            return constant
-        return names[atom]
-
-    lines = [f"def run({', '.join(names.values())}):"]
-    kept = {a for a in graph.outputs if type(a) is Var}
-    for k, (node, dead) in enumerate(zip(graph.nodes, last_uses(graph))):
-        given = ", ".join(map(name, node.inputs))
-        op = node.op
-        direct = op.elementwise and isinstance(op.show, str) and op.show.startswith("np.") and getattr(np, op.show[3:], None)
-        if direct and not node.params:
-            space[f"f{k}"], call = direct, f"f{k}({given})"
-        else:
-            space[f"f{k}"], space[f"p{k}"], call = op.run, node.params, f"f{k}(np, {given}{', ' if given else ''}**p{k})"
-        for j, var in enumerate(node.outputs):
-            names[var] = f"t{k}_{j}"
-        lines.append(f"    {', '.join(names[v] for v in node.outputs)}{',' if op.multiple else ''} = {call}")
-        gone = [names[v] for v in dead if v in names and v not in kept]
-        if gone:
-            lines.append(f"    del {', '.join(gone)}")
-    lines.append(f"    return ({' '.join(name(a) + ',' for a in graph.outputs)})")
-    exec(compile("\n".join(lines), f"<backward of {len(graph.nodes)} operations>", "exec"), space)
-    return space["run"]
-
-
 def own(x: Any, operands: Sequence[Any]) -> Any:
     """A result as an array or proxy of its own, that shares memory with no operand."""
     if type(x) is Tracer:
         return same(x) if x.part_of is not None or any(x is a for a in operands) else x
     if type(x) is not np.ndarray:
-        return np.array(x)
+        return x[...] if isinstance(x, np.generic) else np.array(x)
     return x if x.base is None and not any(x is a for a in operands) else x.copy()

@@ -40,39 +40,32 @@ def storage_of(array: Any) -> Storage:
     return made
 
 
-class Place:
-    """A line of the user's program, as cheaply as it can be noted: the line number is looked up when it is shown."""
+Place = tuple[CodeType, int]
+"""A line of the user's program, as cheaply as it can be noted: its code and the instruction. The line number is looked up when it is shown."""
 
-    __slots__ = ("code", "instruction")
 
-    def __init__(self, code: CodeType, instruction: int):
-        self.code, self.instruction = code, instruction
-
-    @property
-    def source(self) -> Source:
-        line = self.code.co_firstlineno
-        for start, end, number in self.code.co_lines():
-            if start <= self.instruction < end and number is not None:
-                line = number
-        return Source(self.code.co_filename, line, self.code.co_qualname)
-
-    def __str__(self) -> str:
-        return str(self.source)
+def source_of(place: Place) -> Source:
+    """The line, to be shown."""
+    code, instruction = place
+    line = code.co_firstlineno
+    for start, end, number in code.co_lines():
+        if start <= instruction < end and number is not None:
+            line = number
+    return Source(code.co_filename, line, code.co_qualname)
 
 
 _library: dict[str, bool] = {}
 
 
 def here() -> Place | None:
-    """The user's line that is running: the innermost frame outside of libraries."""
+    """The user's line that is running: the innermost frame outside of libraries, which is at least the third around."""
     frame = sys._getframe(3)
     while frame is not None:
         code = frame.f_code
-        name = code.co_filename
-        known = _library.get(name)
+        known = _library.get(code.co_filename)
         if known is None:
-            known = _library[name] = is_library(name)
+            known = _library[code.co_filename] = is_library(code.co_filename)
         if not known:
-            return Place(code, frame.f_lasti)
+            return code, frame.f_lasti
         frame = frame.f_back
     return None

@@ -130,7 +130,8 @@ class Tensor(OwnOperators):
             return
         steps = self._chain[len(base._chain) :]
         with _recording():
-            _as_strided().record((base,), [base._array], [self], {"chain": steps})
+            _as_strided().record((base,), (base._array,), self, {"chain": steps})
+        self._nr = 0
 
     @property
     def _edge(self) -> Edge:

@@ -17,10 +17,10 @@ from ...ir import Graph
 from ...trace import Trace, Tracer
 from ...trace.creation import tracing
 from ...trace.trace import type_of
-from .. import engine
 from ..nodes import Node, PrimitiveNode, Saved
 from ..storage import here
 from ..tensor import Tensor
+from ..traversal import run_back
 
 
 class Boundary(Node):
@@ -89,7 +89,7 @@ def leads_to(results: Sequence[Tensor], tensors: Sequence[Tensor], forward: Trac
     try:
         with tracing(back, leads_to):
             cts = [back.input(type_of(t._array).strong) for t in results]
-            found = engine._run(results, cts, True, False, targets)
+            found = run_back(results, cts, True, False, targets)
             order = [(edges[e], found[e]) for e in sorted(found, key=edges.get)]
             graph, outside = back.finish([g for _, g in order])
     finally:
