@@ -11,16 +11,20 @@ from typing import Any
 
 from ..ir import ArrayType, Graph
 from ..trace import Trace, Tracer, type_of
+from ..trace.constants import is_constant
 from ..trace.creation import tracing
 from .modes import state
+from .storage import storage_of
 from .tensor import Tensor, wrap
 
 
 class Recording:
-    """A function that is being traced. `captured` are the tensors from outside, in the order of their inputs."""
+    """A function that is being traced. `captured` are the tensors from outside, in the order of their inputs; those numbered in `drawn` are random
+    numbers, for each of `examples` of the function."""
 
-    def __init__(self, what: str, randomness: str = "error"):
-        self.what, self.randomness = what, randomness
+    def __init__(self, what: str, randomness: str = "error", examples: int = 0):
+        self.what, self.randomness, self.examples = what, randomness, examples
+        self.drawn: set[int] = set()
         self.trace = Trace(what)
         self.captured: list[Tensor] = []
         self._proxies: dict[int, Any] = {}
@@ -28,7 +32,7 @@ class Recording:
     def array_of(self, t: Tensor) -> Any:
         """The proxy that stands for a tensor here."""
         data = t._data
-        if type(data) is Tracer and data.owner is self.trace:
+        if type(data) is Tracer and (data.owner is self.trace or is_constant(data)):
             return data
         found = self._proxies.get(id(t))
         if found is None:
@@ -41,19 +45,27 @@ class Recording:
             self.captured.append(t)
         return found
 
+    def draw(self, numbers: Any) -> Any:
+        """The proxy of one example's random numbers, of which there is a row for each."""
+        type_ = type_of(numbers)
+        self.drawn.add(len(self.captured))
+        self.captured.append(Tensor._sharing(numbers, storage_of(numbers)))
+        return self.trace.input(type_._replace(shape=type_.shape[1:]).strong)
+
     def refuse_write(self, t: Tensor) -> None:
         """Raise `RuntimeError` for a write into a tensor from outside: it would happen for each example."""
-        if not (type(t._data) is Tracer and t._data.owner is self.trace):
+        if not (type(t._data) is Tracer and (t._data.owner is self.trace or is_constant(t._data))):  # a constant was made inside
             raise RuntimeError(
                 f"{self.what}: an in-place operation on a tensor from outside of the function, which all examples share. "
                 "Write into a clone, or pass the tensor as an argument."
             )
 
 
-def record(f: Callable, types: Sequence[ArrayType], what: str, randomness: str = "error") -> tuple[Graph, list[Any], list[Tensor], Any]:
+def record(f: Callable, types: Sequence[ArrayType], what: str, recording: Recording | None = None) -> tuple[Graph, list[Any], list[Tensor], Any]:
     """The graph of `f` on tensors of these types; constants that it takes last; the tensors from outside that it takes before them; and what it
     returned, with a number in the place of each tensor."""
-    recording = Recording(what, randomness)
+    if recording is None:
+        recording = Recording(what, state.recordings[-1].randomness if state.recordings else "same")
     trace = recording.trace
     before, levels = state.recordings, state.levels
     state.recordings, state.levels = [*before, recording], ()  # derivatives outside are those of the whole

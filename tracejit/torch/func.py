@@ -2,7 +2,7 @@
 
 Gradients are made by the engine, on aliases of the arguments; derivatives along vectors by dual numbers (duals.py).  They can be nested to any depth:
 what an outer derivative goes by is part of the graph of the inner one, or has a level of its own.  `vmap` traces the function on one example and
-applies the batched graph, a primitive like any other.
+applies the batched graph (vectorization.py), a primitive like any other.
 """
 
 from __future__ import annotations
@@ -13,27 +13,20 @@ from typing import Any
 
 import numpy as np
 
-from .. import tree
-from ..ir import ArrayType
-from ..transforms.batch import batch
 from . import engine
-from .capture import filled, record
-from .dispatch import Primitive
 from .duals import below_of, dual_of, entered, lifted, without_graph
 from .functions.joining import stack
 from .jacobians import by_columns, by_rows, lift, unpack
 from .modes import enable_grad, state
 from .nodes import AccumulateGrad, Node
 from .tensor import Tensor, wrap
+from .vectorization import flatten as _flatten
+from .vectorization import vmap
 
 __all__ = ["functional_call", "grad", "grad_and_value", "hessian", "jacfwd", "jacrev", "jvp", "linearize", "stack_module_state", "vjp", "vmap"]
 
 
-# -- trees of tensors
-def _flatten(x: Any) -> tuple[list[Any], Any]:
-    return tree.flatten(x, is_leaf=lambda leaf: isinstance(leaf, Tensor))
-
-
+# -- tensors to differentiate by
 def _alias(t: Any) -> Any:
     """A tensor to differentiate by, which is in the graph of the argument where there is one, and has its tangents."""
     if not isinstance(t, Tensor) or t._data.dtype.kind not in "fc":
@@ -321,126 +314,6 @@ def linearize(func: Callable, *primals: Any) -> tuple[Any, Callable]:
         return jvp(func, primals, tangents)[1]
 
     return out, push
-
-
-# -- many examples at once
-def vmap(func: Callable, in_dims: Any = 0, out_dims: Any = 0, randomness: str = "error", *, chunk_size: int | None = None) -> Callable:
-    """`func` of one example as a function of many: `in_dims` says along which dimension each argument has them (None: it is shared).
-
-    The function is traced once on one example, so it cannot ask for the values of tensors. `randomness` is "same" to draw the same numbers for all.
-
-    >>> from tracejit import torch
-    >>> torch.func.vmap(torch.dot)(torch.ones(2, 3), torch.ones(2, 3))
-    tensor([3., 3.])
-    """
-    if randomness not in ("error", "same", "different"):
-        raise RuntimeError(f"Only allowed values for randomness are 'error', 'different', or 'same'. Got {randomness}")
-
-    @functools.wraps(func)
-    def batched(*args: Any, **kwargs: Any) -> Any:
-        flat, structure = _flatten((args, kwargs))
-        dims = _dims(in_dims, args, kwargs, len(flat))
-        sizes = {t._data.shape[d] for t, d in zip(flat, dims) if d is not None}
-        if not sizes:
-            raise ValueError("vmap: at least one input must be mapped over: in_dims has None for all")
-        if len(sizes) > 1:
-            raise ValueError(
-                f"vmap: Expected all tensors to have the same size in the mapped dimension, got sizes {sorted(sizes)} for the mapped dimension"
-            )
-        n = sizes.pop()
-        if chunk_size is not None and chunk_size < n:
-            return _chunked(batched_once, flat, structure, dims, n, chunk_size, out_dims)
-        return batched_once(flat, structure, dims, n)
-
-    def batched_once(flat: list[Any], structure: Any, dims: list[Any], n: int) -> Any:
-        tensors = [i for i, t in enumerate(flat) if isinstance(t, Tensor)]
-        front = [flat[i].movedim(dims[i], 0) if dims[i] not in (None, 0) else flat[i] for i in tensors]
-        types = []
-        for i, t in zip(tensors, front):
-            shape = t._data.shape
-            types.append(ArrayType(shape[1:] if dims[i] is not None else shape, t._data.dtype))
-
-        def one(own: list[Tensor]) -> Any:
-            given = list(flat)
-            for i, t in zip(tensors, own):
-                given[i] = t
-            args, kwargs = structure.unflatten(given)
-            return func(*args, **kwargs)
-
-        graph, constants, captured, skeleton = record(one, types, f"vmap of {getattr(func, '__name__', func)}", randomness)
-        marks = [*[dims[i] is not None for i in tensors], *[False] * (len(captured) + len(constants))]
-
-        def impl(*arrays: Any) -> tuple:
-            outputs, batched = batch(graph, [*arrays, *constants], marks)
-            return tuple(
-                [x if b else np.broadcast_to(x, (n, *np.shape(x))) + np.zeros((), t.dtype) for x, b, t in zip(outputs, batched, graph.out_types)]
-            )
-
-        results = Primitive("Vmap", impl)(*front, *captured)
-        places = _out_dims(out_dims, len(results))
-        return filled(skeleton, [r if d == 0 else r.movedim(0, d) for r, d in zip(results, places)])
-
-    return batched
-
-
-def _dims(in_dims: Any, args: tuple, kwargs: dict, n: int) -> list[Any]:
-    """The mapped dimension of each leaf, counted from the front."""
-    if not isinstance(in_dims, (int, tuple, list)):
-        raise ValueError(
-            f"vmap: expected `in_dims` to be int or a (potentially nested) tuple matching the structure of inputs, got {type(in_dims).__name__}"
-        )
-    if isinstance(in_dims, (tuple, list)) and len(in_dims) != len(args):
-        raise ValueError(f"vmap: in_dims has {len(in_dims)} entries, but the function was called with {len(args)} arguments")
-    found: list[Any] = []
-    for x, d in zip(args, in_dims if isinstance(in_dims, (tuple, list)) else (in_dims,) * len(args)):
-        found += _spread(x, d)
-    for key in sorted(kwargs):
-        found += _spread(kwargs[key], 0)
-    if len(found) != n:
-        raise ValueError("vmap: in_dims does not have the structure of the arguments")
-    return found
-
-
-def _spread(x: Any, d: Any) -> list[Any]:
-    if isinstance(d, (tuple, list, dict)):
-        parts = [(x[k], d[k]) for k in sorted(x)] if isinstance(d, dict) else list(zip(x, d))
-        return [e for part, dim in parts for e in _spread(part, dim)]
-    made = []
-    for leaf in _flatten(x)[0]:
-        if d is None or not isinstance(leaf, Tensor):
-            if d is not None and not isinstance(leaf, Tensor):
-                raise ValueError(
-                    f"vmap: Got in_dim={d} for an input of type {type(leaf).__name__}: only tensors are mapped over, use in_dims=None for others"
-                )
-            made.append(None)
-            continue
-        n = leaf._data.ndim
-        if not -n <= d < n:
-            raise ValueError(f"vmap: Got in_dim={d} for some input, but that input is a Tensor of dimensionality {n}")
-        made.append(d % n)
-    return made
-
-
-def _out_dims(out_dims: Any, n: int) -> list[int]:
-    if isinstance(out_dims, int):
-        return [out_dims] * n
-    found = list(out_dims)
-    if len(found) != n:
-        raise ValueError(f"vmap: out_dims has {len(found)} entries, but the function returned {n} tensors")
-    return found
-
-
-def _chunked(run, flat, structure, dims, n, size, out_dims) -> Any:
-    """In parts of so many examples, which are joined."""
-    from .functions.joining import cat
-
-    parts = []
-    for i in range(0, n, size):
-        m = min(size, n - i)
-        parts.append(run([t.narrow(d, i, m) if d is not None else t for t, d in zip(flat, dims)], structure, dims, m))
-    flats = [_flatten(p) for p in parts]
-    places = _out_dims(out_dims, len(flats[0][0]))
-    return flats[0][1].unflatten([cat([f[0][k] for f in flats], places[k]) for k in range(len(flats[0][0]))])
 
 
 # -- modules as functions
