@@ -75,12 +75,16 @@ __all__ = [
     "closure_convert",
     "cond",
     "config",
+    "cuda",
     "custom",
     "custom_jvp",
     "custom_linear_solve",
     "custom_root",
     "custom_vjp",
     "debug",
+    "device_get",
+    "device_put",
+    "devices",
     "eval_shape",
     "extend",
     "fixed_point",
@@ -107,6 +111,7 @@ __all__ = [
     "saved_residuals",
     "scan",
     "stop_gradient",
+    "stream",
     "switch",
     "torch",
     "trace",
@@ -118,10 +123,14 @@ __all__ = [
 ]
 
 
+_LAZY = dict.fromkeys(("cuda", "nn", "optim", "random", "torch")) | dict.fromkeys(("device_get", "device_put", "devices", "stream"), "cuda")
+
+
 def __getattr__(name: str):
-    """Subpackages that are imported when they are first used."""
-    if name in ("nn", "optim", "random", "torch"):
+    """The subpackages that are imported when they are first used, and functions of these."""
+    if name in _LAZY:
         import importlib
 
-        return importlib.import_module("." + name, __name__)
+        package = _LAZY[name]
+        return importlib.import_module("." + name, __name__) if package is None else getattr(importlib.import_module("." + package, __name__), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

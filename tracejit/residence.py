@@ -76,7 +76,8 @@ def is_foreign(x: Any) -> bool:
             return True
     if hasattr(kind, "__dlpack_device__"):
         return int(x.__dlpack_device__()[0]) in _CUDA
-    return "__cuda_array_interface__" in getattr(x, "__dict__", ())
+    # Numba's arrays in its simulator say no more than that they are some.
+    return hasattr(kind, "__cuda_ndarray__") or "__cuda_array_interface__" in getattr(x, "__dict__", ())
 
 
 def may_share_memory(x: Any, y: Any) -> bool:

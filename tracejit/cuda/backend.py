@@ -49,6 +49,10 @@ class Backend(abc.ABC):
         """An array of any library that says where on a device its memory is, as one of `array` over the same memory."""
 
     @abc.abstractmethod
+    def pinned(self, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+        """A new array of NumPy's in page-locked memory."""
+
+    @abc.abstractmethod
     def device_of(self, x: Any) -> int:
         """The number of the device that an array lives on."""
 

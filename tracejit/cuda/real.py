@@ -5,6 +5,7 @@ Only documented parts of CuPy are used, and CuPy is imported by nothing else.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -69,8 +70,12 @@ class Real(Backend):
         with self._explained():
             if not _SMALL <= x.nbytes <= _LARGE:
                 return x.get()
-            pinned = self.cupy.cuda.alloc_pinned_memory(x.nbytes)
-            return x.get(out=np.frombuffer(pinned, x.dtype, x.size).reshape(x.shape))
+            return x.get(out=self.pinned(x.shape, x.dtype))
+
+    def pinned(self, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+        size = math.prod(shape)
+        with self._explained():
+            return np.frombuffer(self.cupy.cuda.alloc_pinned_memory(max(1, size * dtype.itemsize)), dtype, size).reshape(shape)
 
     def adopt(self, x: Any) -> Any:
         if type(x) is self.array:

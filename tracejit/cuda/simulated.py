@@ -146,6 +146,9 @@ class Simulated(Backend):
     def to_host(self, x: SimulatedArray) -> np.ndarray:
         return x.get()
 
+    def pinned(self, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+        return np.empty(shape, dtype)
+
     def adopt(self, x: Any) -> SimulatedArray:
         if type(x) is SimulatedArray:
             return x
