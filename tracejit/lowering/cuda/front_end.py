@@ -452,8 +452,8 @@ class _Kernel:
 
     def _cuda(self, name: str, args: Sequence[ast.expr]) -> Any:
         e = self.emitter
-        if name == "cuda.syncthreads":
-            return e.barrier()
+        if name in ("cuda.syncthreads", "cuda.syncwarp"):
+            return e.barrier() if name == "cuda.syncthreads" else e.warp_barrier()
         if name in ("cuda.grid", "cuda.gridsize"):
             block, blocks = e.register("ntid.x"), e.register("nctaid.x")
             if name == "cuda.gridsize":

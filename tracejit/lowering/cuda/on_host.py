@@ -31,7 +31,7 @@ _BARRIER_BYTES = 128  # more than a pthread_barrier_t has anywhere
 class _Record(ctypes.Structure):
     """What a thread knows of its place."""
 
-    _fields_ = [("registers", ctypes.c_int32 * len(_REGISTERS)), ("barrier", ctypes.c_void_p)]
+    _fields_ = [("registers", ctypes.c_int32 * len(_REGISTERS)), ("barrier", ctypes.c_void_p), ("warp_barrier", ctypes.c_void_p)]
 
 
 class HostThread(DeviceThread):
@@ -51,8 +51,14 @@ class HostThread(DeviceThread):
         return Value(f"@{name}", "ptr"), f"@{name} = internal global [{count} x {kind}] zeroinitializer, align 16"
 
     def barrier(self) -> None:
+        self._wait_at(_Record.barrier.offset)
+
+    def warp_barrier(self) -> None:
+        self._wait_at(_Record.warp_barrier.offset)
+
+    def _wait_at(self, offset: int) -> None:
         self.function.module.declare("pthread_barrier_wait", "i32", ["ptr"])
-        place = self.gep(Value("%record", "ptr"), "i8", self.const("i64", _Record.barrier.offset))
+        place = self.gep(Value("%record", "ptr"), "i8", self.const("i64", offset))
         barrier = self.function.let("ptr", 1, f"load ptr, {place.typed}, align 8")
         self.function.effect("i32", 1, f"call i32 @pthread_barrier_wait({barrier.typed})")
 
@@ -60,12 +66,12 @@ class HostThread(DeviceThread):
         thread, warp = self.register("tid.x"), self.register("warp")
         size = exchange.dtype.itemsize
         self.store(x, self.at(exchange.pointer, x.kind, thread), size)
-        self.barrier()
+        self.warp_barrier()
         lane = self.and_(thread, self.isub(warp, self.const("i32", 1)))
         other = self.iadd(lane, offset) if mode == "down" else self.xor(lane, offset)
         place = self.select(self.icmp("ult", other, warp), self.iadd(self.isub(thread, lane), other), thread)
         result = self.load(self.at(exchange.pointer, x.kind, place), x.kind, size)
-        self.barrier()
+        self.warp_barrier()
         return result
 
 
@@ -85,29 +91,37 @@ class HostKernel:
     def launch(self, grid: int, block: int, args: Sequence[np.ndarray | np.generic]) -> None:
         """Run `grid` blocks of `block` threads; arguments are C-ordered arrays for pointers, and numbers for values."""
         given = [x.ctypes.data if pointer else dtype.type(x).item() for x, (dtype, pointer) in zip(args, self.parameters, strict=True)]
-        barrier = ctypes.create_string_buffer(_BARRIER_BYTES)
         if not self._waits:
             for thread in range(block):
-                self._run(thread, grid, block, given, barrier, wait=False)
+                self._run(thread, grid, block, given, [])
             return
-        _libc().pthread_barrier_init(barrier, None, ctypes.c_uint(block))
-        threads = [threading.Thread(target=self._run, args=(thread, grid, block, given, barrier, True)) for thread in range(block)]
+        libc = _libc()
+        # Of the block, and of each of its warps.
+        sizes = [block, *(min(self.warp, block - start) for start in range(0, block, self.warp))]
+        barriers = [ctypes.create_string_buffer(_BARRIER_BYTES) for _ in sizes]
+        for barrier, size in zip(barriers, sizes):
+            libc.pthread_barrier_init(barrier, None, ctypes.c_uint(size))
+        threads = [threading.Thread(target=self._run, args=(thread, grid, block, given, barriers)) for thread in range(block)]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
-        _libc().pthread_barrier_destroy(barrier)
+        for barrier in barriers:
+            libc.pthread_barrier_destroy(barrier)
 
-    def _run(self, thread: int, grid: int, block: int, args: list, barrier: ctypes.Array, wait: bool) -> None:
-        record = _Record(barrier=ctypes.addressof(barrier))
+    def _run(self, thread: int, grid: int, block: int, args: list, barriers: list[ctypes.Array]) -> None:
+        record = _Record()
         values = {"tid.x": thread, "ntid.x": block, "nctaid.x": grid, "warp": self.warp, "ntid.y": 1, "ntid.z": 1, "nctaid.y": 1, "nctaid.z": 1}
         for name, value in values.items():
             record.registers[_REGISTERS.index(name)] = value
+        if barriers:
+            record.barrier = ctypes.addressof(barriers[0])
+            record.warp_barrier = ctypes.addressof(barriers[1 + thread // self.warp])
         for number in range(grid):
             record.registers[_REGISTERS.index("ctaid.x")] = number
             self._call(*args, ctypes.addressof(record))
-            if wait:
-                _libc().pthread_barrier_wait(barrier)  # the next block has the same shared memory
+            if barriers:
+                _libc().pthread_barrier_wait(barriers[0])  # the next block has the same shared memory
 
 
 @cache

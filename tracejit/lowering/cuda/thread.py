@@ -68,6 +68,11 @@ class DeviceThread(Emitter):
         self.function.do("call void @llvm.nvvm.barrier0()")
 
     # -- across lanes
+    def warp_barrier(self) -> None:
+        """Wait for the lanes of the warp, and see what they have written."""
+        self.function.module.declare("llvm.nvvm.bar.warp.sync", "void", ["i32"])
+        self.function.do("call void @llvm.nvvm.bar.warp.sync(i32 -1)")
+
     def shuffle_lanes(self, mode: str, x: Value, offset: Value, exchange: Value) -> Value:
         """x of another lane of the warp: `mode` is "down" or "bfly"; the exchange is for threads without lanes."""
         bits = BITS[x.kind]
