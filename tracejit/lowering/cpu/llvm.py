@@ -1,4 +1,4 @@
-"""From LLVM IR text to callable addresses, through llvmlite's LLJIT.
+"""From LLVM IR text to callable addresses, through llvmlite.
 
 Input: the text of one module, the addresses of the symbols it imports, the names it exports.  Output: a `Library`, which owns the loaded code.
 
@@ -14,7 +14,8 @@ Choices, measured with LLVM 22 on a kernel of 50 vector operations that takes 4.
   O1 to O3 cost 4 to 6 ms more.
 - Position-independent code in the small code model reads its constants relative to the instruction pointer.  The JIT default (large) takes one
   `movabs` for each constant, which costs a register and makes emission half as slow again: 32 ms against 17 ms for 300 operations.
-- JITLink puts code and constants into one allocation, so the 2 GiB reach of that model is never exceeded; imported symbols get stubs.
+- Linking is our own where it can be (`elf`), since what comes from the disk cache then needs no LLVM at all: importing llvmlite takes 27 ms.  Else it
+  is LLJIT's.  Both put code and constants into one allocation, so the 2 GiB reach of that model is never exceeded; imported symbols get stubs.
 - A target machine and a JIT are made once a process (0.6 ms and 1.5 ms).
 """
 
@@ -25,6 +26,8 @@ import weakref
 from functools import cache
 
 from .. import disk_cache
+from . import elf
+from .host import host
 
 _PASSES = "1"
 """To be raised when `_optimised` makes another module of a text: object code of other passes is not used."""
@@ -46,16 +49,16 @@ class Library:
     1
     """
 
-    def __init__(self, tracker, jit, object_code: bytes, text: str | None, thorough: bool = False):
-        self._jit = jit  # a tracker must die before its JIT
-        self._tracker = tracker
+    def __init__(self, addresses, jit, object_code: bytes, text: str | None, thorough: bool = False):
+        self._jit = jit  # which must outlive what it has linked
+        self._addresses = addresses
         self.object_code = object_code
         self.text = text
         self._thorough = thorough
 
     def address(self, name: str) -> int:
         """The address of an exported function or global; KeyError for a name that was not exported."""
-        return self._tracker[name]
+        return self._addresses[name]
 
     @property
     def asm(self) -> str:
@@ -115,6 +118,15 @@ def load_object(
     >>> load_object(code, {}, ["two"]).address("two") > 0
     True
     """
+    if elf.SUPPORTED:
+        try:
+            return Library(elf.link(object_code, symbols, exports), None, object_code, text, thorough)
+        except elf.Unlinkable:  # LLVM knows more kinds of relocations, and what is wrong where something is
+            pass
+    return _load_by_llvm(object_code, symbols, exports, text, thorough)
+
+
+def _load_by_llvm(object_code: bytes, symbols: dict[str, int], exports: list[str], text: str | None, thorough: bool) -> Library:
     import llvmlite.binding as llvm
 
     with _lock:
@@ -152,24 +164,15 @@ def vector_bytes() -> int:
     return _native_vector_bytes()
 
 
-@cache
 def target_key() -> str:
     """What object code depends on besides its text: triple, processor, features, and versions of llvmlite and LLVM."""
-    import llvmlite
-    import llvmlite.binding as llvm
-
-    versions = llvmlite.__version__, ".".join(map(str, llvm.llvm_version_info))
-    return "|".join([llvm.get_process_triple(), llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten(), *versions])
+    return "|".join(host())
 
 
-@cache
 def _native_vector_bytes() -> int:
-    import llvmlite.binding as llvm
-
-    features = llvm.get_host_cpu_features()
-    if features.get("avx512f"):
+    if host().has("avx512f"):
         return 64
-    return 32 if features.get("avx2") else 16
+    return 32 if host().has("avx2") else 16
 
 
 @cache
@@ -180,8 +183,7 @@ def _machine():
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
     target = llvm.Target.from_triple(llvm.get_process_triple())
-    features = llvm.get_host_cpu_features().flatten()
-    return target.create_target_machine(cpu=llvm.get_host_cpu_name(), features=features, opt=2, reloc="pic", codemodel="default")
+    return target.create_target_machine(cpu=host().processor, features=host().features, opt=2, reloc="pic", codemodel="default")
 
 
 @cache
