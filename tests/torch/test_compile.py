@@ -443,12 +443,3 @@ def test_memory_that_is_shared_unknown_to_tensors_is_refused():
     with pytest.raises(TracejitError, match="same memory"):
         f()
     assert array.tolist() == [0, 0, 0]
-
-
-def test_draws_that_would_come_again_are_refused():
-    @torch.compile
-    def f(x):
-        return x * torch.empty(3).log_normal_()
-
-    with pytest.raises(RuntimeError, match="log_normal_ cannot be drawn inside a compiled function"):
-        f(torch.ones(3))

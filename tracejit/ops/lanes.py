@@ -22,10 +22,11 @@ _INDEXING = ("gather", "scatter", "dynamic_")
 
 def may_fail(graph: Graph) -> bool:
     """Whether running the graph on values that it is not meant for may do more than to give useless results: raise, not end, or have an effect."""
-    return graph.derived("may fail", lambda: any([_may_fail(node) for node in graph.nodes]))
+    return graph.derived("may fail", lambda: any([node_may_fail(node) for node in graph.nodes]))
 
 
-def _may_fail(node: Node) -> bool:
+def node_may_fail(node: Node) -> bool:
+    """Whether this one operation may, or one in its body."""
     op = node.op
     if op.kind in _ENDLESS or op.effect or any([may_fail(inner) for inner in graphs_in(node.params)]):
         return True

@@ -3,37 +3,29 @@
 A generator gives 32-bit words.  A float in [0, 1) is the low 24 bits of one (float32) or the low 53 bits of two, the first one high (float64).
 Normal numbers come in two ways: fewer than 16 by Box-Muller in double precision, cosine first and the sine kept for the next; 16 or more from that
 many uniform ones, in blocks of which the first eight give the radius and the last eight the angle, and a ragged end is drawn again.
+
+The state of a generator lies in cells (trace/cells.py): its words in the very memory of NumPy's generator, which draws outside of compiled functions.
+A compiled function goes on from that memory and leaves there how far it came, by the operations of ops/mersenne.py; both draw the same numbers.
 """
 
 from __future__ import annotations
 
-import functools
+import ctypes
 import math
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from ..errors import TracejitError, at_user_line
+from ..ops.mersenne import MASK53, STATE, block_normals, mersenne_normals, mersenne_words, one_normal, shuffled, tempered
+from ..trace import Tracer
+from ..trace.cells import Cell
+from ..trace.constants import active_traces, as_proxy
+from ..trace.views import assign
 from .modes import state
 
-_MASK24, _MASK53 = (1 << 24) - 1, (1 << 53) - 1
-
-
-def drawn(method: Callable) -> Callable:
-    """A method that draws numbers. While a function is compiled they are inputs of its program, drawn before each run."""
-
-    @functools.wraps(method)
-    def draw(self: Generator, *args: Any) -> Any:
-        recorder = state.drawing
-        if recorder is None:
-            return method(self, *args)
-        state.drawing = None
-        try:
-            return recorder(method, self, args)
-        finally:
-            state.drawing = recorder
-
-    return draw
+_MASK24 = (1 << 24) - 1
+_BLOCK = 16  # fewer normal numbers are drawn one after the other
 
 
 class Generator:
@@ -47,134 +39,150 @@ class Generator:
 
     def __init__(self, device: Any = "cpu"):
         self.device = device
+        self._source = np.random.MT19937(0)
+        memory = (ctypes.c_uint32 * STATE).from_address(self._source.ctypes.state_address)
+        self._words = Cell.holding(np.frombuffer(memory, np.uint32))
+        self._kept = Cell.holding(np.array(math.nan))  # a normal number that is left over, or NaN
+        self._seed = Cell.holding(np.array(0, np.uint64))
         self.manual_seed(67280421310721)
 
     def manual_seed(self, seed: int) -> Generator:
         """Start anew from a seed: an integer of 64 bits."""
         if not -(1 << 63) <= int(seed) < 1 << 64:
             raise RuntimeError(f"Overflow when unpacking long: the seed {seed} does not fit into 64 bits")
-        self._seed = int(seed) % (1 << 64)
-        self._source = np.random.MT19937()
-        self._source._legacy_seeding(self._seed & 0xFFFFFFFF)
-        self._kept: float | None = None
+        seed = int(seed) % (1 << 64)
+        source = np.random.MT19937(0)
+        source._legacy_seeding(seed & 0xFFFFFFFF)
+        fresh = source.state["state"]
+        self.set((np.array([*fresh["key"], fresh["pos"]], np.uint32), np.float64(math.nan), np.uint64(seed)))
         return self
 
     def seed(self) -> int:
-        """Start anew from a seed that the system gives, which is returned."""
+        """Start anew from a seed that the system gives, which is returned. Raises `TracejitError` in a compiled function."""
+        if state.drawing is not None:
+            raise TracejitError(at_user_line("seed() in a compiled function would give every run the same seed: call it outside"))
         seed = int(np.random.SeedSequence().entropy) & ((1 << 53) - 1)
         self.manual_seed(seed)
         return seed
 
     def initial_seed(self) -> int:
         """The seed."""
-        return self._seed
+        return int(self._here(self._seed))
 
-    def state(self) -> tuple[Any, float | None, int]:
-        """All that decides what comes next."""
-        return self._source.state, self._kept, self._seed
+    def state(self) -> tuple[Any, Any, Any]:
+        """All that decides what comes next: words and position, the normal number that is left over, the seed."""
+        return tuple([_unchanging(self._here(cell)) for cell in (self._words, self._kept, self._seed)])
 
-    def set(self, state: tuple[Any, float | None, int]) -> None:
+    def set(self, state: tuple[Any, Any, Any]) -> None:
         """Go on from what `state` gave."""
-        self._source.state, self._kept, self._seed = state
+        for cell, value in zip((self._words, self._kept, self._seed), state):
+            self._put(cell, value)
 
     def get_state(self) -> Any:
-        """The state as a tensor of bytes."""
-        import pickle
-
+        """The state as a tensor of bytes. Raises `TracejitError` in a compiled function."""
         from .tensor import wrap
 
-        return wrap(np.frombuffer(pickle.dumps(self.state()), np.uint8).copy())
+        if state.drawing is not None:
+            raise TracejitError(at_user_line("the state of a generator is not known inside of a compiled function: ask for it outside"))
+        return wrap(np.frombuffer(b"".join(x.tobytes() for x in self.state()), np.uint8).copy())
 
     def set_state(self, new_state: Any) -> Generator:
         """Go on from what `get_state` gave. Raises `RuntimeError` for other tensors."""
-        import pickle
-
-        class Restricted(pickle.Unpickler):
-            def find_class(self, module: str, name: str) -> Any:
-                if module.split(".")[0] == "numpy" and name in ("_reconstruct", "ndarray", "dtype", "_frombuffer", "scalar"):
-                    return super().find_class(module, name)
-                raise pickle.UnpicklingError(f"{module}.{name} is no part of a generator's state")
-
-        import io
-
-        try:
-            self.set(Restricted(io.BytesIO(new_state.numpy().tobytes())).load())
-        except (pickle.UnpicklingError, EOFError, ValueError, TypeError, KeyError, AttributeError) as error:
-            raise RuntimeError(f"not the state of a generator: {error}") from None
+        given = new_state.numpy().tobytes()
+        if new_state.numpy().dtype != np.uint8 or len(given) != STATE * 4 + 16:
+            raise RuntimeError(f"not the state of a generator, which is {STATE * 4 + 16} bytes: got {list(new_state.shape)} of {new_state.dtype}")
+        words = np.frombuffer(given, np.uint32, STATE)
+        if words[-1] > STATE - 1:
+            raise RuntimeError(f"not the state of a generator: its position is {words[-1]}, of {STATE - 1} words")
+        self.set((words, np.frombuffer(given, np.float64, 1, STATE * 4)[0], np.frombuffer(given, np.uint64, 1, STATE * 4 + 8)[0]))
         return self
 
-    # -- words
-    def words(self, n: int) -> np.ndarray:
-        """The next n words of 32 bits."""
-        return self._source.random_raw(n) if n else np.zeros(0, np.uint64)
+    def __getstate__(self) -> tuple:
+        return self.device, self.state()
 
-    def long_words(self, n: int) -> np.ndarray:
+    def __setstate__(self, kept: tuple) -> None:
+        self.__init__(kept[0])
+        self.set(kept[1])
+
+    # -- the cells, here
+    def _here(self, cell: Cell) -> Any:
+        """What stands for a cell: its memory; in a compiled function a proxy, and under `vmap` that of the function around it."""
+        if state.drawing is None:
+            return cell._array
+        return cell._in(active_traces()[: active_traces().index(state.drawing) + 1]) if state.recordings else cell.array
+
+    def _put(self, cell: Cell, value: Any) -> None:
+        here = self._here(cell)
+        if type(here) is Tracer:
+            assign(here, as_proxy(value))
+        else:
+            here[...] = value
+
+    # -- words
+    def words(self, n: int) -> Any:
+        """The next n words of 32 bits."""
+        here = self._here(self._words)
+        if type(here) is not Tracer:
+            return self._source.random_raw(n) if n else np.zeros(0, np.uint64)
+        drawn, after = mersenne_words(here, count=n)
+        self._put(self._words, after)
+        return tempered(drawn)
+
+    def long_words(self, n: int) -> Any:
         """The next n words of 64 bits, each made of two, the first one high."""
-        pairs = self.words(2 * n).reshape(-1, 2)
-        return pairs[:, 0] << np.uint64(32) | pairs[:, 1]
+        pairs = self.words(2 * n).astype(np.uint64).reshape(-1, 2)
+        return pairs[:, 0] << 32 | pairs[:, 1]
 
     # -- floats
-    @drawn
-    def uniform(self, n: int, dtype: np.dtype, low: float = 0.0, high: float = 1.0) -> np.ndarray:
+    def uniform(self, n: int, dtype: np.dtype, low: float = 0.0, high: float = 1.0) -> Any:
         """n numbers in [low, high)."""
         if dtype == np.float64:
-            unit = (self.long_words(n) & np.uint64(_MASK53)).astype(np.float64) * 2.0**-53
+            unit = (self.long_words(n) & MASK53).astype(np.float64) * 2.0**-53
             return unit * (high - low) + low
-        unit = (self.words(n) & np.uint64(_MASK24)).astype(np.float32) * np.float32(2.0**-24)
+        unit = (self.words(n) & _MASK24).astype(np.float32) * np.float32(2.0**-24)
         if (low, high) == (0.0, 1.0):
             return unit.astype(dtype)
         return (unit * np.float32(high - low) + np.float32(low)).astype(dtype)
 
-    def one_normal(self) -> float:
-        """The next normal number in double precision, by Box-Muller."""
-        if self._kept is not None:
-            kept, self._kept = self._kept, None
-            return kept
-        u1, u2 = ((self.long_words(2) & np.uint64(_MASK53)).astype(np.float64) * 2.0**-53).tolist()
-        r = math.sqrt(-2.0 * math.log1p(-u2))
-        theta = 2.0 * math.pi * u1
-        self._kept = r * math.sin(theta)
-        return r * math.cos(theta)
+    def normals_in_turn(self, n: int) -> Any:
+        """n normal numbers in double precision, one after the other, by Box-Muller."""
+        here, kept = self._here(self._words), self._here(self._kept)
+        if type(here) is Tracer:
+            drawn, after, left = mersenne_normals(here, kept, count=n)
+            self._put(self._words, after)
+            self._put(self._kept, left)
+            return drawn
+        drawn, left = np.empty(n), float(kept)
+        for i in range(n):
+            drawn[i], left = one_normal(self._source.random_raw(4)) if math.isnan(left) else (left, math.nan)
+        kept[...] = left
+        return drawn
 
-    @drawn
-    def normal(self, n: int, dtype: np.dtype, mean: float = 0.0, std: float = 1.0) -> np.ndarray:
+    def normal(self, n: int, dtype: np.dtype, mean: float = 0.0, std: float = 1.0) -> Any:
         """n normal numbers."""
-        if n < 16:
-            return np.array([self.one_normal() * std + mean for _ in range(n)], np.float64).astype(dtype)
+        if n < _BLOCK:
+            return (self.normals_in_turn(n) * std + mean).astype(dtype)
         work = np.dtype(np.float64) if dtype == np.float64 else np.dtype(np.float32)
         flat = self.uniform(n, work)
-        whole = n - n % 16
-        made = np.empty(n, work)
-        made[:whole] = _box_muller(flat[:whole], work, mean, std)
-        if n != whole:
-            made[-16:] = _box_muller(self.uniform(16, work), work, mean, std)
-        return made.astype(dtype)
+        made = block_normals(flat[: n - n % _BLOCK])
+        if n % _BLOCK:
+            made = np.concatenate([made[: n - _BLOCK], block_normals(self.uniform(_BLOCK, work))])
+        return (made * work.type(std) + work.type(mean)).astype(dtype)
 
     # -- integers
-    @drawn
-    def integers(self, n: int, low: int, high: int) -> np.ndarray:
+    def integers(self, n: int, low: int, high: int) -> Any:
         """n integers in [low, high)."""
         extent = high - low
         words = self.long_words(n) if extent >= 1 << 32 else self.words(n)
-        return (words % np.uint64(extent)).astype(np.int64) + low
+        return (words % extent).astype(np.int64) + low
 
-    @drawn
-    def permutation(self, n: int) -> np.ndarray:
+    def permutation(self, n: int) -> Any:
         """The numbers below n in random order."""
-        order = list(range(n))
-        for i, word in enumerate(self.words(max(n - 1, 0)).tolist()):
-            j = i + word % (n - i)
-            order[i], order[j] = order[j], order[i]
-        return np.array(order, np.int64)
+        return shuffled(self.words(max(n - 1, 0)).astype(np.uint32))[:n]
 
 
-def _box_muller(u: np.ndarray, dtype: np.dtype, mean: float, std: float) -> np.ndarray:
-    blocks = u.reshape(-1, 2, 8)
-    radius = np.sqrt(dtype.type(-2) * np.log(dtype.type(1) - blocks[:, 0]))
-    theta = dtype.type(2 * math.pi) * blocks[:, 1]
-    made = np.empty_like(blocks)
-    made[:, 0], made[:, 1] = radius * np.cos(theta), radius * np.sin(theta)
-    return (made * dtype.type(std) + dtype.type(mean)).reshape(-1)
+def _unchanging(array: Any) -> Any:
+    return Tracer(array.owner, array.atom) if type(array) is Tracer else array.copy()
 
 
 default_generator = Generator()

@@ -39,6 +39,16 @@ class _UFunc(ctypes.Structure):
     ]
 
 
+def ufunc_loop(ufunc: object, types: str) -> tuple[int, int] | None:
+    """The addresses of a ufunc's C loop for these types (`dd->d`) and of the loop's data, 0 where it needs none; None where there is no such loop."""
+    if not isinstance(ufunc, np.ufunc) or types not in ufunc.types:
+        return None
+    place, head = ufunc.types.index(types), _UFunc.from_address(id(ufunc) + object.__basicsize__)
+    if (head.nin, head.nout, head.nargs) != (ufunc.nin, ufunc.nout, ufunc.nargs):
+        return None
+    return head.functions[place], (head.data[place] or 0) if head.data else 0
+
+
 @cache
 def symbols() -> dict[str, int]:
     """Addresses of the loops (`fft_double`, ...) and of their data (`fft_double_data`); none where this NumPy has other ones."""
@@ -48,16 +58,13 @@ def symbols() -> dict[str, int]:
         return {}
     found = {}
     for name, loop in _LOOPS.items():
-        ufunc = getattr(ufuncs, name, None)
         for kind, types in (("double", loop), ("float", loop.translate(_SINGLE))):
-            if not isinstance(ufunc, np.ufunc) or types not in ufunc.types:
+            addresses = ufunc_loop(getattr(ufuncs, name, None), types)
+            if addresses is None:
                 return {}
-            place, head = ufunc.types.index(types), _UFunc.from_address(id(ufunc) + object.__basicsize__)
-            if (head.nin, head.nout, head.nargs) != (2, 1, 3):
-                return {}
-            found[f"{name}_{kind}"] = head.functions[place]
-            if head.data and head.data[place]:
-                found[f"{name}_{kind}_data"] = head.data[place]
+            found[f"{name}_{kind}"] = addresses[0]
+            if addresses[1]:
+                found[f"{name}_{kind}_data"] = addresses[1]
     return found
 
 

@@ -19,21 +19,12 @@ from ...trace.creation import tracing
 from ...trace.guards import Evaluation, Guards
 from ..modes import state
 from ..nodes import Node
-from ..random import Generator
 from ..storage import Storage, storage_of
 from ..tensor import Tensor, along
 from .outside import Boundary, Differentiable, leads_to, spent
 from .surroundings import Surroundings
 
 ABSENT = object()
-
-
-class Draw(NamedTuple):
-    """Random numbers that the function draws: they are drawn before each run, in this order, from the generator itself."""
-
-    generator: Generator
-    method: Callable
-    args: tuple
 
 
 class Effect(NamedTuple):
@@ -94,15 +85,14 @@ class Several(NamedTuple):
 
 
 class Recorded(NamedTuple):
-    """`graph` takes numbers and draws, then the storages numbered in `storages`, then `arrays`; its outputs are the new contents of the storages
-    numbered in `written`, then those that recipes refer to, then residuals."""
+    """`graph` takes numbers, then the storages numbered in `storages`, then `arrays`; its outputs are the new contents of the storages numbered in
+    `written`, then those that recipes refer to, then residuals. Numbers count the storages of the surroundings first, then `foreign` ones."""
 
     graph: Graph
     guards: Guards | None
     storages: tuple[int, ...]
-    foreign: tuple[Storage, ...]  # storages that were reached by no path: the program holds on to them
+    foreign: tuple[Any, ...]  # cells that were reached by no path, the states of generators among them: the program holds on to them
     arrays: tuple[Any, ...]
-    draws: tuple[Draw, ...]
     written: tuple[int, ...]
     versions: tuple[tuple[int, int, bool], ...]  # storage, writes, whether histories of views change
     effects: tuple[Effect, ...]
@@ -125,8 +115,6 @@ class _Recorder:
         self.trace = Trace(what)
         self.trace.apart = True
         self.trace._actual = Evaluation(self.trace.builder.producer, {}, self.trace._captured)
-        self.draws: list[Draw] = []
-        self.generators: dict[int, tuple[Generator, Any]] = {}
         self.outputs: list[Any] = []
         self._output_of: dict[int, int] = {}
         self.substitutes: dict[int, Tensor] = {}  # by position: stand for arguments that are views, or have a history
@@ -146,7 +134,7 @@ class _Recorder:
             self._cut_histories()
             inner = structure.unflatten(flat)
             with tracing(self.trace, f) as traced:
-                state.drawing = self._draw
+                state.drawing = self.trace
                 try:
                     out = traced(*inner[0], **inner[1])
                 finally:
@@ -182,14 +170,6 @@ class _Recorder:
             if t._node is not None and number not in self.substitutes:
                 t._node, t._nr = Boundary(t._node, self.what), 0
 
-    def _draw(self, method: Callable, generator: Generator, args: tuple) -> Any:
-        if any(type(a) is Tracer for a in args):
-            raise TracejitError(at_user_line(f"{self.what}: how many random numbers are drawn depends on a traced value: draw outside and pass them"))
-        self.generators.setdefault(id(generator), (generator, generator.state()))
-        value = method(generator, *args)
-        self.draws.append(Draw(generator, method, args))
-        return self.trace.guarded_input(type_of(value), value)
-
     def _restore(self, before: list[Any], counts: list[tuple]) -> None:
         for container, held in zip(self.look.containers, before):
             if isinstance(held, dict):
@@ -201,8 +181,6 @@ class _Recorder:
                 container.extend(held)
         for storage, (version, history, place) in zip(self.look.storages, counts):
             storage.version, storage.history, storage.written_at = version, history, place
-        for generator, drawn in self.generators.values():
-            generator.set(drawn)
 
     # -- what it left
     def _collect(self, out: Any, before: list[Any], counts: list[tuple]) -> Recorded:
@@ -225,9 +203,7 @@ class _Recorder:
         differentiable = self._differentiable()
         cells = list(trace.cells)
         foreign = [c for c in cells if id(c) not in number_of]
-        for c in written:
-            if id(c) not in number_of:
-                number_of[id(c)] = len(look.storages) + next(i for i, x in enumerate(foreign) if x is c)
+        number_of |= {id(c): len(look.storages) + i for i, c in enumerate(foreign)}
         residuals = differentiable.residuals if differentiable is not None else []
         results = [dispatch.operators["settled"](x) for x in (*written.values(), *self.outputs, *residuals)]
         holds = trace.holding()
@@ -235,15 +211,14 @@ class _Recorder:
         graph, outside = trace.finish(results if holds is None else [*results, holds], True)
         captured = graph.inputs[own:]
         begin = {var: cell for cell, (_, var) in trace.cells.items()}
-        known = sorted((number_of[id(begin[v])], i) for i, v in enumerate(captured) if v in begin and id(begin[v]) in number_of
-                       and number_of[id(begin[v])] < len(look.storages))  # fmt: skip
-        others = [i for i, v in enumerate(captured) if i not in {k for _, k in known}]
-        held = [begin.get(captured[i], outside[i]) for i in others]
+        known = sorted((number_of[id(begin[v])], i) for i, v in enumerate(captured) if v in begin)
+        others = [i for i, v in enumerate(captured) if v not in begin]
+        held = [outside[i] for i in others]
         inputs = (*graph.inputs[:own], *[captured[i] for _, i in known], *[captured[i] for i in others])
         graph = Graph(inputs, graph.nodes, graph.outputs)
         guards = trace.guards(graph) if holds is not None else None
         return Recorded(
-            graph, guards, tuple(n for n, _ in known), tuple(foreign), tuple(held), tuple(self.draws), tuple(number_of[id(c)] for c in written),
+            graph, guards, tuple(n for n, _ in known), tuple(foreign), tuple(held), tuple(number_of[id(c)] for c in written),
             tuple(versions), tuple(effects), result, differentiable, creates,
         )  # fmt: skip
 

@@ -1,8 +1,8 @@
 """A recorded function as a native program, and the program bound to the tensors that it reads and writes.
 
 A `Variant` stands for all calls in equal surroundings; a `Binding` is a variant with the very tensors of one look at them.  Inputs of the native
-entry are, in this order: numbers and random draws, storages of arguments, storages that the function itself replaces (all of them differ from call to
-call), and behind them the addresses of storages that stay where they are: parameters, buffers, the state of optimizers.
+entry are, in this order: numbers, storages of arguments, storages that the function itself replaces (all of them differ from call to
+call), and behind them the addresses of memory that stays where it is: parameters, buffers, the state of optimizers and of random numbers.
 """
 
 from __future__ import annotations
@@ -19,12 +19,13 @@ from ...ir import Graph, Literal
 from ...lowering.cpu.entry import compile_entry
 from ...lowering.cpu.specs import Array as ArraySpec
 from ...lowering.cpu.specs import Constant, PyScalar, Tuple
-from ...lowering.fuse import Nest, reads
-from ...lowering.partition import Library
-from ...lowering.plan import _touched
+from ...lowering.fuse import Item, Nest, reads
+from ...lowering.partition import Host, Routine
+from ...lowering.plan import touched
 from ...lowering.program import Program
 from ...lowering.program import program as compiled
 from ...lowering.reuse import in_place
+from ...ops.lanes import node_may_fail
 from ..dispatch import Primitive
 from ..modes import state
 from ..nodes import Saved
@@ -147,7 +148,7 @@ class Binding:
         self.leaves = [self._leaf(look, n) for n in look.arguments]
         self._values = [None if n is not None else leaf for n, leaf in zip(look.arguments, look.leaves)]
         self._moving = {key for _, container, key in look.numbers if container is None}
-        self.known = frozenset(look.storages[n] for n in (*variant.stable, *variant.fluid))
+        self.known = frozenset(look.storages[n] for n in (*variant.stable, *variant.fluid) if n < len(look.storages))
         self._entry: Callable | None = None
         self._require_apart()
         self._find_places()
@@ -230,11 +231,6 @@ class Binding:
         variant, look = self.variant, self.look
         made = variant.made
         values: list[Any] = [flat[key] if container is None else container[key] for _, container, key in look.numbers]
-        drawn = None
-        if made.draws:
-            if made.guards is not None:
-                drawn = [(d.generator, d.generator.state()) for d in made.draws]
-            values += [d.method(d.generator, *d.args) for d in made.draws]
         for place in variant.from_arguments:
             values.append(flat[place]._data)
         storages = look.storages
@@ -242,15 +238,13 @@ class Binding:
             values.append(storages[n]._array)
         results = self._call(values)
         if made.guards is not None and not results[-1]:
-            for generator, before in reversed(drawn or ()):
-                generator.set(before)
             return MISS
         for (argument, n), new in zip(self._targets, results):
             if new is not None:
                 if argument is not None:
                     np.copyto(flat[argument]._data, new)
                 else:
-                    np.copyto(storages[n]._array if n < len(storages) else made.foreign[n - len(storages)].array, new)
+                    np.copyto(self._memory(n), new)
         if self._versions:
             line = here()
             for argument, n, writes, history in self._versions:
@@ -292,14 +286,17 @@ class Binding:
                 for n, scratch in self._copies:
                     np.copyto(n, scratch)
                 return [*self._in_place, *found]
-        look, made = self.look, variant.made
-        stable = [look.storages[n]._array for n in variant.stable]
-        rest = [x if isinstance(x, np.ndarray) or np.isscalar(x) else x.array for x in made.arrays]
+        stable, rest = [self._memory(n) for n in variant.stable], variant.made.arrays
         full = [np.asarray(x, v.type.dtype) if not isinstance(x, np.ndarray) else x for x, v in zip([*values, *stable, *rest], variant.graph.inputs)]
         results = list(variant.program.run(full))
         if self.watch is not None and self._entry is None and variant.program.address is not None:
             self._enter(values, stable, rest)
         return results
+
+    def _memory(self, number: int) -> np.ndarray:
+        """Of a storage of the surroundings, or of a cell that was reached by no path."""
+        storages = self.look.storages
+        return storages[number]._array if number < len(storages) else self.variant.made.foreign[number - len(storages)].array
 
     # -- the native entry
     def _enter(self, values: Sequence[Any], stable: Sequence[np.ndarray], rest: Sequence[Any]) -> None:
@@ -312,7 +309,7 @@ class Binding:
         first = outputs[: variant.in_memory] if variant.guards is None else []
         if list(program.outputs[: len(first)]) != list(first) or len(set(program.outputs)) != len([o for o in outputs if not isinstance(o, Literal)]):
             return
-        targets = [self.look.storages[n]._array for n in variant.written[: len(first)]]
+        targets = [self._memory(n) for n in variant.written[: len(first)]]
         direct = _direct(program, variant, len(first))
         memory = [t if d else np.empty_like(t) for t, d in zip(targets, direct)]
         self._copies = [(t, m) for t, m, d in zip(targets, memory, direct) if not d]
@@ -333,7 +330,7 @@ class Binding:
         residuals = outputs[count : count + len(way.residuals)]
         operands = [Saved(tensors[n]._data, tensors[n]._storage, tensors[n]._edge) for n in way.operands]
         numbers = self._operands
-        held = [*values, *[look.storages[n]._array for n in variant.stable], *[x if isinstance(x, np.ndarray) else x.array for x in made.arrays]]
+        held = [*values, *[self._memory(n) for n in variant.stable], *made.arrays]
 
         def again(node: CompiledBackward, cotangents: dict[int, Any]) -> Sequence[Any]:
             full: list[Any] = list(held)
@@ -380,22 +377,24 @@ def _direct(program: Program, variant: Variant, count: int) -> list[bool]:
     """Which of the first `count` outputs can be computed in the very memory of the storage that they are written to: nothing reads what was there
     any more when they are made, and nothing can fail after that."""
     items, inputs = program.items, program.partition.inputs
-    if any(not isinstance(item, (Nest, Library)) for item in items) or any(map(_may_fail, items)):
+    if any(map(_may_fail, items)):
         return [False] * count
-    touched = [set(_touched(item)) for item in items]
+    steps = [set(touched(item)) for item in items]
     found = []
     for n, new in zip(variant.written[:count], program.partition.outputs):
         old = inputs[variant.places[n]] if n in variant.places else None
-        made = next(time for time, there in enumerate(touched) if new in there)
-        read = [time for time, there in enumerate(touched) if old in there]
+        made = next(time for time, there in enumerate(steps) if new in there)
+        read = [time for time, there in enumerate(steps) if old in there]
         last = read[-1] if read else -1
         there = items[made]
         found.append(last < made or last == made and isinstance(there, Nest) and (new, old) in in_place(there, {old}, {new}))
     return found
 
 
-def _may_fail(item: Nest | Library) -> bool:
-    """Whether a step reports positions that it computes and that are out of range."""
+def _may_fail(item: Item) -> bool:
+    """Whether a step may raise, not end, or report positions that it computes and that are out of range."""
+    if isinstance(item, (Routine, Host)):
+        return isinstance(item, Host) or node_may_fail(item.node)
     stages = item.stages() if isinstance(item, Nest) else ()
     return any(i.computed() for s in stages for i in (*s.target, *[i for e in reads(s) for i in e.data[1]]))
 

@@ -16,13 +16,45 @@ from ..tensor import Tensor, wrap
 from .operands import extents
 
 
-def _source(generator: Generator | None) -> Generator:
-    if state.recordings and state.recordings[-1].randomness != "same":
-        raise RuntimeError(
-            "vmap: called random operation while in randomness error mode. Draw outside and pass the numbers, "
-            "or use vmap(..., randomness='same') to have the same numbers for all examples."
-        )
-    return random.default_generator if generator is None else generator
+def _source(generator: Generator | None) -> Any:
+    if isinstance(generator, _Examples):
+        return generator
+    source: Any = random.default_generator if generator is None else generator
+    for recording in state.recordings:
+        if recording.randomness == "error":
+            raise RuntimeError(
+                "vmap: called random operation while in randomness error mode. Please either use the 'same' or 'different' randomness flags on vmap: "
+                "vmap(..., randomness='same') has the same numbers for all examples. Or draw outside and pass the numbers."
+            )
+        if recording.randomness == "different":
+            source = _Examples(source, recording)
+    return source
+
+
+class _Examples:
+    """Draws for each example of a function that is batched, all at once."""
+
+    def __init__(self, source: Any, recording: Any):
+        self._source, self._recording = source, recording
+
+    def _rows(self, name: str, n: int, *args: Any) -> Any:
+        examples = self._recording.examples
+        return self._recording.draw(getattr(self._source, name)(examples * n, *args).reshape(examples, n))
+
+    def uniform(self, n: int, dtype: np.dtype, low: float = 0.0, high: float = 1.0) -> Any:
+        return self._rows("uniform", n, dtype, low, high)
+
+    def normal(self, n: int, dtype: np.dtype, mean: float = 0.0, std: float = 1.0) -> Any:
+        return self._rows("normal", n, dtype, mean, std)
+
+    def integers(self, n: int, low: int, high: int) -> Any:
+        return self._rows("integers", n, low, high)
+
+    def permutation(self, n: int) -> Any:
+        return self._recording.draw(np.stack([self._source.permutation(n) for _ in range(self._recording.examples)]))
+
+    def normals_in_turn(self, n: int) -> Any:
+        return self._rows("normals_in_turn", n)
 
 
 def _dtype(dtype: Any) -> np.dtype:
@@ -50,8 +82,8 @@ def randn(
     """Normal numbers of mean 0 and deviation 1."""
     shape, d = extents(size), _dtype(dtype)
     if d.kind == "c":
-        flat = _source(generator).normal(2 * math.prod(shape), np.dtype(f"f{d.itemsize // 2}"), 0.0, math.sqrt(0.5))
-        return _leaf(flat.view(d).reshape(shape), requires_grad)
+        parts = _source(generator).normal(2 * math.prod(shape), np.dtype(f"f{d.itemsize // 2}"), 0.0, math.sqrt(0.5)).reshape(*shape, 2)
+        return _leaf((parts[..., 0] + parts[..., 1] * d.type(1j)).astype(d), requires_grad)
     return _leaf(_source(generator).normal(math.prod(shape), d).reshape(shape), requires_grad)
 
 
@@ -139,7 +171,7 @@ def bernoulli(input: Tensor, p: float | None = None, *, generator: Generator | N
     array = input.detach()._array
     if p is not None:
         return wrap(_coins(array.shape, p, generator).astype(array.dtype))
-    if array.size and not (array.min() >= 0 and array.max() <= 1):
+    if isinstance(array, np.ndarray) and array.size and not (array.min() >= 0 and array.max() <= 1):
         raise RuntimeError("Expected p_in >= 0 && p_in <= 1 to be true, but got false.")
     u = _source(generator).uniform(array.size, array.dtype if array.dtype == np.float64 else np.dtype(np.float32)).reshape(array.shape)
     return wrap((u < array).astype(array.dtype))
@@ -217,10 +249,8 @@ def _geometric(t: Tensor, source: Generator, p: float) -> np.ndarray:
 
 @_filled("log_normal_")
 def _log_normal(t: Tensor, source: Generator, mean: float = 1.0, std: float = 2.0) -> np.ndarray:
-    """Fill with exponentials of normal numbers. Raises `RuntimeError` in a compiled function, whose every run would get the same numbers."""
-    if state.drawing is not None:
-        raise RuntimeError("log_normal_ cannot be drawn inside a compiled function: use torch.exp(torch.randn(shape) * std + mean)")
-    return np.exp(np.array([source.one_normal() * std + mean for _ in range(t._data.size)]))
+    """Fill with exponentials of normal numbers."""
+    return np.exp(source.normals_in_turn(t._data.size) * std + mean)
 
 
 @_filled("cauchy_")
