@@ -82,8 +82,8 @@ class ModuleCode:
     def symbols(self) -> dict[str, int]:
         """The addresses that the code needs, and some more."""
         found = blas.find().symbols if "dot" in self.kinds else {}
-        for kind in sorted(self.kinds & routines.ALL.keys()):
-            found = {**found, **routines.ALL[kind].symbols()}
+        for kind in sorted(self.kinds & routines.KINDS):
+            found = {**found, **routines.of(kind).symbols()}
         return {**found, "parallel_for": threads.parallel_for()} if "chunks" in self.kinds else found
 
     def kernel(self, nest: Nest, storage: dict[Buffer, Storage]) -> tuple[str, list[Buffer]]:
@@ -127,7 +127,7 @@ class ModuleCode:
             elif isinstance(step, Routine):
                 self.kinds.add(step.node.op.kind)
                 at = [o if isinstance(o, Progression) else pointer(None, o) for o in step.operands], [pointer(None, r) for r in step.results]
-                write = self._call_loop if step.node.op.kind in routines.LOOPS else routines.LIBRARIES[step.node.op.kind].write
+                write = self._call_loop if step.node.op.kind in routines.LOOPS else routines.of(step.node.op.kind).write
                 status = e.or_(status, write(f, step if step.node.op.kind in routines.LOOPS else step.node, *at))
             else:
                 self.kinds.add("dot")
@@ -148,7 +148,7 @@ class ModuleCode:
             self.loops[key] = loop
             own = [o if isinstance(o, Progression) else loop.parameter(f"x{i}") for i, o in enumerate(operands)]
             made = [loop.parameter(f"y{k}") if operand is None else own[operand] for k, operand in enumerate(shared)]
-            loop.ret(routines.LOOPS[step.node.op.kind].write(self, loop, step, own, made))
+            loop.ret(routines.of(step.node.op.kind).write(self, loop, step, own, made))
         return f.effect("i64", 1, f"call i64 @{self.loops[key].name}({', '.join(p.typed for p in given.values())})")
 
 

@@ -12,24 +12,44 @@ Loops and branches have those but `write`; `overwrites(node)`, the pairs (operan
 
 from __future__ import annotations
 
-from ...ir import ArrayType, Node
-from . import lapack, loops, mersenne, numpy_sort, picture_products, pocketfft, tape, taps, winograd
+from functools import cache
+from importlib import import_module
+from typing import Any
 
-LIBRARIES = {"lapack": lapack, "fft": pocketfft, "sort": numpy_sort, "mersenne": mersenne, "taps": taps, "picture": picture_products, "winograd": winograd}
-LOOPS = {"scan": loops.Scan, "while": loops.While, "sweeps": tape.Sweeps, "switch": loops.Switch}
-ALL = LIBRARIES | LOOPS
+from ...ir import ArrayType, Node
+
+LIBRARIES = {
+    "lapack": "lapack",
+    "fft": "pocketfft",
+    "sort": "numpy_sort",
+    "mersenne": "mersenne",
+    "taps": "taps",
+    "picture": "picture_products",
+    "winograd": "winograd",
+}
+LOOPS = {"scan": ("loops", "Scan"), "while": ("loops", "While"), "sweeps": ("tape", "Sweeps"), "switch": ("loops", "Switch")}
+KINDS = LIBRARIES.keys() | LOOPS.keys()
+
+
+@cache
+def of(kind: str) -> Any:
+    """What computes ops of a kind. It is imported when a program first has one: all of them take 10 ms."""
+    if kind in LOOPS:
+        module, name = LOOPS[kind]
+        return getattr(import_module(f".{module}", __package__), name)
+    return import_module(f".{LIBRARIES[kind]}", __package__)
 
 
 def has_routine(node: Node) -> bool:
     """Whether native code computes the node."""
-    return ALL[node.op.kind].has_routine(node)
+    return of(node.op.kind).has_routine(node)
 
 
 def work(node: Node) -> list[ArrayType]:
     """The types of the work arrays that the node's routine needs."""
-    return ALL[node.op.kind].work(node)
+    return of(node.op.kind).work(node)
 
 
 def overwrites(node: Node) -> list[tuple[int, int]]:
     """The pairs (operand, result) of a loop or branch that may be one array."""
-    return LOOPS[node.op.kind].overwrites(node) if node.op.kind in LOOPS and has_routine(node) else []
+    return of(node.op.kind).overwrites(node) if node.op.kind in LOOPS and has_routine(node) else []
