@@ -27,7 +27,7 @@ from ..invariants import invariants
 from ..kernel import Buffer, Expression, children, load, loads
 from ..partition import Stage, identity
 from . import functions
-from .schedule import SIMULATED, Geometry, Launch, collides, is_atomic, stages
+from .schedule import SIMULATED, WRITTEN_OUT, Geometry, InOrder, Launch, collides, is_atomic, stages
 from .source import CASTS, Source, SourceEmitter
 
 # Positions below this are computed in 32 bits: what a grid steps beyond the last one still fits.
@@ -89,10 +89,11 @@ class _Writer:
         self.mapping: dict[Counter, Index] = {}  # counters that are part of a position in several loops numbered through
         self.scopes: list[dict] = [{}]
         self.sources: dict[Expression, frozenset[Buffer]] = {}
-        self.cells: dict[Buffer, list[Value]] = {}
+        self.cells: dict[tuple[Buffer, int], list[Value]] = {}
         self.arrays: dict[Buffer, str] = {}
         self.numbers: dict[Buffer, Number] = {}
         self.shared: list[str] = []
+        self.declarations: list[str] = []
         self.exchanges: dict[str, str] = {}
         self.parameters: list[Parameter] = []
         self.checks = False
@@ -122,7 +123,7 @@ class _Writer:
             parameters.append(Parameter(None, "status", np.dtype(np.int32), False))
         head = [f"def kernel({', '.join(p.name for p in parameters)}):"]
         constants = [f"{name} = {text}" for text, name in self.s.constants.items()]
-        source = "\n".join([*constants, *head, *self.shared, *self.s.lines]) + "\n"
+        source = "\n".join([*constants, *head, *self.shared, *self.declarations, *self.s.lines]) + "\n"
         return Kernel(source, tuple(parameters), launch.turns if launch.outer else 1, self.groups, launch.block, self.checks)
 
     # -- the grid
@@ -222,11 +223,13 @@ class _Writer:
         self.homes: dict[Buffer, tuple[Loop, ...]] = {}
         for b, found in uses.items():
             writers = [stage for _, _, stage, writes in found if writes]
-            if self.storage[b].register or not any(w.combine and not w.into for w in writers) or any(w.into for w in writers):
+            how = self.storage[b]
+            if b in self.launch.registers or how.private and not how.kept and not how.register:
+                self.homes[b] = _common([path for path, *_ in found])
                 continue
-            common = found[0][0]
-            for path, *_ in found:
-                common = tuple(x for x, y in zip(common, path) if x is y)
+            if how.register or not any(w.combine and not w.into for w in writers) or any(w.into for w in writers):
+                continue
+            common = _common([path for path, *_ in found])
             while common and (self._distributed(common[-1]) or len(common) > 1 and self._distributed(common[-2])):
                 common = common[:-1]
             at = found[0][1]
@@ -234,29 +237,34 @@ class _Writer:
             if all(i == at for _, i, *_ in found) and all(c in around for i in at for c in i.counters()):
                 self.homes[b] = common
 
-    def _cell(self, b: Buffer) -> list[Value]:
-        if b not in self.cells:
-            start = self._identity_texts(b)
-            self.cells[b] = [self.s.variable(kind, text) for kind, text in start]
-        return self.cells[b]
-
-    def _identity_texts(self, b: Buffer) -> list[tuple[str, str]]:
-        dtype = part_dtype(b.type.dtype)
-        kind = scalar.kind_of(dtype)
-        zero = scalar.constant(self.e, dtype, 0)
-        return [(kind, self._typed(zero))] * (2 if b.type.dtype.kind == "c" else 1)
-
-    def _get_cell(self, b: Buffer) -> Number:
-        parts = [self.s.read(v) for v in self._cell(b)]
+    def _get_cell(self, b: Buffer, at: tuple[Index, ...]) -> Number:
+        parts = [self.s.read(v) for v in self._cell(b, at)]
         return ComplexValue(*parts) if len(parts) == 2 else parts[0]
 
-    def _set_cell(self, b: Buffer, value: Number) -> None:
-        if b not in self.cells:
-            self.cells[b] = [self.s.variable(v.kind, self._typed(v)) for v in _parts(value)]
-        else:
-            for variable, v in zip(self.cells[b], _parts(value)):
-                self.s.line(f"{variable.name} = {self._typed(v)}")
+    def _cell(self, b: Buffer, at: tuple[Index, ...]) -> list[Value]:
+        key = b, self._element(b, at)
+        if key not in self.cells:  # set in a branch or loop in front of this, where it was made first
+            dtype = part_dtype(b.type.dtype)
+            zero = scalar.constant(self.e, dtype, 0)
+            self.cells[key] = [self._declared(zero) for _ in range(2 if b.type.dtype.kind == "c" else 1)]
+        return self.cells[key]
+
+    def _declared(self, zero: Value) -> Value:
+        """A variable of the whole kernel."""
+        name = self.s.fresh("a")
+        self.declarations.append(f"    {name} = {self._typed(zero)}")
+        return Value(name, zero.kind)
+
+    def _set_cell(self, b: Buffer, at: tuple[Index, ...], value: Number) -> None:
+        for variable, v in zip(self._cell(b, at), _parts(value)):
+            self.s.line(f"{variable.name} = {self._typed(v)}")
         self._forget(b)
+
+    def _element(self, b: Buffer, at: tuple[Index, ...]) -> int:
+        """Which element of an array in registers is meant."""
+        if b not in self.launch.registers:
+            return 0
+        return self._rewritten(self.storage[b].position(b, at)).constant
 
     @staticmethod
     def _typed(v: Value) -> str:
@@ -273,6 +281,8 @@ class _Writer:
         chain = [loop]
         while len(chain[-1].body) == 1 and isinstance(chain[-1].body[0], Loop):
             chain.append(chain[-1].body[0])
+        if any(isinstance(x, InOrder) for x in chain):
+            return None
         inside = chain[-1].body
         if not all(isinstance(item, Stage) for item in inside):
             return None
@@ -313,7 +323,13 @@ class _Writer:
         return not stage.combine and not all(any(c in i.counters() for i in stage.target) for c in counters if c.extent > 1)
 
     def _serial(self, loop: Loop, path: tuple[Loop, ...]) -> None:
-        """A loop that every thread of the group runs."""
+        """A loop that every thread of the group runs; written out where that keeps arrays in registers."""
+        if self.launch.registers and loop.counter.extent <= WRITTEN_OUT and not isinstance(loop, InOrder):
+            for turn in range(loop.counter.extent):
+                self.mapping[loop.counter] = Index(constant=turn)
+                with self._scope():
+                    self._block(loop.body, (*path, loop))
+            return
         self._hoist(loop)
         with self.s.loop(self.kind, "0", str(loop.counter.extent), "1") as i:
             self.counters[loop.counter] = i
@@ -365,7 +381,7 @@ class _Writer:
         parts = [self.s.read(v) for v in variables]
         total = self._over_group(stage, ComplexValue(*parts) if len(parts) == 2 else parts[0])
         if stage.buffer in self.homes:
-            self._set_cell(stage.buffer, self._combine(stage, self._get_cell(stage.buffer), total))
+            self._set_cell(stage.buffer, stage.target, self._combine(stage, self._get_cell(stage.buffer, stage.target), total))
             return
         with self._indented("if lane == 0:"):
             self._store(stage, total)
@@ -374,7 +390,7 @@ class _Writer:
     def _store_cell(self, b: Buffer, item: Loop | Stage) -> None:
         stage = next(s for s in stages([item]) if s.buffer is b)
         position = self.storage[b].position(b, stage.target)
-        value = self._get_cell(b)
+        value = self._get_cell(b, stage.target)
         if self.group == 1:
             self._write(b, position, value)
         else:
@@ -388,9 +404,7 @@ class _Writer:
         if stage.buffer in self.homes:
             self._wait_for(stage)
             value = self._value(stage.expression)
-            if stage.combine:
-                value = self._combine(stage, self._get_cell(stage.buffer), value)
-            self._set_cell(stage.buffer, value)
+            self._store(stage, value)
             return
         if self.group == 1 or self.storage[stage.buffer].register:
             if self.group > 1:
@@ -412,6 +426,11 @@ class _Writer:
         """By this thread: in its registers, or in memory."""
         b, target = stage.buffer, stage.target
         storage = self.storage[b]
+        if b in self.homes:
+            if stage.combine:
+                value = self._combine(stage, self._get_cell(b, target), value)
+            self._set_cell(b, target, value)
+            return
         if storage.register:
             if stage.combine:
                 value = self._combine(stage, self._register(b), value)
@@ -621,7 +640,7 @@ class _Writer:
         if b in self.numbers:
             return self.numbers[b]
         if b in self.homes:
-            return self._get_cell(b)
+            return self._get_cell(b, at)
         how = self.storage[b]
         return self._register(b) if how.register else self._read(b, how.position(b, at))
 
@@ -707,6 +726,14 @@ class _Writer:
         for k, v in enumerate(parts):
             place = f"{start}{at}" if len(parts) == 1 else f"{start}2 * {at} + {k}"
             self.s.line(f"atomic_{word}({name}, {place}, {self._typed(v)})")
+
+
+def _common(paths: list[tuple[Loop, ...]]) -> tuple[Loop, ...]:
+    """The loops that all paths begin with."""
+    common = paths[0]
+    for path in paths:
+        common = tuple(x for x, y in zip(common, path) if x is y)
+    return common
 
 
 def _parts(value: Number) -> tuple[Value, ...]:

@@ -14,6 +14,7 @@ from ..plan import touched
 from ..prepare import prepare
 from . import functions
 from .kernel_source import Kernel, write
+from .loops import scan_launch
 from .schedule import DEVICE, Geometry, Launch, launches
 from .split import split_reductions
 
@@ -65,6 +66,9 @@ class CudaPlan:
             if isinstance(item, Nest):
                 outside = {*self.inputs, *self.outputs}.union(*of_item[:number], *of_item[number + 1 :])
                 self.steps += launches(item, outside, geometry)
+            elif isinstance(item, Routine) and item.node.op.kind == "scan":
+                outside = {*self.inputs, *self.outputs}.union(*of_item[:number], *of_item[number + 1 :])
+                self.steps.append(scan_launch(item, _steps(item.node.params["body"]), outside, geometry) or item)
             else:
                 self.steps.append(item)
         self.kernels: dict[Launch, Kernel] = {s: write(s, geometry, self.by_value) for s in self.steps if isinstance(s, Launch)}
@@ -78,6 +82,11 @@ class CudaPlan:
                     alive.setdefault(b, [time, time])[1] = time
         offsets, self.arena_bytes = plan(Interval(*span, b.type.nbytes) for b, span in alive.items())
         self.offsets: dict[Buffer, int] = dict(zip(alive, offsets))
+
+
+def _steps(body: Graph) -> Partition:
+    """The steps of a loop's body, whose outputs are arrays of their own."""
+    return body.derived("cuda steps", lambda: _Partitioner(prepare(body), native, range(len(body.outputs))).run())
 
 
 def _touched(step: Step) -> list[Buffer]:

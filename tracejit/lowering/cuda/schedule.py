@@ -24,11 +24,13 @@ from ..partition import Stage
 from .device_functions import SIMULATED_WARP, WARP, has_atomic
 
 SHARED_BYTES = 32 << 10  # that a block may take, so that several fit on a multiprocessor
+# A thread of its own keeps arrays of up to so many numbers in registers, and writes loops of up to so many turns out.
+REGISTERS, WRITTEN_OUT = 16, 8
 
 
 class Geometry(NamedTuple):
     """Sizes of groups. A group of one thread takes inner loops of up to `short` turns, a warp those of up to `long`; nests of up to `small` turns
-    are one block, and a thread computes up to `unrolled` elements at once."""
+    are one block, a thread computes up to `unrolled` elements at once, and a loop over time of `rows` rows or more goes row by row."""
 
     warp: int
     block: int
@@ -36,22 +38,31 @@ class Geometry(NamedTuple):
     long: int
     small: int
     unrolled: int
+    rows: int
 
 
-DEVICE = Geometry(WARP, 256, WARP // 4, 1024, 2048, 4)
+DEVICE = Geometry(WARP, 256, WARP // 4, 1024, 2048, 4, 64)
 # Every kind of group with few threads, each of which is a thread of the interpreter.
-SIMULATED = Geometry(SIMULATED_WARP, 2 * SIMULATED_WARP, 2, 12, 16, 2)
+SIMULATED = Geometry(SIMULATED_WARP, 2 * SIMULATED_WARP, 2, 12, 16, 2, 6)
+
+
+class InOrder(Loop):
+    """A loop whose turns depend on one another."""
 
 
 @dataclass(eq=False)
 class Launch:
-    """One kernel. For all turns of the `outer` loops, numbered through, a group of `group` threads runs `body`; blocks have `block` threads."""
+    """One kernel. For all turns of the `outer` loops, numbered through, a group of `group` threads runs `body`; blocks have `block` threads.
+
+    Private arrays are in shared memory, but for those in `registers`, of which each thread has its own.
+    """
 
     outer: list[Counter]
     body: list[Loop | Stage]
     group: int
     block: int
     storage: dict[Buffer, Storage] = field(default_factory=dict)
+    registers: frozenset[Buffer] = frozenset()
 
     @property
     def turns(self) -> int:
@@ -83,6 +94,11 @@ def launches(nest: Nest, needed: set[Buffer], geometry: Geometry) -> list[Launch
 def work(body: list[Loop | Stage]) -> int:
     """How many turns the stages of a block take in all."""
     return sum(1 if isinstance(item, Stage) else item.counter.extent * work(item.body) for item in body)
+
+
+def longest(body: list[Loop | Stage]) -> int:
+    """How many turns the longest nest of loops in a block takes; 1 without a loop."""
+    return max((1 if isinstance(item, Stage) else item.counter.extent * longest(item.body) for item in body), default=1)
 
 
 def _cut(body: list[Loop | Stage]) -> list[list[Loop | Stage]]:
@@ -136,25 +152,49 @@ def _launch(part: list[Loop | Stage], outside: set[Buffer], geometry: Geometry, 
         while len(body) == 1 and isinstance(body[0], Loop) and is_independent(body[0]):
             outer.append(body[0].counter)
             body = body[0].body
-    group = _group(outer, body, geometry)
+    return launch_of(outer, body, _group(outer, body, geometry), outside, geometry)
+
+
+def launch_of(outer: list[Counter], body: list[Loop | Stage], group: int, outside: set[Buffer], geometry: Geometry) -> Launch:
+    """The launch of a group for all turns of the outer loops, with a place for all that it makes; `outside` are the buffers that stay whole."""
     threads = geometry.block
     if group == geometry.warp and geometry is SIMULATED:
         threads = group  # the simulator's shuffles take the whole block, whose warps may have different numbers of turns
-    storage = contract(Nest(part), outside)
-    too_large = _beyond_shared(storage, group, threads // group)
+    nested = body
+    for c in reversed(outer):
+        nested = [Loop(c, nested)]
+    nest = Nest(nested)
+    storage = contract(nest, outside)
+    registers = _registers(body, storage) if group == 1 else frozenset()
+    too_large = _beyond_shared(storage, group, threads // group) - registers
     if too_large:
-        storage = contract(Nest(part), outside | too_large)
-    return Launch(outer, body, group, threads, storage)
+        storage = contract(nest, outside | too_large)
+    return Launch(outer, body, group, threads, storage, registers)
+
+
+def _registers(body: list[Loop | Stage], storage: dict[Buffer, Storage]) -> frozenset[Buffer]:
+    """The private arrays of a thread whose elements are each read and written at known places once short loops are written out."""
+    found = {b for b, s in storage.items() if s.private and s.kept and math.prod(s.shape(b)) <= REGISTERS}
+    for s in stages(body):
+        for e in [*reads(s), load(s.buffer, s.target)]:
+            b, at = e.data
+            if b in found and not all(_is_short(at[d]) for d in storage[b].kept):
+                found.discard(b)
+    return frozenset(found)
+
+
+def _is_short(index: ix.Index) -> bool:
+    return not index.computed() and all(c.extent <= WRITTEN_OUT for c in index.counters())
 
 
 def _group(outer: list[Counter], body: list[Loop | Stage], geometry: Geometry) -> int:
     if not outer:
         return geometry.block
     inner = [item for item in body if isinstance(item, Loop)]
-    longest = max((work([item]) for item in inner), default=0)
-    if longest <= geometry.short or _is_strided(outer[-1], inner):
+    length = longest(body)
+    if length <= geometry.short or _is_strided(outer[-1], inner):
         return 1
-    return geometry.warp if longest <= geometry.long else geometry.block
+    return geometry.warp if length <= geometry.long else geometry.block
 
 
 def _is_strided(last: Counter, inner: list[Loop]) -> bool:

@@ -1,0 +1,177 @@
+"""Loops that stay on the device: a scan whose turns are small, or independent of one another along an axis, is one kernel.
+
+Its turns are a loop of the kernel.  The state is kept in arrays of the kernel's own: the body reads it, makes the next one beside it, and copies that
+over at the end of a turn.  There are two forms:
+
+    rows    every value of the body has an axis of N rows, and no row looks at another one: N threads each run the whole loop, and what they compute
+            stays in their registers
+    block   one block runs the loop, and its threads wait for each other between the steps of a turn
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from ...ir import Literal
+from .. import index as ix
+from ..fuse import Loop, fuse, reads
+from ..index import Counter, Index
+from ..kernel import Buffer, Expression, Expressions, constant, load, make, substitute
+from ..partition import Partition, Progression, Routine, Stage
+from .schedule import Geometry, InOrder, Launch, is_independent, launch_of, longest, stages, work
+
+# One block runs a loop whose turns compute up to this many elements in all: beyond, the other multiprocessors are missed.
+BLOCK_WORK = 1 << 13
+
+Item = Loop | Stage
+Sources = Mapping[Buffer, tuple[Buffer | Progression, tuple[Index, ...]]]
+Targets = Mapping[Buffer, tuple[Buffer, tuple[Index, ...]]]
+
+
+def scan_launch(step: Routine, body: Partition, outside: set[Buffer], geometry: Geometry) -> Launch | None:
+    """The kernel of a scan, given the steps of its body; None where the loop must be driven from outside: a turn has library steps, or too much work.
+
+    `outside` are the buffers that other steps read or make.
+    """
+    if not all(isinstance(s, Stage) for s in body.steps) or not step.node.params["length"]:
+        return None
+    items = _written(step, body)
+    rows = _by_rows(items, {r for r in step.results if isinstance(r, Buffer)}, geometry)
+    if rows is not None:
+        counter, inside = rows
+        return launch_of([counter], inside, 1, outside, geometry)
+    turn = next(item.body for item in items if isinstance(item, InOrder))
+    return launch_of([], items, geometry.block, outside, geometry) if work(turn) <= BLOCK_WORK else None
+
+
+# -- the loop as stages
+def _written(step: Routine, body: Partition) -> list[Item]:
+    """The states' first values, the loop, and the results made of the last ones."""
+    params = step.node.params
+    consts, carry, length = params["consts"], params["carry"], params["length"]
+    counter = Counter(length)
+    now = ix.of(counter) * -1 + (length - 1) if params["reverse"] else ix.of(counter)
+    first, rows = step.operands[consts : consts + carry], step.operands[consts + carry :]
+    last, made = step.results[:carry], step.results[carry:]
+    states = [Buffer(b.type, "temporary") for b in body.inputs[consts : consts + carry]]
+    given = [*((x, ()) for x in (*step.operands[:consts], *states)), *((x, (now,)) for x in rows)]
+    targets = {b: (r, (now,)) for b, r in zip(body.outputs[carry:], made) if isinstance(b, Buffer)}
+    moved = _Moved(dict(zip(body.inputs, given)), targets)
+    turn = [item for nest in fuse(body) for item in moved.block(nest.body)]
+    turn += [item for s, b in zip(states, body.outputs[:carry]) for item in _copy(s, b)]
+    turn += [item for r, b in zip(made, body.outputs[carry:]) if isinstance(b, Literal) for item in _copy(r, b, (now,))]
+    before = [item for s, x in zip(states, first) for item in _copy(s, x)]
+    after = [item for r, s in zip(last, states) for item in _copy(r, s)]
+    return [*before, InOrder(counter, turn), *after]
+
+
+def _copy(target: Buffer, source: Buffer | Literal, row: tuple[Index, ...] = ()) -> list[Item]:
+    """Loops that copy an array, or a number, to a place."""
+    counters = [Counter(n) for n in target.shape[len(row) :]]
+    if any(c.extent == 0 for c in counters):
+        return []
+    at = tuple(map(ix.of, counters))
+    value = constant(source.value, source.type.dtype) if isinstance(source, Literal) else load(source, at)
+    item: Item = Stage(target, [c for c in counters if c.extent != 1], (*row, *at), value)
+    for c in reversed(item.counters):
+        item = Loop(c, [item])
+    return [item]
+
+
+@dataclass
+class _Moved:
+    """The stages of a body where its inputs and outputs are parts of other arrays."""
+
+    sources: Sources
+    targets: Targets
+
+    def __post_init__(self) -> None:
+        self.known: dict[Expression, Expression] = {}
+
+    def block(self, body: Iterable[Item]) -> list[Item]:
+        return [Loop(item.counter, self.block(item.body)) if isinstance(item, Loop) else self.stage(item) for item in body]
+
+    def stage(self, stage: Stage) -> Stage:
+        buffer, row = self.targets.get(stage.buffer, (stage.buffer, ()))
+        return replace(stage, buffer=buffer, target=(*row, *map(self.index, stage.target)), expression=self.expression(stage.expression))
+
+    def index(self, index: Index) -> Index:
+        return index.substitute({}, self.expression)
+
+    def expression(self, e: Expression) -> Expression:
+        found = self.known.get(e)
+        if found is None:
+            found = self.known[e] = self._load(e) if e.op == "load" else make(e.op, e.dtype, tuple(map(self.expression, e.args)), self._data(e))
+        return found
+
+    def _data(self, e: Expression):
+        if e.op == "index":
+            return self.index(e.data)
+        return tuple((kind, self.index(i), n) for kind, i, n in e.data) if e.op == "guard" else e.data
+
+    def _load(self, e: Expression) -> Expression:
+        buffer, at = e.data
+        source, row = self.sources.get(buffer) or self.targets.get(buffer) or (buffer, ())
+        if isinstance(source, Progression):
+            return Expressions.index_value(row[0] + source.start, e.dtype)
+        return load(source, (*row, *map(self.index, at)))
+
+
+# -- rows that do not look at one another
+def _by_rows(items: Sequence[Item], results: set[Buffer], geometry: Geometry) -> tuple[Counter, list[Item]] | None:
+    """The counter of the rows and what each of them does; None where rows depend on one another, or are few."""
+    flat = [inner for item in items for inner in (item.body if isinstance(item, InOrder) else [item])]
+    loops = [item for item in flat if isinstance(item, Loop)]
+    extents = {loop.counter.extent for loop in loops}
+    if len(extents) != 1 or min(extents) < geometry.rows or not all(map(is_independent, loops)):
+        return None
+    if any(isinstance(item, Stage) and item.buffer in results for item in flat):
+        return None  # a number that all rows would write
+    if max(longest(loop.body) for loop in loops) > geometry.short:
+        return None
+    if not _aligned(flat):
+        return None
+    row = Counter(extents.pop())
+    inside: list[Item] = []
+    for item in items:
+        if isinstance(item, InOrder):
+            inside.append(InOrder(item.counter, [x for inner in item.body for x in _of_row(inner, row)]))
+        else:
+            inside += _of_row(item, row)
+    return row, inside
+
+
+def _aligned(flat: Sequence[Item]) -> bool:
+    """Whether each row reads, of what is made here, its own part alone."""
+    axis: dict[Buffer, int | None] = {}
+    for item in flat:
+        own = ix.of(item.counter) if isinstance(item, Loop) else None
+        for s in stages([item]):
+            at = next((d for d, i in enumerate(s.target) if i == own), None)
+            if (own is not None and at is None) or axis.setdefault(s.buffer, at) != at:
+                return False
+    for item in flat:
+        own = ix.of(item.counter) if isinstance(item, Loop) else None
+        for s in stages([item]):
+            for e in reads(s):
+                at = axis.get(e.data[0])
+                if at is not None and e.data[1][at] != own:
+                    return False
+    return True
+
+
+def _of_row(item: Item, row: Counter) -> list[Item]:
+    """What an item does for one row."""
+    return [_renamed(inner, {item.counter: row}) for inner in item.body] if isinstance(item, Loop) else [item]
+
+
+def _renamed(item: Item, names: dict[Counter, Counter]) -> Item:
+    if isinstance(item, Loop):
+        return Loop(item.counter, [_renamed(inner, names) for inner in item.body])
+    new = lambda x: substitute(x, names)
+    target = tuple(i.substitute(names, new) for i in item.target)
+    return replace(item, counters=[names.get(c, c) for c in item.counters], target=target, expression=new(item.expression))
+
+
+__all__ = ["scan_launch"]
