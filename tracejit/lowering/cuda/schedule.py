@@ -43,7 +43,7 @@ class Geometry(NamedTuple):
 
 DEVICE = Geometry(WARP, 256, WARP // 4, 1024, 2048, 4, 64)
 # Every kind of group with few threads, each of which is a thread of the interpreter.
-SIMULATED = Geometry(SIMULATED_WARP, 2 * SIMULATED_WARP, 2, 12, 16, 2, 6)
+SIMULATED = Geometry(SIMULATED_WARP, 2 * SIMULATED_WARP, 3, 12, 16, 2, 6)
 
 
 class InOrder(Loop):
