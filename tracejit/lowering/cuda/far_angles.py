@@ -92,17 +92,20 @@ def remainder(e: Emitter, a: Value, b: Value) -> Value:
         return e.fptrunc(remainder(e, e.fpext(a, "float"), e.fpext(b, "float")), "half")
     x, y = abs(Num(e, a)), abs(Num(e, b))
     mantissa, bits = x.format.mantissa, x.format.bits
-    span = mantissa - 2
+    span = mantissa - 1
     infinity = float("inf")
 
     def exponent(v: Num) -> Num:
-        return v.bits() >> mantissa
+        small = v < x.format.least_normal
+        return (where(small, v * 2.0**mantissa, v).bits() >> mantissa) - where(small, x.like(0).bits() + mantissa, 0)
+
+    of_divisor = exponent(y)
 
     def turn(values: list[Value]) -> tuple[list[Value], Value]:
         rest = Num(e, values[0])
         more = (rest >= y) & (y > 0.0) & (rest < infinity)
-        # The divisor times a power of two, so that the quotient is less than 2^(span + 1).
-        excess = exponent(rest) - exponent(y) - span
+        # The divisor times a power of two, so that the quotient is less than 2^mantissa.
+        excess = exponent(rest) - of_divisor - span
         excess = where(Num(e, e.icmp("sgt", excess.value, e.const(bits, 0))), excess, 0)
         half = excess >> 1  # in two steps, since the power itself may overflow
         scaled = y * _power_of_two(x, half) * _power_of_two(x, excess - half)

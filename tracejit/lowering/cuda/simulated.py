@@ -80,16 +80,18 @@ def _binary(f: Callable) -> Callable:
     return function
 
 
-# The C library's fma is exact. Python has one from 3.13 on, which raises where the result is infinite.
-_libm = ctypes.PyDLL(ctypes.util.find_library("m"))
-_libm.fma.restype, _libm.fma.argtypes = ctypes.c_double, [ctypes.c_double] * 3
-_libm.fmaf.restype, _libm.fmaf.argtypes = ctypes.c_float, [ctypes.c_float] * 3
+def _of_libm(name: str, arity: int) -> Callable:
+    """A function of the C library: Python has an fma from 3.13 on, which raises where the result is infinite, and NumPy's power of one number goes
+    by way of the square root, which has no value at -inf."""
+    library = ctypes.PyDLL(ctypes.util.find_library("m"))
+    double, single = getattr(library, name), getattr(library, f"{name}f")
+    double.restype, double.argtypes = ctypes.c_double, [ctypes.c_double] * arity
+    single.restype, single.argtypes = ctypes.c_float, [ctypes.c_float] * arity
 
+    def function(*args):
+        return np.float32(single(*args)) if isinstance(args[0], np.float32) else np.float64(double(*args))
 
-def fma(a, b, c):
-    if isinstance(a, np.float32):
-        return np.float32(_libm.fmaf(a, b, c))
-    return np.float64(_libm.fma(a, b, c))
+    return function
 
 
 def _integer(f: Callable, unsigned: bool = False) -> Callable:
@@ -175,8 +177,9 @@ NAMES: dict[str, Any] = {
     "atan2": _binary(np.arctan2),
     "maxnum": _binary(np.fmax),
     "minnum": _binary(np.fmin),
-    **{name: _binary(getattr(np, name)) for name in "hypot power fmod copysign divide".split()},
-    "fma": fma,
+    **{name: _binary(getattr(np, name)) for name in "hypot fmod copysign divide".split()},
+    "power": _of_libm("pow", 2),
+    "fma": _of_libm("fma", 3),
     "sdiv": _integer(_quotient),
     "srem": _integer(lambda a, b: a - b * _quotient(a, b)),
     "udiv": _integer(operator.floordiv, unsigned=True),
