@@ -16,6 +16,7 @@ from ...interpret import replay, run_scan, run_sweeps, run_while
 from ...ir import Graph, Literal
 from ...ops.bodies import parts
 from ...ops.sweeps import arguments
+from .. import index as ix
 from ..kernel import Buffer
 from ..partition import Host, Library, Progression, Routine
 from .kernel_source import Kernel
@@ -27,7 +28,7 @@ BLOCKS_PER_PROCESSOR = 16
 
 
 class Program:
-    """A compiled graph. `run(args)` computes its outputs, arrays on the device.
+    """A compiled graph. `run(args)` computes its outputs: arrays on the device, and NumPy scalars where they are constants or were given so.
 
     `own` numbers the outputs that must be arrays of their own; `by_value` the inputs of shape () that are given as NumPy scalars, all others being
     C-ordered arrays on the current device.
@@ -37,10 +38,15 @@ class Program:
 
     def __init__(self, graph: Graph, own: Container[int] = (), by_value: Container[int] = ()):
         self.graph, self.backend = graph, backend()
-        self.plan = CudaPlan(graph, own, by_value, SIMULATED if self.backend.simulated else DEVICE)
+        self.plan = plan = CudaPlan(graph, own, by_value, SIMULATED if self.backend.simulated else DEVICE)
         self._processors = self.backend.properties(self.backend.current_device())["processors"]
-        self._steps = [self._prepared(step) for step in self.plan.steps]
-        self._outputs = [(b.shape, b.type.dtype) for b in self.plan.outputs]
+        self._outputs = [(b.shape, b.type.dtype) for b in plan.outputs]
+        # A call has a list of its values: the inputs, the outputs, then the temporaries, which are addresses or arrays, and at last their arena.
+        buffers = [*plan.inputs, *plan.outputs, *plan.offsets]
+        self._slots = {b: i for i, b in enumerate(buffers)}
+        self._offsets = list(plan.offsets.values())
+        self._steps = [self._prepared(step) for step in plan.steps]
+        self._results = [(o.value, None) if isinstance(o, Literal) else (None, self._slots[o]) for o in plan.partition.outputs]
 
     # -- what was built
     @property
@@ -55,22 +61,33 @@ class Program:
     # -- running
     def run(self, args: Sequence[Any]) -> list[Any]:
         """The outputs on arrays and numbers of the graph's input types. Raises what NumPy raises for an index out of range."""
-        home, plan = self.backend, self.plan
-        arrays: dict[Buffer, Any] = dict(zip(plan.inputs, args, strict=True))
-        arrays.update((b, home.empty(*made)) for b, made in zip(plan.outputs, self._outputs))
-        if plan.arena_bytes:
-            arena = home.empty((plan.arena_bytes,), np.dtype(np.uint8))
-            for b, offset in plan.offsets.items():
-                arrays[b] = arena[offset : offset + b.type.nbytes].view(b.type.dtype).reshape(b.shape)
+        home = self.backend
+        values = [*args, *[home.empty(shape, dtype) for shape, dtype in self._outputs]]
+        if self.plan.arena_bytes:
+            arena = home.empty((self.plan.arena_bytes,), _BYTE)
+            values += self._temporaries(arena)
+            values.append(arena)
         checks: list[Any] = []
         for step in self._steps:
-            step(arrays, checks)
+            step(values, checks)
         if checks and any(int(c[0]) for c in checks):
             replay(self.graph, [home.to_host(a) if home.is_device_array(a) else a for a in args])  # raises the error, with the position
             raise RuntimeError("a kernel reported an index out of range that the interpreter did not find")
-        return [home.from_host(o.value) if isinstance(o, Literal) else arrays[o] for o in plan.partition.outputs]
+        return [value if slot is None else values[slot] for value, slot in self._results]
 
-    def _prepared(self, step: Step) -> Callable[[dict[Buffer, Any], list[Any]], None]:
+    def _temporaries(self, arena: Any) -> list[Any]:
+        """Where the temporaries are. A kernel takes an address, but in the simulator, where memory has none."""
+        if self.backend.simulated:
+            return [_part(arena, offset, b) for b, offset in self.plan.offsets.items()]
+        start = self.backend.address(arena)
+        return [start + offset for offset in self._offsets]
+
+    def _array(self, values: list[Any], b: Buffer) -> Any:
+        """A buffer as an array."""
+        found = values[self._slots[b]]
+        return _part(values[-1], self.plan.offsets[b], b) if type(found) is int else found
+
+    def _prepared(self, step: Step) -> Callable[[list[Any], list[Any]], None]:
         if isinstance(step, Launch):
             return self._prepared_launch(self.plan.kernels[step])
         if isinstance(step, Library):
@@ -79,29 +96,33 @@ class Program:
 
     def _prepared_launch(self, kernel: Kernel) -> Callable:
         home = self.backend
-        loaded = load(home, kernel)
-        grid = max(1, min(-(-kernel.turns // kernel.groups), BLOCKS_PER_PROCESSOR * self._processors))
-        places = [(p.buffer, p) for p in kernel.parameters]
+        loaded, start = load(home, kernel), home.launch
+        grid, threads = max(1, min(-(-kernel.turns // kernel.groups), BLOCKS_PER_PROCESSOR * self._processors)), kernel.threads
+        slots = [self._slots[p.buffer] for p in kernel.parameters if p.buffer is not None]
+        numbers = [(i, p) for i, p in enumerate(kernel.parameters) if p.by_value]
 
-        def launch(arrays: dict[Buffer, Any], checks: list[Any]) -> None:
-            given = []
-            for b, p in places:
-                if b is None:
-                    checks.append(home.from_host(np.zeros(1, np.int32)))
-                    given.append(checks[-1])
-                else:
-                    given.append(_number(arrays[b], p) if p.by_value else arrays[b])
-            home.launch(loaded, grid, kernel.threads, given)
+        def launch(values: list[Any], checks: list[Any]) -> None:
+            given = [values[i] for i in slots]
+            for i, p in numbers:
+                given[i] = _number(given[i], p)
+            if kernel.checks:
+                checks.append(home.from_host(np.zeros(1, np.int32)))
+                given.append(checks[-1])
+            start(loaded, grid, threads, given)
 
         return launch
 
     def _product(self, step: Library) -> Callable:
-        home, (left, right) = self.backend, step.operands
-        views = [(v.buffer, v.shape, v.offset, v.strides) for v in (left, right)]
+        xp = self.backend.xp
+        views = [(v.buffer, v.shape, v.offset, v.strides) for v in step.operands]
+        plain = [shape == b.shape and not offset and strides == ix.strides(shape) for b, shape, offset, strides in views]
 
-        def multiply(arrays: dict[Buffer, Any], checks: list[Any]) -> None:
-            x, y = (strided(home, arrays[b], shape, offset, strides) for b, shape, offset, strides in views)
-            home.xp.matmul(x, y, out=arrays[step.result])
+        def multiply(values: list[Any], checks: list[Any]) -> None:
+            x, y = (
+                self._array(values, b) if is_plain else strided(xp, self._array(values, b), shape, offset, strides)
+                for is_plain, (b, shape, offset, strides) in zip(plain, views)
+            )
+            xp.matmul(x, y, out=self._array(values, step.result))
 
         return multiply
 
@@ -109,15 +130,30 @@ class Program:
         """An op on whole arrays, by its `run` or, for a loop, by the programs of its bodies."""
         home, node = self.backend, step.node
         compute = _LOOPS.get(node.op.kind)
+        wanted = [(k, b) for k, b in enumerate(step.results) if b.type.size]
 
-        def run(arrays: dict[Buffer, Any], checks: list[Any]) -> None:
-            given = [_operand(home, o, arrays, node.inputs[k].type) for k, o in enumerate(step.operands)]
+        def operand(o: Any, type_: Any, values: list[Any]) -> Any:
+            if isinstance(o, Buffer):
+                return self._array(values, o)
+            return home.xp.arange(o.start, o.start + type_.shape[0]) if isinstance(o, Progression) else o
+
+        def run(values: list[Any], checks: list[Any]) -> None:
+            if not wanted and not node.op.effect:
+                return
+            given = [operand(o, a.type, values) for o, a in zip(step.operands, node.inputs)]
             made = compute(given, **node.params) if compute else home.run(node.op, given, node.params)
-            for b, value in zip(step.results, made if node.op.multiple else (made,)):
-                if b.type.size:
-                    home.write(arrays[b], value)
+            made = made if node.op.multiple else (made,)
+            for k, b in wanted:
+                home.write(self._array(values, b), made[k])
 
         return run
+
+
+_BYTE = np.dtype(np.uint8)
+
+
+def _part(arena: Any, offset: int, b: Buffer) -> Any:
+    return arena[offset : offset + b.type.nbytes].view(b.type.dtype).reshape(b.shape)
 
 
 _loaded: dict[Hashable, Any] = {}
@@ -140,18 +176,10 @@ def _number(x: Any, parameter: Any) -> np.generic:
     return parameter.dtype.type(x.real if parameter.name.endswith("_re") else x)
 
 
-def _operand(home: Any, o: Any, arrays: dict[Buffer, Any], type_: Any) -> Any:
-    if isinstance(o, Buffer):
-        return arrays[o]
-    if isinstance(o, Progression):
-        return home.xp.arange(o.start, o.start + type_.shape[0])
-    return o
-
-
-def strided(home: Any, x: Any, shape: tuple[int, ...], offset: int, strides: tuple[int, ...]) -> Any:
+def strided(xp: Any, x: Any, shape: tuple[int, ...], offset: int, strides: tuple[int, ...]) -> Any:
     """A view of an array's memory, in steps of elements."""
     size = x.dtype.itemsize
-    return home.xp.lib.stride_tricks.as_strided(x.reshape(-1)[offset:], shape, tuple(s * size for s in strides))
+    return xp.lib.stride_tricks.as_strided(x.reshape(-1)[offset:], shape, tuple(s * size for s in strides))
 
 
 def program(graph: Graph) -> Program:
