@@ -5,12 +5,15 @@ Replaying into a new builder shares equal values across what were calls, and app
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from typing import Any
 
-from ..ir import Atom, Graph, Literal, Node, Var, checked
+import numpy as np
+
+from ..ir import Atom, Builder, Graph, Literal, Node, Var, checked
 from ..ops.dot import dot_general
+from ..ops.elementwise import add
 from ..ops.movement import transpose
 from ..ops.scan import scan
 from ..trace import Trace, Tracer
@@ -18,15 +21,24 @@ from .products import matrix_product
 
 # In loops of fewer turns, and for products of fewer multiplications, a transposed factor stays as it is.
 FEW_TURNS, SMALL_PRODUCT = 4, 4096
+# Kinds of ops whose results are sums of products.
+SUMS_OF_PRODUCTS = ("dot", "taps", "picture", "winograd")
 
 
-def prepare(graph: Graph) -> Graph:
+def prepare(graph: Graph, whole: Callable[[Node], bool] = lambda node: False) -> Graph:
     """An equal graph without calls, in which every `dot_general` multiplies stacks of matrices: (batch, m, k) by (batch, k, n), or (m, k) by (k,
-    n)."""
+    n). Ops are expanded into those that they are made of, but for nodes that are left `whole`.
+
+    It is made once: the body of a loop is asked for by several who plan the loop.
+    """
+    return graph.derived(("prepared", whole), lambda: _prepare(graph, whole))
+
+
+def _prepare(graph: Graph, whole: Callable[[Node], bool]) -> Graph:
     trace = Trace("lowering")
     builder = trace.builder
     inputs = [builder.input(t) for t in graph.in_types]
-    outputs = _inline(trace, graph, inputs)
+    outputs = _inline(trace, graph, inputs, whole)
     region = {node: start for start, stop in reversed(builder.regions) for node in builder.nodes[start:stop]}
     return checked(_turn_factors(_merge_loops(builder.finish(tuple(outputs)), region)), "prepared graph")
 
@@ -91,7 +103,7 @@ def _multiplications(product: Node) -> int:
     return x.type.size * y.type.shape[-1]
 
 
-def _inline(trace: Trace, graph: Graph, args: Sequence[Atom]) -> list[Atom]:
+def _inline(trace: Trace, graph: Graph, args: Sequence[Atom], whole: Callable[[Node], bool]) -> list[Atom]:
     builder = trace.builder
     env: dict[Var, Any] = dict(zip(graph.inputs, args))
     for node in graph.nodes:
@@ -99,13 +111,28 @@ def _inline(trace: Trace, graph: Graph, args: Sequence[Atom]) -> list[Atom]:
         inner = node.op.inline and node.op.inline(*[a.type for a in node.inputs], **node.params)
         if inner is not None:
             with builder.apart() if node.params.get("again") else nullcontext():
-                outputs = _inline(trace, inner, inputs)
+                outputs = _inline(trace, inner, inputs, whole)
         elif node.op is dot_general:
             outputs = (matrix_product(builder, *inputs, **node.params, source=node.source),)
+        elif node.op is add and (total := _added_to_zero(builder, inputs)) is not None:
+            outputs = (total,)
         else:
-            outputs = _expanded(trace, node, inputs) or builder.emit(node.op, inputs, node.params, node.source)
+            expanded = None if whole(node) else _expanded(trace, node, inputs)
+            outputs = expanded or builder.emit(node.op, inputs, node.params, node.source)
         env.update(zip(node.outputs, outputs))
     return [a if type(a) is Literal else env[a] for a in graph.outputs]
+
+
+def _added_to_zero(builder: Builder, terms: Sequence[Atom]) -> Atom | None:
+    """The other term where one is 0 and the other a sum of products, which starts from 0 and so is not -0: gradients that are added to cleared ones."""
+    for zero, total in (terms, terms[::-1]):
+        if type(zero) is Literal and zero.value == 0 and not np.signbit(zero.value) and type(total) is Var and not total.type.weak:
+            made = builder.producer.get(total)
+            while made is not None and made.op.name in ("reshape", "transpose", "reverse"):
+                made = builder.producer.get(made.inputs[0])
+            if made is not None and made.op.kind in SUMS_OF_PRODUCTS and total.type.dtype == zero.type.dtype:
+                return total
+    return None
 
 
 def _expanded(trace: Trace, node: Node, inputs: Sequence[Atom]) -> tuple[Atom, ...] | None:

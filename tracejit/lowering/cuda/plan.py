@@ -6,6 +6,7 @@ from collections.abc import Container
 from dataclasses import replace
 
 from ...ir import Graph, Node
+from ...ops.cumulative import WRITTEN_OUT
 from ..fuse import Nest, fuse, reads
 from ..kernel import Buffer
 from ..memory import Interval, plan
@@ -32,6 +33,11 @@ def native(node: Node) -> bool:
     return kind != "dot" or all(t.size for t in types)
 
 
+def _is_whole(node: Node) -> bool:
+    """Running totals along more than a few elements are steps of their own here; on a CPU they are loops."""
+    return node.op.name in ("cumsum", "cumprod", "cummax", "cummin") and node.inputs[0].type.shape[node.params["axis"]] > WRITTEN_OUT
+
+
 class _Partitioner(Partitioner):
     """Without the orders of loops that suit the caches of a CPU, and with the loops of reductions inside of those over what they make: neighbouring
     threads then make neighbouring results."""
@@ -53,7 +59,7 @@ class CudaPlan:
 
     def __init__(self, graph: Graph, own: Container[int] = (), by_value: Container[int] = (), geometry: Geometry = DEVICE):
         self.graph = graph
-        prepared = prepare(graph)
+        prepared = prepare(graph, _is_whole)
         prepared = split_reductions(prepared) if geometry is DEVICE else split_reductions(prepared, 64, 16, 4)
         self.partition: Partition = _Partitioner(prepared, native, own).run()
         self.inputs = self.partition.inputs
@@ -86,7 +92,7 @@ class CudaPlan:
 
 def _steps(body: Graph) -> Partition:
     """The steps of a loop's body, whose outputs are arrays of their own."""
-    return body.derived("cuda steps", lambda: _Partitioner(prepare(body), native, range(len(body.outputs))).run())
+    return body.derived("cuda steps", lambda: _Partitioner(prepare(body, _is_whole), native, range(len(body.outputs))).run())
 
 
 def _touched(step: Step) -> list[Buffer]:
