@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..errors import at_user_line
-from ..ir import ArrayType, Literal, is_inexact
+from ..ir import ArrayType, Literal, Var, is_inexact
 from ..trace import type_of
 from .core import Op, add_tangents, define
 
@@ -88,22 +88,28 @@ def without_spread(cell, special):
     tried first."""
 
     def simplify(builder, *inputs, **params):
-        from .movement import broadcast_to
-
         found = special(builder, *inputs, **params) if special else None
         if found is not None:
             return found
-        spread = [builder.produced_by(a, broadcast_to) for a in inputs]
-        if not any(n and n.inputs[0].type.shape == () for n in spread):
+        numbers = [_spread_number(builder, a) for a in inputs]
+        if not any(numbers):
             return None
+        from .movement import broadcast_to
+
         try:
             shape = np.broadcast_shapes(*[a.type.shape for a in inputs])
         except ValueError:
             return None  # the type rule says what is wrong
-        (result,) = builder.emit(cell[0], tuple(n.inputs[0] if n and n.inputs[0].type.shape == () else a for n, a in zip(spread, inputs)), params)
+        (result,) = builder.emit(cell[0], tuple([n or a for n, a in zip(numbers, inputs)]), params)
         return result if result.type.shape == shape else builder.emit(broadcast_to, (result,), {"shape": shape})[0]
 
     return simplify
+
+
+def _spread_number(builder, atom):
+    """The number that was broadcast to make `atom`, or None."""
+    node = builder.producer.get(atom) if type(atom) is Var else None
+    return node.inputs[0] if node is not None and node.op.name == "broadcast_to" and node.inputs[0].type.shape == () else None
 
 
 def elementwise_op(name, fn, kinds, result, jvp, transpose, lower, simplify, dear, singular, show) -> Op:

@@ -25,6 +25,10 @@ from .llvm import compile_module
 # 9 ms instead of 50 to 100).
 ONE_THREAD, MAX_BLOCKS = 262_144, 8
 
+# Nests of so many elements are vector loops that need no more optimisation in the body of a loop than elsewhere. LLVM's whole pipeline takes ten
+# times as long for them (100 ms for 500 operations) and makes nothing quicker.
+LONG = 64
+
 
 class Kernel(NamedTuple):
     """One compiled nest, for people: its name and its LLVM text."""
@@ -53,7 +57,7 @@ def compile_segments(segments: Sequence[Sequence[Nest | Library | Routine]], pla
     text = code.module.text()
     used = {name: address for name, address in code.symbols().items() if f"@{name}(" in text or f"@{name} = external" in text}
     used |= special_library.symbols(text)
-    library = compile_module(text, used, [f.name for f in functions], thorough=bool(code.loops))
+    library = compile_module(text, used, [f.name for f in functions], thorough=code.turns_are_short)
     return Segments(library, [library.address(f.name) for f in functions], [Kernel(f.name, f.text()) for f in code.kernels.values()], text)
 
 
@@ -77,6 +81,8 @@ class ModuleCode:
         self.kernels: dict[Hashable, Function] = {}  # equal nests are one function
         self.loops: dict[Hashable, Function] = {}  # and equal loops
         self.kinds: set[str] = set()  # of the steps
+        self.turns_are_short = False
+        """Whether a loop has a turn whose steps LLVM should see as one function: what they pass on is to become registers."""
         self._names: dict[Nest, tuple[str, list[Buffer]]] = {}
 
     def symbols(self) -> dict[str, int]:
@@ -117,6 +123,7 @@ class ModuleCode:
         status = e.const("i64", 0)
         for step in items:
             if isinstance(step, Nest):
+                self.turns_are_short |= plan.is_body and any(math.prod([c.extent for c in s.counters]) < LONG for s in step.stages())
                 name, buffers = self.kernel(step, plan.storages[step])
                 at = [pointer(step, b) for b in buffers]
                 if step.chunks:
