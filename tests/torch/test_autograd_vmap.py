@@ -135,3 +135,57 @@ def test_misuse():
         Both.apply(ours.ones(2))
     with pytest.raises(NotImplementedError, match="You must implement the jvp function"):
         ours.func.jvp(Doubled.apply, (ours.ones(2),), (ours.ones(2),))
+
+
+def draws(torch):
+    f, nn = torch.func, torch.nn.functional
+    x = torch.arange(12.0).reshape(3, 4)
+    for how in ("same", "different"):
+        torch.manual_seed(0)
+        yield f"{how} rand", f.vmap(lambda v: v + torch.rand(4), randomness=how)(x)
+        yield f"{how} randn", f.vmap(lambda v: torch.randn(5) * v.sum(), randomness=how)(x)
+        yield f"{how} randperm", f.vmap(lambda v: v[torch.randperm(4)], randomness=how)(x)
+        yield f"{how} randint", f.vmap(lambda v: torch.randint(0, 10, (2,)) + v[:2], randomness=how)(x)
+        yield f"{how} dropout", f.vmap(nn.dropout, randomness=how)(x)
+        nested = f.vmap(lambda v: f.vmap(lambda w: w * torch.rand(2), randomness=how)(v), randomness=how)
+        yield f"{how} nested", nested(x)
+    yield "bernoulli", f.vmap(lambda v: torch.bernoulli(v / 12), randomness="different")(x)
+
+
+def test_random_numbers_as_torch():
+    as_real(lambda torch: dict(draws(torch)))
+
+
+def test_each_example_draws_or_all_draw_the_same():
+    x, f = ours.zeros(3), ours.func
+    same = f.vmap(lambda v: v + ours.rand(()), randomness="same")(x).tolist()
+    different = f.vmap(lambda v: v + ours.rand(()), randomness="different")(x).tolist()
+    assert len(set(same)) == 1 and len(set(different)) == 3
+    with pytest.raises(RuntimeError, match="randomness error mode"):
+        f.vmap(lambda v: v + ours.rand(()))(x)
+
+
+def places(torch):
+    f, x = torch.func, torch.arange(12.0).reshape(3, 4)
+
+    def several(a, b):
+        return a * 2, (b, a + b)
+
+    tree = ({"p": 0, "q": 1},)
+    yield f.vmap(lambda d: {"a": (d["p"] * 2, d["q"]), "b": d["q"].sum()}, in_dims=tree)({"p": x, "q": torch.ones(2, 3)})
+    for chunk in (None, 2):
+        yield f.vmap(several, in_dims=(0, 1), out_dims=(1, (0, -1)), chunk_size=chunk)(x, x.T.contiguous())
+
+
+def test_dimensions_of_examples_as_torch():
+    as_real(lambda torch: list(places(torch)))
+
+
+def test_misuse_of_dimensions():
+    x, f = ours.ones(2, 3), ours.func
+    with pytest.raises(ValueError, match="out_dims has 2 entries"):
+        f.vmap(lambda v: (v, v, v), out_dims=(0, 1))(x)
+    with pytest.raises(ValueError, match="chunk_size should be None or greater than 0"):
+        f.vmap(ours.sin, chunk_size=0)(x)
+    with pytest.raises(ValueError, match="must only return Tensors"):
+        f.vmap(lambda v: 3)(x)

@@ -55,14 +55,23 @@ class Primitive:
     """A differentiable function of arrays, applied to tensors.
 
     `impl(*operands, **static)` gives an array or a tuple of them; static arguments are hashable.  `view` says that the result lies in the memory of
-    the first operand.  `rule` is a derivative of its own, in the form of an op's `jvp`, where torch's convention is another.  `ufunc` is the ufunc that
+    the first operand; where it lies there in an array but not in a proxy, `put(x, part, **static)` gives x with the part that it shows replaced.
+    `rule` is a derivative of its own, in the form of an op's `jvp`, where torch's convention is another.  `ufunc` is the ufunc that
     `impl` is without static arguments, if it is one.
     """
 
-    __slots__ = ("name", "impl", "view", "rule", "type", "ufunc", "plans", "_kinds")
+    __slots__ = ("name", "impl", "view", "put", "rule", "type", "ufunc", "plans", "_kinds")
 
-    def __init__(self, name: str, impl: Callable, view: bool = False, rule: Callable | None = None, ufunc: np.ufunc | None = None):
-        self.name, self.impl, self.view, self.rule, self.ufunc = name, impl, view, rule, ufunc
+    def __init__(
+        self,
+        name: str,
+        impl: Callable,
+        view: bool = False,
+        rule: Callable | None = None,
+        ufunc: np.ufunc | None = None,
+        put: Callable | None = None,
+    ):
+        self.name, self.impl, self.view, self.rule, self.ufunc, self.put = name, impl, view, rule, ufunc, put
         self.type: type[PrimitiveNode] | None = None  # of its nodes, where it is not made from the name
         self.plans: dict[Any, Any] = {}  # what else is derived from it, by types: see duals.py
         self._kinds: dict[Any, Kind] = {}
@@ -188,7 +197,7 @@ class Primitive:
         return results
 
     def _result(self, x: Any, arrays: Sequence[Any], operands: Sequence[Any], static: dict[str, Any], number: int | None) -> Tensor:
-        if self.view and _shares(x, arrays[0]):
+        if self.view and (_shares(x, arrays[0]) or self.put is not None and type(x) is Tracer):
             return operands[0]._view(x, (self, tuple(static.items()), number))
         if type(x) is Tracer or x is arrays[0] or type(x) is not np.ndarray or x.base is not None:
             x = own(x, arrays)

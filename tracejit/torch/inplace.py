@@ -16,8 +16,9 @@ from . import dtypes
 from .dispatch import Primitive
 from .modes import state
 from .nodes import Node, PrimitiveNode, SingleNode
+from .placing import placed, writable
 from .storage import Storage, here
-from .tensor import Tensor, along
+from .tensor import Tensor
 
 
 def check_writable(t: Tensor) -> None:
@@ -27,15 +28,17 @@ def check_writable(t: Tensor) -> None:
     if t._base is not None:
         t._refresh()
         base = t._base
+        if t._no_grad_view and base._requires:
+            raise RuntimeError(
+                "A view was created in no_grad mode and is being modified inplace with grad mode enabled. Given that this use case is ambiguous and "
+                "error-prone, it is forbidden. Make the view outside of no_grad (if the write is to be tracked), or write inside of it (if not)."
+            )
+        if base._requires:
+            _refuse_pieces(t)
         if base._requires and base._node is None:
             raise RuntimeError(
                 "a view of a leaf Variable that requires grad is being used in an in-place operation. "
                 "Write inside `with torch.no_grad():`, or work on a clone: x.clone()."
-            )
-        if t._no_grad_view and base._requires:
-            raise RuntimeError(
-                "A view was created in no_grad mode and is being modified inplace with grad mode enabled. "
-                "Make the view outside of no_grad, or write inside of it."
             )
     elif t._requires and t._node is None:
         raise RuntimeError(
@@ -44,6 +47,17 @@ def check_writable(t: Tensor) -> None:
         )
     if t._inference and not state.inference:
         raise RuntimeError("Inplace update to inference tensor outside InferenceMode is not allowed. Make a clone to get a normal tensor.")
+
+
+def _refuse_pieces(t: Tensor) -> None:
+    """Raise `RuntimeError` for one of the views that `split`, `chunk` and `unbind` give together, or a view of one."""
+    for primitive, _, number in t._chain[len(t._base._chain) :]:
+        if number is not None:
+            raise RuntimeError(
+                f"Output {number} of {primitive.name} is a view and is being modified inplace. This view is the output of a function that returns "
+                "multiple views. Such functions do not allow the output views to be modified inplace. You should replace the inplace operation by an "
+                "out-of-place one, or take the view by itself: x[a:b], x.narrow(dim, a, length), x.select(dim, i)."
+            )
 
 
 def assign(t: Tensor, result: Tensor, start: int) -> Tensor:
@@ -58,6 +72,13 @@ def assign(t: Tensor, result: Tensor, start: int) -> Tensor:
         result = result.to(dtypes.of(target.dtype))
         value = result._array
     recorded = result._requires and state.grad
+    if recorded and t._base is not None:
+        _refuse_pieces(t)
+    if recorded and any(leaf() is not None for leaf in t._storage.leaves):
+        raise RuntimeError(
+            "a tensor is being used in an in-place operation that is recorded, while a view of it is a leaf that requires grad, whose contents would "
+            "then depend on other tensors. Write inside `with torch.no_grad():`, or make the leaf of a clone: x.view(...).clone().requires_grad_()"
+        )
     if recorded and result._node is not None:
         _keep_copies(result._node, t, start)
     overwrite(t, value)
@@ -79,9 +100,15 @@ def overwrite(t: Tensor, value: Any) -> None:
         state.recordings[-1].refuse_write(t)
     target = t._array
     if type(target) is Tracer:
-        target[...] = value
-    else:
+        if any([step[0].put is not None for step in t._chain]):
+            root = t._storage.array
+            root[...] = placed(root, value, t._chain)
+        else:
+            target[...] = value
+    elif target.flags.writeable:
         np.copyto(target, value, casting="unsafe")
+    else:
+        np.copyto(writable(target), value, casting="unsafe")
     storage = t._storage
     storage.version += 1
     storage.written_at = here()
@@ -117,13 +144,7 @@ def _saves(node: PrimitiveNode, storage: Storage) -> bool:
     return bool(saved) and (storage in saved[1::3] if type(saved) is tuple else any([s.storage is storage for s in saved]))
 
 
-def _with_part(base: Any, part: Any, chain: tuple) -> Any:
-    made = np.copy(base)
-    along(chain, made)[...] = part
-    return made
-
-
-_copy_slices = Primitive("CopySlices", _with_part)
+_copy_slices = Primitive("CopySlices", lambda base, part, chain: placed(base, part, chain))
 
 
 class CopySlices(SingleNode):

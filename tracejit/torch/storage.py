@@ -25,6 +25,7 @@ class Storage(Cell):
 
     version = 0
     history = 0
+    leaves: tuple = ()  # references to views that the user has made leaves
     written_at: Place | None = None
     _home: Any = None  # the trace that it was made in; like `spread`, a default: one is made for every result
     spread: Any = None

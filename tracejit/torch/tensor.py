@@ -110,6 +110,8 @@ class Tensor(OwnOperators):
         """The array of the tensor, or the proxy that stands for it in the innermost trace."""
         if not active_traces():
             return self._data
+        if self._chain and type(self._data) is Tracer and any([step[0].put is not None for step in self._chain]):
+            return along(self._chain, self._storage.array)  # a selection does not see what is written into the base
         if state.recordings:
             return state.recordings[-1].array_of(self)
         storage = self._storage

@@ -113,7 +113,8 @@ def _pieces(x, places, axis):
     return tuple([x[(*lead, slice(a, b))] for a, b in places])
 
 
-_split = Primitive("SplitWithSizes", _pieces, view=True)
+_split = Primitive("Split", _pieces, view=True)
+_split_with_sizes = Primitive("SplitWithSizes", _pieces, view=True)
 _unbind = Primitive("Unbind", lambda x, axis: tuple([x[(*(slice(None),) * axis, i)] for i in range(x.shape[axis])]), view=True)
 
 
@@ -134,7 +135,8 @@ def split(tensor: Tensor, split_size_or_sections: Any, dim: int = 0) -> tuple[Te
                 f"split_with_sizes expects split_sizes to sum exactly to {n} (input tensor's size at dimension {dim}), but got split_sizes={sizes}"
             )
     ends = np.cumsum(sizes).tolist()
-    return _split(tensor, places=tuple([(e - s, e) for s, e in zip(sizes, ends)]), axis=dim)
+    pieces = _split if isinstance(split_size_or_sections, int) else _split_with_sizes
+    return pieces(tensor, places=tuple([(e - s, e) for s, e in zip(sizes, ends)]), axis=dim)
 
 
 @function("chunk")
@@ -156,8 +158,12 @@ def tensor_split(input: Tensor, indices_or_sections: Any, dim: int = 0) -> tuple
         ends = np.cumsum([n // k + (i < n % k) for i in range(k)]).tolist()
     else:
         ends = [*indices_or_sections, n]
-    starts = [0, *ends[:-1]]
-    return _split(input, places=tuple(zip(starts, ends)), axis=dim)
+    index: list[Any] = [slice(None)] * input._data.ndim
+    pieces = []
+    for start, end in zip([0, *ends[:-1]], ends):
+        index[dim] = slice(start, end)
+        pieces.append(input[tuple(index)])
+    return tuple(pieces)
 
 
 @function("unbind")

@@ -9,7 +9,10 @@ from typing import Any
 import numpy as np
 
 from ...trace import Tracer
+from ...trace.constants import constant
+from .. import dtypes
 from ..dispatch import Primitive, function
+from ..placing import refuse_overlap
 from ..tensor import Size, Tensor
 from .operands import axes, axis, extents
 
@@ -18,7 +21,15 @@ _reshape_copied = Primitive("UnsafeView", lambda x, shape: np.reshape(x, shape))
 _transpose = Primitive("Transpose", lambda x, order: np.transpose(x, order), view=True)
 _t = Primitive("T", lambda x, order: np.transpose(x, order), view=True)
 _permute = Primitive("Permute", lambda x, order: np.transpose(x, order), view=True)
-_expand = Primitive("Expand", lambda x, shape: np.broadcast_to(x, shape), view=True)
+
+
+def _put_expanded(x: Any, part: Any, shape: tuple[int, ...]) -> Any:
+    if math.prod(shape) != x.size:
+        refuse_overlap()
+    return np.reshape(part, x.shape)
+
+
+_expand = Primitive("Expand", lambda x, shape: np.broadcast_to(x, shape), view=True, put=_put_expanded)
 _squeeze = Primitive("Squeeze", lambda x, shape: np.reshape(x, shape), view=True)
 _unsqueeze = Primitive("Unsqueeze", lambda x, shape: np.reshape(x, shape), view=True)
 _clone = Primitive("Clone", lambda x: np.copy(x))
@@ -118,11 +129,8 @@ def view(self: Tensor, *shape: Any) -> Tensor:
 
     Raises `RuntimeError` where a copy is needed.
     """
-    from .. import dtypes
-    from ..tensor import wrap
-
     if len(shape) == 1 and isinstance(shape[0], dtypes.dtype):
-        return wrap(self.detach()._array.view(shape[0].numpy))
+        return _of_bytes(self, shape[0])
     whole = _whole(extents(shape), self._data.size)
     if not _keeps_memory(self._data, whole):
         raise RuntimeError(
@@ -130,6 +138,23 @@ def view(self: Tensor, *shape: Any) -> Tensor:
             "Use .reshape(...) instead."
         )
     return _view(self, shape=whole)
+
+
+_view_dtype = Primitive("ViewDtype", lambda x, dtype: x.view(dtype), view=True)
+
+
+def _of_bytes(t: Tensor, dtype: dtypes.dtype) -> Tensor:
+    """The bytes of a tensor as numbers of another dtype, outside of its graph. Raises `RuntimeError` where they make no whole number of them."""
+    have, want = t._data.dtype.itemsize, dtype.itemsize
+    if have != want:
+        if not t._data.ndim:
+            raise RuntimeError(f"self.dim() cannot be 0 to view {t.dtype} as {dtype} (different element sizes)")
+        if t._data.shape[-1] * have % want or not is_contiguous(t):
+            raise RuntimeError(
+                f"self.size(-1) must be divisible by {want // have or 1} to view {t.dtype} as {dtype} (different element sizes), in a contiguous "
+                f"tensor, but got a tensor of shape {list(t._data.shape)}"
+            )
+    return _view_dtype(t.detach() if t.requires_grad else t, dtype=dtype.numpy)
 
 
 @function("view_as", namespace=False)
@@ -292,28 +317,59 @@ def alias(input: Tensor) -> Tensor:
     return _alias(input)
 
 
+def _parts(x: Any) -> Any:
+    if isinstance(x, Tracer):
+        return np.stack((np.real(x), np.imag(x)), -1)
+    return np.ascontiguousarray(x).reshape(*x.shape, 1).view(f"f{x.itemsize // 2}") if not x.size else x[..., None].view(f"f{x.itemsize // 2}")
+
+
+def _joined(x: Any) -> Any:
+    if isinstance(x, Tracer) or x.strides[-1] != x.itemsize:
+        return x[..., 0] + x[..., 1] * np.result_type(x.dtype, np.complex64).type(1j)
+    return x.view(f"c{2 * x.itemsize}")[..., 0]
+
+
+def _as_complex(x: Any, part: Any) -> Any:
+    return np.stack((np.real(part), np.imag(part)), -1)
+
+
+_view_as_real = Primitive("ViewAsReal", _parts, view=True, put=lambda x, part: part[..., 0] + part[..., 1] * x.dtype.type(1j))
+_view_as_complex = Primitive("ViewAsComplex", _joined, view=True, put=_as_complex)
+
+
 @function("view_as_real", method=False)
 def view_as_real(input: Tensor) -> Tensor:
-    """A complex tensor as real and imaginary parts along a new last dimension."""
-    from .joining import stack
-    from .pointwise import imag, real
-
-    return stack((real(input), imag(input)), -1)
+    """A complex tensor as real and imaginary parts along a new last dimension: a view."""
+    if input._data.dtype.kind != "c":
+        raise RuntimeError(f"view_as_real is only supported for complex tensors, got {input.dtype}")
+    return _view_as_real(input)
 
 
 @function("view_as_complex", method=False)
 def view_as_complex(input: Tensor) -> Tensor:
-    """Undo `view_as_real`."""
-    from .pointwise import complex_
-
-    return complex_(input[..., 0], input[..., 1])
+    """Undo `view_as_real`: the last dimension, of extent 2, as complex numbers."""
+    if input._data.dtype.kind != "f":
+        raise RuntimeError(f"view_as_complex is only supported for floating point tensors, but got a tensor of scalar type: {input.dtype.legacy}")
+    if not input._data.ndim or input._data.shape[-1] != 2:
+        raise RuntimeError("Tensor must have a last dimension of size 2")
+    return _view_as_complex(input)
 
 
 _flip = Primitive("Flip", lambda x, axis: np.flip(x, axis))
 _roll = Primitive("Roll", lambda x, shift, axis: np.roll(x, shift, axis))
 _rot90 = Primitive("Rot90", lambda x, k, axes: np.rot90(x, k, axes))
 _repeat = Primitive("Repeat", lambda x, reps: np.tile(x, reps))
-_diagonal = Primitive("Diagonal", lambda x, offset, axis1, axis2: np.diagonal(x, offset, axis1, axis2), view=True)
+
+
+def _put_diagonal(x: Any, part: Any, offset: int, axis1: int, axis2: int) -> Any:
+    n = part.shape[-1]
+    rows, columns = np.arange(n) + max(-offset, 0), np.arange(n) + max(offset, 0)
+    front = np.moveaxis(x, (axis1, axis2), (0, 1))
+    front = (front if isinstance(front, Tracer) else constant(front)).at[rows, columns].set(np.moveaxis(part, -1, 0))
+    return np.moveaxis(front, (0, 1), (axis1, axis2))
+
+
+_diagonal = Primitive("Diagonal", lambda x, offset, axis1, axis2: np.diagonal(x, offset, axis1, axis2), view=True, put=_put_diagonal)
 _tril = Primitive("Tril", lambda x, k: np.tril(x, k))
 _triu = Primitive("Triu", lambda x, k: np.triu(x, k))
 

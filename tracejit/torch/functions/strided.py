@@ -8,11 +8,14 @@ from typing import Any
 
 import numpy as np
 
+from ...trace import Tracer
+from ...trace.constants import constant
 from ..dispatch import FUNCTIONS, Primitive, function
-from ..tensor import Tensor, along, wrap
+from ..placing import placed, refuse_overlap
+from ..tensor import Tensor, wrap
 from .joining import cat, split, tensor_split
 from .operands import axis, extents
-from .shaping import squeeze, t, transpose, unsqueeze
+from .shaping import squeeze, storage_offset, t, transpose, unsqueeze
 
 
 def _places(shape: tuple[int, ...], steps: tuple[int, ...], offset: int) -> np.ndarray:
@@ -23,46 +26,99 @@ def _places(shape: tuple[int, ...], steps: tuple[int, ...], offset: int) -> np.n
     return made
 
 
-_as_strided = Primitive("AsStrided", lambda x, shape, steps, offset: np.reshape(x, (-1,))[_places(shape, steps, offset)])
+def _at_distances(x: Any, shape: tuple[int, ...], steps: tuple[int, ...], offset: int) -> Any:
+    if isinstance(x, Tracer):
+        return np.reshape(x, (-1,))[_places(shape, steps, offset)]
+    return np.lib.stride_tricks.as_strided(x.reshape(-1)[offset:], shape, [s * x.itemsize for s in steps])
+
+
+def _put_at_distances(x: Any, part: Any, shape: tuple[int, ...], steps: tuple[int, ...], offset: int) -> Any:
+    places = _places(shape, steps, offset)
+    if np.unique(places).size < places.size:
+        refuse_overlap()
+    return _proxy(np.reshape(x, (-1,))).at[places].set(part).reshape(x.shape)
+
+
+_as_strided = Primitive("AsStrided", _at_distances, view=True, put=_put_at_distances)
 
 
 @function("as_strided")
 def as_strided(input: Tensor, size: Sequence[int], stride: Sequence[int], storage_offset: int | None = None) -> Tensor:
-    """The elements at these distances in the row of all elements: a copy. Raises `RuntimeError` where that row ends before them."""
-    shape, steps, offset = tuple(size), tuple(stride), storage_offset or 0
-    last = offset + sum((n - 1) * s for n, s in zip(shape, steps)) if math.prod(shape) else 0
-    if last >= max(input._data.size, 1):
-        raise RuntimeError(f"as_strided: sizes {list(shape)} and strides {list(steps)} reach beyond the {input._data.size} elements of the tensor")
-    return _as_strided(input, shape=shape, steps=steps, offset=offset)
+    """The elements at these distances in the memory of the tensor, from `storage_offset` on: a view.
+
+    Raises `RuntimeError` where the memory ends before them, and for a tensor that does not lie in one piece, unless what it is a view of does.
+    """
+    shape, steps = tuple(size), tuple(stride)
+    if len(shape) != len(steps):
+        raise RuntimeError(f"mismatch in length of strides and shape: {len(steps)} strides for {len(shape)} dimensions")
+    if any(s < 0 for s in steps):
+        raise RuntimeError("as_strided: Negative strides are not supported at the moment, got strides: " + str(list(steps)))
+    first = _offset(input)
+    offset = first if storage_offset is None else storage_offset
+    last = offset + sum((n - 1) * s for n, s in zip(shape, steps)) if math.prod(shape) else offset
+    source, begin = input, first
+    if (offset < first or last >= first + input._data.size or not _in_one_piece(input)) and input._base is not None:
+        source, begin = input._base, _offset(input._base)
+    if not _in_one_piece(source) or offset < begin or math.prod(shape) and last >= begin + source._data.size:
+        raise RuntimeError(
+            f"setStorage: sizes {list(shape)}, strides {list(steps)}, storage offset {offset} reach beyond the {source._data.size} elements that lie "
+            f"in one piece from {begin} on"
+        )
+    return _as_strided(source, shape=shape, steps=steps, offset=offset - begin)
+
+
+def _in_one_piece(t: Tensor) -> bool:
+    return type(t._data) is Tracer or t._data.flags.c_contiguous
+
+
+def _offset(t: Tensor) -> int:
+    """How many elements of the storage come before the first one of a tensor."""
+    return 0 if type(t._data) is Tracer else storage_offset(t)
 
 
 def _windows(x: Any, axis: int, size: int, step: int) -> Any:
-    starts = np.arange(0, x.shape[axis] - size + 1, step)
-    made = np.take(x, starts[:, None] + np.arange(size), axis)
-    order = [d if d <= axis else d + 1 for d in range(len(x.shape))]
-    return np.transpose(made, (*order, axis + 1))
+    if isinstance(x, Tracer):
+        made = np.take(x, _starts(x.shape[axis], size, step), axis)
+        return np.moveaxis(made, axis + 1, -1)
+    count = (x.shape[axis] - size) // step + 1
+    shape = (*x.shape[:axis], count, *x.shape[axis + 1 :], size)
+    steps = [s * step if d == axis else s for d, s in enumerate(x.strides)]
+    return np.lib.stride_tricks.as_strided(x, shape, [*steps, x.strides[axis]])
 
 
-_unfold = Primitive("Unfold", _windows)
+def _starts(n: int, size: int, step: int) -> np.ndarray:
+    return np.arange(0, n - size + 1, step)[:, None] + np.arange(size)
+
+
+def _put_windows(x: Any, part: Any, axis: int, size: int, step: int) -> Any:
+    if step < size and x.shape[axis] >= size + step:
+        refuse_overlap()
+    places = (*(slice(None),) * axis, _starts(x.shape[axis], size, step))
+    return _proxy(x).at[places].set(np.moveaxis(part, -1, axis + 1))
+
+
+def _proxy(x: Any) -> Any:
+    return x if isinstance(x, Tracer) else constant(np.asarray(x))
+
+
+_unfold = Primitive("Unfold", _windows, view=True, put=_put_windows)
 
 
 @function("unfold", namespace=False)
 def unfold(self: Tensor, dimension: int, size: int, step: int) -> Tensor:
-    """Windows of a dimension, as a new last dimension: a copy."""
+    """Windows of a dimension, as a new last dimension: a view."""
+    if not self._data.ndim:
+        self = self.reshape(1)
     dimension = axis(dimension, self._data.ndim)
     if size > self._data.shape[dimension]:
         raise RuntimeError(f"maximum size for tensor at dimension {dimension} is {self._data.shape[dimension]} but size is {size}")
+    if step <= 0:
+        raise RuntimeError(f"step is {step} but must be > 0")
     return _unfold(self, axis=dimension, size=int(size), step=int(step))
 
 
 # -- with a part replaced
-def _replaced(x: Any, y: Any, chain: tuple) -> Any:
-    made = np.copy(x)
-    along(chain, made)[...] = y
-    return made
-
-
-_scatter_part = Primitive("SliceScatter", _replaced)
+_scatter_part = Primitive("SliceScatter", lambda x, y, chain: placed(x, y, chain))
 
 
 def _with_part(input: Tensor, src: Tensor, view: Callable[[Tensor], Tensor]) -> Tensor:
