@@ -207,6 +207,8 @@ class Tensor(OwnOperators):
         """Whether operations on the tensor are recorded."""
         if self._base is not None:
             self._refresh()
+            if self._no_grad_view and self._base._requires:
+                return True  # as torch says, though nothing that is made of such a view is recorded
         return self._requires
 
     @requires_grad.setter
@@ -229,6 +231,9 @@ class Tensor(OwnOperators):
         if requires_grad and self._inference and not state.inference:
             raise RuntimeError("Setting requires_grad=True on inference tensor outside InferenceMode is not allowed.")
         self._requires = bool(requires_grad)
+        if requires_grad and self._base is not None:
+            self._base = None  # a leaf has no history, not that of what it lies in either: its views are views of a leaf
+            self._storage.leaves = (*self._storage.leaves, ref(self))
         return self
 
     @property
