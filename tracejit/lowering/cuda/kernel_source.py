@@ -27,7 +27,8 @@ from ..invariants import invariants
 from ..kernel import Buffer, Expression, children, load, loads
 from ..partition import Stage, identity
 from . import functions
-from .schedule import SIMULATED, WRITTEN_OUT, Geometry, InOrder, Launch, collides, is_atomic, stages
+from .rewrite import in_terms_of
+from .schedule import SIMULATED, WRITTEN_OUT, Geometry, InOrder, Launch, Until, collides, is_atomic, stages
 from .source import CASTS, Source, SourceEmitter
 
 # Positions below this are computed in 32 bits: what a grid steps beyond the last one still fits.
@@ -153,7 +154,7 @@ class _Writer:
             self.counters[turn] = i
             with self._scope():
                 self._block(launch.body)
-                self._settle(repeated=True)
+                self._settle()
 
     def _copies(self) -> int:
         """How many elements a thread computes at once."""
@@ -331,11 +332,24 @@ class _Writer:
                     self._block(loop.body, (*path, loop))
             return
         self._hoist(loop)
+        if isinstance(loop, Until):
+            self._until(loop, (*path, loop))
+            return
         with self.s.loop(self.kind, "0", str(loop.counter.extent), "1") as i:
             self.counters[loop.counter] = i
             with self._scope():
                 self._block(loop.body, (*path, loop))
-                self._settle(repeated=True)
+                self._settle()
+
+    def _until(self, loop: Until, path: tuple[Loop, ...]) -> None:
+        self._settle()
+        with self._indented("while True:"):
+            self._block(loop.body[: loop.tested], path)
+            holds = self._value(load(loop.holds, ()))
+            with self._indented(f"if not {holds.name}:"):
+                self.s.line("break")
+            self._block(loop.body[loop.tested :], path)
+            self._settle()
 
     def _alone(self, item: Loop | Stage) -> None:
         """By one thread."""
@@ -520,7 +534,7 @@ class _Writer:
                 if b in made and self._in_memory(b) and b not in self.unsynced:
                     self.unsynced[b] = self._places(inside, b)
 
-    def _settle(self, repeated: bool) -> None:
+    def _settle(self) -> None:
         """At the end of a turn: the next one writes again to what this one reads."""
         if self.group > 1 and self.unsynced:
             self._sync()
@@ -658,19 +672,8 @@ class _Writer:
         return total
 
     def _rewritten(self, index: Index) -> Index:
-        """In the counters that the source has; neighbouring parts of one number become that number again."""
-        total = Index(constant=index.constant)
-        for atom, coefficient in index.terms:
-            if isinstance(atom, Counter):
-                mapped = self.mapping.get(atom)
-                part = ix.of(atom) if mapped is None else mapped
-            elif isinstance(atom, Computed):
-                part = Index(((atom, 1),))
-            else:
-                inner = self._rewritten(atom.index)
-                part = inner // atom.divisor if isinstance(atom, Quotient) else inner % atom.divisor
-            total = total + part * coefficient
-        return total
+        """In the counters that the source has."""
+        return in_terms_of(index, self.mapping)
 
     def _atom(self, atom) -> Value:
         e, kind = self.e, self.kind

@@ -1,4 +1,4 @@
-"""Loops that stay on the device: a scan whose turns are small, or independent of one another along an axis, is one kernel.
+"""Loops that stay on the device: one whose turns are small, or a scan whose rows are independent of one another, is one kernel.
 
 Its turns are a loop of the kernel.  The state is kept in arrays of the kernel's own: the body reads it, makes the next one beside it, and copies that
 over at the end of a turn.  There are two forms:
@@ -10,16 +10,17 @@ over at the end of a turn.  There are two forms:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from ...ir import Literal
 from .. import index as ix
 from ..fuse import Loop, fuse, reads
 from ..index import Counter, Index
-from ..kernel import Buffer, Expression, Expressions, constant, load, make, substitute
+from ..kernel import Buffer, Expression, Expressions, constant, load
 from ..partition import Partition, Progression, Routine, Stage
-from .schedule import Geometry, InOrder, Launch, is_independent, launch_of, longest, stages, work
+from .rewrite import Rewriter
+from .schedule import Geometry, InOrder, Launch, Until, is_independent, launch_of, longest, stages, work
 
 # One block runs a loop whose turns compute up to this many elements in all: beyond, the other multiprocessors are missed.
 BLOCK_WORK = 1 << 13
@@ -45,7 +46,33 @@ def scan_launch(step: Routine, body: Partition, outside: set[Buffer], geometry: 
     return launch_of([], items, geometry.block, outside, geometry) if work(turn) <= BLOCK_WORK else None
 
 
+def while_launch(step: Routine, cond: Partition, body: Partition, outside: set[Buffer], geometry: Geometry) -> Launch | None:
+    """The kernel of a while loop, of one block; None where the loop must be driven from outside."""
+    params = step.node.params
+    (holds,) = cond.outputs
+    if params["limit"] is not None or isinstance(holds, Literal) or not all(isinstance(s, Stage) for s in (*cond.steps, *body.steps)):
+        return None
+    for_cond, for_body = params["cond_consts"], params["body_consts"]
+    first = step.operands[for_cond + for_body :]
+    states = [Buffer(b.type, "temporary") for b in body.inputs[for_body:]]
+    test = _moved(cond, [*step.operands[:for_cond], *states])
+    turn = _moved(body, [*step.operands[for_cond : for_cond + for_body], *states])
+    turn += [item for s, b in zip(states, body.outputs) for item in _copy(s, b)]
+    if work([*test, *turn]) > BLOCK_WORK:
+        return None
+    before = [item for s, x in zip(states, first) for item in _copy(s, x)]
+    after = [item for r, s in zip(step.results, states) for item in _copy(r, s)]
+    loop = Until(Counter(1), [*test, *turn], holds, len(test))
+    return launch_of([], [*before, loop, *after], geometry.block, outside, geometry)
+
+
 # -- the loop as stages
+def _moved(body: Partition, inputs: Sequence[Buffer]) -> list[Item]:
+    """The turn of a body that takes its inputs from where they are."""
+    moved = _Moved({b: (x, ()) for b, x in zip(body.inputs, inputs)}, {})
+    return [item for nest in fuse(body) for item in moved.block(nest.body)]
+
+
 def _written(step: Routine, body: Partition) -> list[Item]:
     """The states' first values, the loop, and the results made of the last ones."""
     params = step.node.params
@@ -79,43 +106,23 @@ def _copy(target: Buffer, source: Buffer | Literal, row: tuple[Index, ...] = ())
     return [item]
 
 
-@dataclass
-class _Moved:
+class _Moved(Rewriter):
     """The stages of a body where its inputs and outputs are parts of other arrays."""
 
-    sources: Sources
-    targets: Targets
+    def __init__(self, sources: Sources, targets: Targets):
+        super().__init__({}, self._from)
+        self.sources, self.targets = sources, targets
 
-    def __post_init__(self) -> None:
-        self.known: dict[Expression, Expression] = {}
-
-    def block(self, body: Iterable[Item]) -> list[Item]:
-        return [Loop(item.counter, self.block(item.body)) if isinstance(item, Loop) else self.stage(item) for item in body]
-
-    def stage(self, stage: Stage) -> Stage:
-        buffer, row = self.targets.get(stage.buffer, (stage.buffer, ()))
-        return replace(stage, buffer=buffer, target=(*row, *map(self.index, stage.target)), expression=self.expression(stage.expression))
-
-    def index(self, index: Index) -> Index:
-        return index.substitute({}, self.expression)
-
-    def expression(self, e: Expression) -> Expression:
-        found = self.known.get(e)
-        if found is None:
-            found = self.known[e] = self._load(e) if e.op == "load" else make(e.op, e.dtype, tuple(map(self.expression, e.args)), self._data(e))
-        return found
-
-    def _data(self, e: Expression):
-        if e.op == "index":
-            return self.index(e.data)
-        return tuple((kind, self.index(i), n) for kind, i, n in e.data) if e.op == "guard" else e.data
-
-    def _load(self, e: Expression) -> Expression:
-        buffer, at = e.data
+    def _from(self, buffer: Buffer, at: tuple[Index, ...]) -> Expression:
         source, row = self.sources.get(buffer) or self.targets.get(buffer) or (buffer, ())
         if isinstance(source, Progression):
-            return Expressions.index_value(row[0] + source.start, e.dtype)
-        return load(source, (*row, *map(self.index, at)))
+            return Expressions.index_value(row[0] + source.start, buffer.type.dtype)
+        return load(source, (*row, *at))
+
+    def stage(self, stage: Stage, counters: list[Counter] | None = None) -> Stage:
+        buffer, row = self.targets.get(stage.buffer, (stage.buffer, ()))
+        moved = super().stage(stage, counters)
+        return replace(moved, buffer=buffer, target=(*row, *moved.target))
 
 
 # -- rows that do not look at one another
@@ -163,15 +170,7 @@ def _aligned(flat: Sequence[Item]) -> bool:
 
 def _of_row(item: Item, row: Counter) -> list[Item]:
     """What an item does for one row."""
-    return [_renamed(inner, {item.counter: row}) for inner in item.body] if isinstance(item, Loop) else [item]
+    return Rewriter({item.counter: ix.of(row)}).block(item.body) if isinstance(item, Loop) else [item]
 
 
-def _renamed(item: Item, names: dict[Counter, Counter]) -> Item:
-    if isinstance(item, Loop):
-        return Loop(item.counter, [_renamed(inner, names) for inner in item.body])
-    new = lambda x: substitute(x, names)
-    target = tuple(i.substitute(names, new) for i in item.target)
-    return replace(item, counters=[names.get(c, c) for c in item.counters], target=target, expression=new(item.expression))
-
-
-__all__ = ["scan_launch"]
+__all__ = ["scan_launch", "while_launch"]

@@ -15,7 +15,7 @@ from ..plan import touched
 from ..prepare import prepare
 from . import functions
 from .kernel_source import Kernel, write
-from .loops import scan_launch
+from .loops import scan_launch, while_launch
 from .schedule import DEVICE, Geometry, Launch, launches
 from .split import split_reductions
 
@@ -72,9 +72,9 @@ class CudaPlan:
             if isinstance(item, Nest):
                 outside = {*self.inputs, *self.outputs}.union(*of_item[:number], *of_item[number + 1 :])
                 self.steps += launches(item, outside, geometry)
-            elif isinstance(item, Routine) and item.node.op.kind == "scan":
+            elif isinstance(item, Routine) and item.node.op.kind in ("scan", "while"):
                 outside = {*self.inputs, *self.outputs}.union(*of_item[:number], *of_item[number + 1 :])
-                self.steps.append(scan_launch(item, _steps(item.node.params["body"]), outside, geometry) or item)
+                self.steps.append(_loop(item, outside, geometry) or item)
             else:
                 self.steps.append(item)
         self.kernels: dict[Launch, Kernel] = {s: write(s, geometry, self.by_value) for s in self.steps if isinstance(s, Launch)}
@@ -88,6 +88,14 @@ class CudaPlan:
                     alive.setdefault(b, [time, time])[1] = time
         offsets, self.arena_bytes = plan(Interval(*span, b.type.nbytes) for b, span in alive.items())
         self.offsets: dict[Buffer, int] = dict(zip(alive, offsets))
+
+
+def _loop(step: Routine, outside: set[Buffer], geometry: Geometry) -> Launch | None:
+    """The kernel of a loop, where it can be one."""
+    params = step.node.params
+    if step.node.op.kind == "scan":
+        return scan_launch(step, _steps(params["body"]), outside, geometry)
+    return while_launch(step, _steps(params["cond"]), _steps(params["body"]), outside, geometry)
 
 
 def _steps(body: Graph) -> Partition:

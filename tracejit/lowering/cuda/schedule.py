@@ -30,7 +30,8 @@ REGISTERS, WRITTEN_OUT = 16, 8
 
 class Geometry(NamedTuple):
     """Sizes of groups. A group of one thread takes inner loops of up to `short` turns, a warp those of up to `long`; nests of up to `small` turns
-    are one block, a thread computes up to `unrolled` elements at once, and a loop over time of `rows` rows or more goes row by row."""
+    are one block, a thread computes up to `unrolled` elements at once, and a loop over time of `rows` rows or more goes row by row. Arrays of `large`
+    or more elements are transposed by tiles of `tile` lines."""
 
     warp: int
     block: int
@@ -39,15 +40,25 @@ class Geometry(NamedTuple):
     small: int
     unrolled: int
     rows: int
+    tile: int
+    large: int
 
 
-DEVICE = Geometry(WARP, 256, WARP // 4, 1024, 2048, 4, 64)
+DEVICE = Geometry(WARP, 256, WARP // 4, 1024, 2048, 4, 64, 32, 1 << 16)
 # Every kind of group with few threads, each of which is a thread of the interpreter.
-SIMULATED = Geometry(SIMULATED_WARP, 2 * SIMULATED_WARP, 3, 12, 16, 2, 6)
+SIMULATED = Geometry(SIMULATED_WARP, 2 * SIMULATED_WARP, 3, 12, 16, 2, 6, 4, 48)
 
 
 class InOrder(Loop):
     """A loop whose turns depend on one another."""
+
+
+@dataclass(eq=False)
+class Until(InOrder):
+    """A loop that ends when the number in `holds`, which the first `tested` items of a turn make, is false. Its counter counts nothing."""
+
+    holds: Buffer | None = None
+    tested: int = 0
 
 
 @dataclass(eq=False)
@@ -82,12 +93,15 @@ def stages(body: list[Loop | Stage]) -> Iterable[Stage]:
 
 def launches(nest: Nest, needed: set[Buffer], geometry: Geometry) -> list[Launch]:
     """The kernels of a nest, in order. `needed` are the buffers that something outside of it reads or makes."""
+    from .transposes import tiled  # which makes launches too
+
     parts = [nest.body] if work(nest.body) <= geometry.small else _cut(nest.body)
     touched = [{b for s in stages(part) for b in (s.buffer, *(e.data[0] for e in reads(s)))} for part in parts]
     result = []
     for number, part in enumerate(parts):
         outside = needed.union(*touched[:number], *touched[number + 1 :])
-        result.append(_launch(part, outside, geometry, whole=len(parts) == 1 and work(nest.body) <= geometry.small))
+        launch = _launch(part, outside, geometry, whole=len(parts) == 1 and work(nest.body) <= geometry.small)
+        result += tiled(launch, outside, geometry)
     return result
 
 
