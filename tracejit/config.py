@@ -40,11 +40,14 @@ class Config:
     `trace_creation`: whether `np.zeros` and the like make arrays inside a traced function that traced values can be written into
     (`TRACEJIT_TRACE_CREATION`).
 
+    `cuda_graphs`: whether programs of several kernels that are called on the same arrays again and again, as training steps are, become CUDA graphs
+    (`TRACEJIT_CUDA_GRAPHS`).
+
     `winograd`: the length of the tiles by which compiled convolutions with 3 x 3 taps save multiplications: up to 4, which rounds about twice as much
     as a direct sum in float32; up to 2, which rounds less than that; 0 for direct sums (`TRACEJIT_WINOGRAD`). Read when a function is compiled.
     """
 
-    __slots__ = ("cache", "cache_bytes", "cache_dir", "check", "max_nodes", "max_variants", "threads", "trace_creation", "winograd")
+    __slots__ = ("cache", "cache_bytes", "cache_dir", "check", "cuda_graphs", "max_nodes", "max_variants", "threads", "trace_creation", "winograd")
 
     def __init__(self) -> None:
         self.cache = _flag("TRACEJIT_CACHE", True)
@@ -53,6 +56,7 @@ class Config:
         self.cache_bytes = int(os.environ.get("TRACEJIT_CACHE_BYTES", 512 * 1024 * 1024))
         self.check = _flag("TRACEJIT_CHECK", False)
         self.threads = _threads()
+        self.cuda_graphs = _flag("TRACEJIT_CUDA_GRAPHS", True)
         self.trace_creation = _flag("TRACEJIT_TRACE_CREATION", True)
         self.max_variants = int(os.environ.get("TRACEJIT_MAX_VARIANTS", "32"))
         self.max_nodes = int(os.environ.get("TRACEJIT_MAX_NODES", "200000"))

@@ -31,6 +31,10 @@ class Backend(abc.ABC):
     xp: Any
     """The namespace that computes with them."""
 
+    special: Any
+    scipy_linalg: Any
+    """What `scipy.special` and `scipy.linalg` are for its arrays, as far as it goes."""
+
     # -- arrays
     @abc.abstractmethod
     def empty(self, shape: tuple[int, ...], dtype: np.dtype) -> Any:
@@ -111,6 +115,14 @@ class Backend(abc.ABC):
     @abc.abstractmethod
     def launch(self, kernel: Any, grid: int, block: int, args: Sequence[Any]) -> None:
         """Queue a kernel for `grid` blocks of `block` threads; `args` are C-ordered arrays on the device, and NumPy scalars for values."""
+
+    @abc.abstractmethod
+    def record(self, queue: Callable[[], Any]) -> Any:
+        """What `queue` launches, as a graph that `replay` launches at once; it need not be run by this."""
+
+    @abc.abstractmethod
+    def replay(self, graph: Any) -> None:
+        """Queue a recorded graph on the current stream."""
 
     # -- devices and streams
     @abc.abstractmethod

@@ -6,8 +6,9 @@ Only documented parts of CuPy are used, and CuPy is imported by nothing else.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -41,6 +42,18 @@ class Real(Backend):
         if not self._count:
             raise unavailable(RuntimeError("cudaErrorNoDevice: no CUDA-capable device is detected"))
         self._stream_of = cupy.cuda.get_current_stream
+
+    @cached_property
+    def special(self) -> Any:
+        import cupyx.scipy.special
+
+        return cupyx.scipy.special
+
+    @cached_property
+    def scipy_linalg(self) -> Any:
+        import cupyx.scipy.linalg
+
+        return cupyx.scipy.linalg
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
@@ -115,6 +128,19 @@ class Real(Backend):
             kernel((grid,), (block,), args)
         except self._errors as error:
             raise unavailable(error) from None
+
+    def record(self, queue: Callable[[], Any]) -> Any:
+        stream = self.cupy.cuda.Stream(non_blocking=True)  # the default one cannot be captured
+        with self._explained(), stream:
+            stream.begin_capture()
+            try:
+                queue()
+            finally:
+                graph = stream.end_capture()
+        return graph
+
+    def replay(self, graph: Any) -> None:
+        graph.launch(self._stream_of())
 
     # -- devices and streams
     def device_count(self) -> int:

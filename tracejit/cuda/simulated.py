@@ -9,8 +9,9 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ import numpy as np
 from ..errors import at_user_line
 from .backend import Backend, Parameters
 from .errors import CudaError, DeviceMemoryError, missing_extra, set_too_late
-from .simulated_array import SimulatedArray, namespace
+from .simulated_array import Namespace, SimulatedArray, namespace
 
 DEVICES = 2
 _launching = threading.Lock()
@@ -133,6 +134,18 @@ class Simulated(Backend):
             raise set_too_late()
         self.limit: int | None = None  # bytes of one array, for tests of what happens when memory runs out
 
+    @cached_property
+    def special(self) -> Namespace:
+        import scipy.special
+
+        return Namespace(scipy.special)
+
+    @cached_property
+    def scipy_linalg(self) -> Namespace:
+        import scipy.linalg
+
+        return Namespace(scipy.linalg)
+
     # -- arrays
     def empty(self, shape: tuple[int, ...], dtype: np.dtype) -> SimulatedArray:
         made = np.empty(shape, dtype)
@@ -187,6 +200,12 @@ class Simulated(Backend):
         given = [kernel.argument(x, dtype, pointer) for x, (dtype, pointer) in zip(args, kernel.parameters, strict=True)]
         with _launching, quiet():
             kernel.function[grid, block](*given)
+
+    def record(self, queue: Callable[[], Any]) -> Callable[[], Any]:
+        return queue
+
+    def replay(self, graph: Callable[[], Any]) -> None:
+        graph()
 
     # -- devices and streams
     def device_count(self) -> int:

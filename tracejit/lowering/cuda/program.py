@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from ...config import config
 from ...cuda.backend import backend
 from ...interpret import replay, run_scan, run_sweeps, run_while
 from ...ir import Graph, Literal
@@ -21,6 +22,7 @@ from ..kernel import Buffer
 from ..partition import Host, Library, Progression, Routine
 from .kernel_source import Kernel
 from .plan import CudaPlan, Step
+from .replays import FEW_STEPS, Replays
 from .schedule import DEVICE, SIMULATED, Launch
 
 # Blocks of a grid: enough for every multiprocessor to hold as many as fit, with several turns for each where there are more.
@@ -46,6 +48,7 @@ class Program:
         self._slots = {b: i for i, b in enumerate(buffers)}
         self._offsets = list(plan.offsets.values())
         self._steps = [self._prepared(step) for step in plan.steps]
+        self._replays = Replays(self.backend, self._values, self._launch, self._outcome) if self._is_recordable() else None
         self._results = [(o.value, None) if isinstance(o, Literal) else (None, self._slots[o]) for o in plan.partition.outputs]
 
     # -- what was built
@@ -61,18 +64,40 @@ class Program:
     # -- running
     def run(self, args: Sequence[Any]) -> list[Any]:
         """The outputs on arrays and numbers of the graph's input types. Raises what NumPy raises for an index out of range."""
+        if self._replays is not None and config.cuda_graphs:
+            results = self._replays.run(args, self._key(args))
+            if results is not None:
+                return results
+        values = self._values(args)
+        if self._launch(values):
+            host = self.backend.to_host
+            replay(self.graph, [host(a) if self.backend.is_device_array(a) else a for a in args])  # raises the error, with the position
+            raise RuntimeError("a kernel reported an index out of range that the interpreter did not find")
+        return self._outcome(values)
+
+    def _key(self, args: Sequence[Any]) -> tuple:
+        """What a recorded call depends on: where the arrays are, and what the numbers are."""
+        address, kind = self.backend.address, self.backend.array
+        return tuple([address(a) if type(a) is kind else a for a in args])
+
+    def _values(self, args: Sequence[Any]) -> list[Any]:
+        """The inputs, and memory for everything else."""
         home = self.backend
         values = [*args, *[home.empty(shape, dtype) for shape, dtype in self._outputs]]
         if self.plan.arena_bytes:
             arena = home.empty((self.plan.arena_bytes,), _BYTE)
             values += self._temporaries(arena)
             values.append(arena)
+        return values
+
+    def _launch(self, values: list[Any]) -> bool:
+        """Queue all steps. True where one has met an index out of range, for which a program that computes indices waits."""
         checks: list[Any] = []
         for step in self._steps:
             step(values, checks)
-        if checks and any(int(c[0]) for c in checks):
-            replay(self.graph, [home.to_host(a) if home.is_device_array(a) else a for a in args])  # raises the error, with the position
-            raise RuntimeError("a kernel reported an index out of range that the interpreter did not find")
+        return any([int(c[0]) for c in checks])
+
+    def _outcome(self, values: list[Any]) -> list[Any]:
         return [value if slot is None else values[slot] for value, slot in self._results]
 
     def _temporaries(self, arena: Any) -> list[Any]:
@@ -86,6 +111,12 @@ class Program:
         """A buffer as an array."""
         found = values[self._slots[b]]
         return _part(values[-1], self.plan.offsets[b], b) if type(found) is int else found
+
+    def _is_recordable(self) -> bool:
+        """Whether a CUDA graph can hold the steps: kernels that report nothing, and products for which the library needs no memory of its own."""
+        plan = self.plan
+        kernels = all(not plan.kernels[s].checks if isinstance(s, Launch) else isinstance(s, Library) and _is_plain(s) for s in plan.steps)
+        return kernels and len(plan.steps) >= FEW_STEPS and all(b in self._slots for b in plan.partition.outputs)
 
     def _prepared(self, step: Step) -> Callable[[list[Any], list[Any]], None]:
         if isinstance(step, Launch):
@@ -147,6 +178,11 @@ class Program:
                 home.write(self._array(values, b), made[k])
 
         return run
+
+
+def _is_plain(step: Library) -> bool:
+    """Whether the factors are matrices without gaps, as they are or transposed."""
+    return all(len(v.shape) == 2 and v.strides in (ix.strides(v.shape), ix.strides(v.shape[::-1])[::-1]) for v in step.operands)
 
 
 _BYTE = np.dtype(np.uint8)
