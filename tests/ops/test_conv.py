@@ -104,3 +104,23 @@ def test_shapes_that_do_not_fit(x, w, message):
         tj.jit(lambda x, w: conv_general(x, w, strides=(1,), padding=((0, 0),), lhs_dilation=(1,), rhs_dilation=(1,), turned=False))(
             np.ones(x), np.ones(w)
         )
+
+
+@pytest.mark.parametrize("size, taps, stride, padding", [(1, 3, 1, 1), (2, 3, 2, 1), (2, 5, 1, 2), (1, 1, 1, 0), (3, 3, 4, 2)])
+@pytest.mark.parametrize("channels", [3, 20])
+def test_taps_that_meet_only_zeros_are_left_out(size, taps, stride, padding, channels):
+    rng = np.random.default_rng(4)
+    x, w = rng.normal(size=(5, channels, size, size)), rng.normal(size=(18, channels, taps, taps))
+
+    def f(x, w):
+        return np.sum(np.sin(tj.nn.conv(x, w, strides=stride, padding=padding)))
+
+    want, got = (g(x, w) for g in (tj.value_and_grad(f, argnums=(0, 1)), tj.jit(tj.value_and_grad(f, argnums=(0, 1)))))
+    for a, b in zip(tj.tree.leaves(got), tj.tree.leaves(want)):
+        np.testing.assert_allclose(a, b, rtol=1e-10, atol=1e-12)
+
+
+def test_a_convolution_that_sees_nothing_is_zero():
+    params = dict(strides=(3,), padding=((2, 2),), lhs_dilation=(1,), rhs_dilation=(4,), turned=False)
+    x, w = np.ones((1, 2, 3, 1)), np.ones((1, 4, 3, 2))
+    np.testing.assert_array_equal(tj.jit(lambda x, w: conv_general(x, w, **params))(x, w), conv_general.run(np, x, w, **params))

@@ -124,7 +124,7 @@ def _inline(trace: Trace, graph: Graph, args: Sequence[Atom], whole: Callable[[N
 
 
 def _added_to_zero(builder: Builder, terms: Sequence[Atom]) -> Atom | None:
-    """The other term where one is 0 and the other a sum of products, which starts from 0 and so is not -0: gradients that are added to cleared ones."""
+    """The other term where one is 0 and the other a sum of products, which starts from 0 and so is not -0: gradients added to cleared ones."""
     for zero, total in (terms, terms[::-1]):
         if type(zero) is Literal and zero.value == 0 and not np.signbit(zero.value) and type(total) is Var and not total.type.weak:
             made = builder.producer.get(total)

@@ -22,29 +22,13 @@ import numpy as np
 from ..errors import at_user_line
 from ..ir import ArrayType
 from ..trace import type_of
+from .conv_expansion import COMPILED, dilated, expand, output_length
 from .core import Linear, Op, add_tangents, define
 from .movement import reshape, reverse, transpose
-from .picture_products import picture_outer, picture_product
-from .taps import as_taps
-from .winograd import tile_for, winograd_outer, winograd_product
 
-# The dtypes that have kernels.
-COMPILED = (np.dtype(np.float32), np.dtype(np.float64))
 # Set by lowering/eager.py: what computes a large convolution of plain arrays; and how many multiplications that is.
 natively: Callable[[Op, tuple, dict[str, Any]], Any] | None = None
 LARGE = 1_000_000
-# With at least so many channels and outputs vectors run along them (picture_products.py), with fewer along the places (taps.py).
-MANY_CHANNELS = 16
-
-
-def dilated(n: int, dilation: int) -> int:
-    """The length of `n` elements with `dilation - 1` zeros between neighbours."""
-    return (n - 1) * dilation + 1 if n else 0
-
-
-def output_length(n: int, taps: int, stride: int, low: int, high: int, lhs_dilation: int, rhs_dilation: int) -> int:
-    """At how many places a row of taps fits into a padded row of `n` elements."""
-    return max(0, (dilated(n, lhs_dilation) + low + high - dilated(taps, rhs_dilation)) // stride + 1)
 
 
 def _infer(x, w, strides, padding, lhs_dilation, rhs_dilation, turned=False):
@@ -155,54 +139,5 @@ def _batch(args, batched, **params):
     return transpose(split, permutation=(2, 0, 1, *range(3, len(shape) + 1)))
 
 
-def _expand(x, w, strides, padding, lhs_dilation, rhs_dilation, turned=False):
-    """In compiled programs: by Winograd's formula where that saves work (see winograd.py), else a product at shifted places (see taps.py)."""
-    out = _infer(type_of(x), type_of(w), strides, padding, lhs_dilation, rhs_dilation, turned)
-    if out.dtype not in COMPILED or 0 in (*type_of(x).shape, *out.shape):
-        return None
-    if out.ndim == 5 and out.shape[0] == 1:
-        low, found = tuple(low for low, _ in padding), None
-        if {*strides, *lhs_dilation, *rhs_dilation} == {1}:
-            found = _by_winograd(x, w, out, low, turned)
-        if found is None and all(1 in pair for pair in zip(strides, lhs_dilation)):
-            found = _by_pictures(x, w, out, strides, low, lhs_dilation, rhs_dilation, turned)
-        if found is not None:
-            return found
-    return as_taps(x, w, out.shape[3:], strides, padding, lhs_dilation, rhs_dilation, turned)
-
-
-def _by_pictures(x, w, out: ArrayType, strides, low, lhs_dilation, rhs_dilation, turned: bool):
-    examples, channels = type_of(x).shape[1:3]
-    outputs, places, taps = out.shape[2], out.shape[3:], type_of(w).shape[3:]
-    if math.prod(taps) <= math.prod(places):
-        if min(channels, outputs) < MANY_CHANNELS:
-            return None
-        got = picture_product(
-            _one(x), _one(w), strides=strides, low=low, lhs_dilation=lhs_dilation, rhs_dilation=rhs_dilation, out=places, turned=turned
-        )
-        return reshape(got, shape=out.shape)
-    if max(lhs_dilation) > 1 or turned or min(examples, outputs) < MANY_CHANNELS:
-        return None
-    got = picture_outer(_one(_swap(x)), _one(_swap(w)), strides=rhs_dilation, low=low, rhs_dilation=strides, taps=places)
-    return _swap(reshape(got, shape=(1, outputs, examples, *places)))
-
-
-def _one(a):
-    """Without the axis of groups, of which there is one."""
-    return reshape(a, shape=type_of(a).shape[1:])
-
-
-def _by_winograd(x, w, out: ArrayType, low: tuple[int, int], turned: bool):
-    examples, channels = type_of(x).shape[1:3]
-    outputs, places, taps = out.shape[2], out.shape[3:], type_of(w).shape[3:]
-    if taps == (3, 3):
-        tile = tile_for(out.dtype, channels, outputs, places, examples)
-        return tile and reshape(winograd_product(_one(x), _one(w), low=low, out=places, tile=tile, turned=turned), shape=out.shape)
-    if places == (3, 3) and not turned:  # the derivative by the taps: w is the cotangent, and what is summed over is the examples
-        tile = tile_for(out.dtype, examples, outputs, taps, channels)
-        return tile and _swap(reshape(winograd_outer(_one(_swap(x)), _one(_swap(w)), low=low, tile=tile), shape=(1, outputs, examples, 3, 3)))
-    return None
-
-
-conv_general = define("conv_general", infer=_infer, run=_run, jvp=_jvp, transpose=_transpose, batch=_batch, expand=_expand, dear=True, singular=True)
+conv_general = define("conv_general", infer=_infer, run=_run, jvp=_jvp, transpose=_transpose, batch=_batch, expand=expand, dear=True, singular=True)
 __all__ = ["conv_general", "dilated", "output_length"]

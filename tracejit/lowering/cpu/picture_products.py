@@ -126,33 +126,51 @@ class _Product(_Windows):
         blocks.run(f, table, self.strands)
         f.ret()
 
-    def _order(self) -> list[int]:
-        """The taps in the order of the segments of all phases: the tap that stands at each place."""
-        return [k for phase in self.phases for k, _ in phase]
-
     def _weights(self, phase: Phase, item: Count) -> None:
+        """Sort some channels' weights of a panel: by tap and channel, outputs adjacent."""
         f = phase.f
         panel, first = item // self.pieces, Count(f, 0) + item % self.pieces * WEIGHTS
-        move = pictures.into_picture(f.module, self.kind, self.size, self.lanes)
-        order = self._order()
-        at = [order.index(k) for k in range(self.count)]
-        at = at[::-1] if self.turned else at
-        table = f.module.table("i64", [place * self.channels * self.panel * self.size for place in at])
-        pitch, step = (self.count, self.count * self.outputs) if self.turned else (self.count * self.channels, self.count)
+        last = (first + WEIGHTS).smaller(self.channels)
         target = phase.pointer[3] + self.weights_at + panel * self.weights_bytes
+        some = self._turned_weights if self.turned and self.count == 1 else self._rows_of_weights if self.count == 1 else self._taps_of_weights
 
-        def some(q: Count) -> None:
+        def group(q: Count) -> None:
             output = panel * self.panel + q * self.lanes
-            # Where there are no outputs left nothing is read, and the weights are zeros.
-            source = phase.pointer[1] + output * (pitch * self.size)
+            some(f, phase.pointer[1], output, first, last, target + q * self.vector)
 
-            def channel(c: Count) -> None:
-                to = target + (c * self.panel + q * self.lanes) * self.size
-                call(f, move, [source + c * (step * self.size), to, pitch * self.size, table, self.outputs - output, self.count])
+        counted(f, 0, register_tiles.VECTORS, 1, group)
 
-            counted(f, first, (first + WEIGHTS).smaller(self.channels), 1, channel)
+    # Where there are no outputs left nothing is read, and the weights are zeros.
+    def _taps_of_weights(self, f: Function, w: Place, output: Count, first: Count, last: Count, target: Place) -> None:
+        move = pictures.into_picture(f.module, self.kind, self.size, self.lanes)
+        order = [k for phase in self.phases for k, _ in phase]  # the taps in the order of the segments of all phases
+        at = [order.index(k) for k in range(self.count)]
+        table = f.module.table("i64", [k * self.channels * self.panel * self.size for k in (at[::-1] if self.turned else at)])
+        pitch, step = (self.count, self.count * self.outputs) if self.turned else (self.count * self.channels, self.count)
 
-        counted(f, 0, register_tiles.VECTORS, 1, some)
+        def channel(c: Count) -> None:
+            source = w + (output * pitch + c * step) * self.size
+            call(f, move, [source, target + c * (self.panel * self.size), pitch * self.size, table, self.outputs - output, self.count])
+
+        counted(f, first, last, 1, channel)
+
+    def _rows_of_weights(self, f: Function, w: Place, output: Count, first: Count, last: Count, target: Place) -> None:
+        """One tap: the weights of an output are one row of channels."""
+        move = pictures.into_picture(f.module, self.kind, self.size, self.lanes)
+        table = Place(f, f.module.table("i64", [c * self.panel * self.size for c in range(self.channels)])) + first * 8
+        source = w + (output * self.channels + first) * self.size
+        call(f, move, [source, target, self.channels * self.size, table, self.outputs - output, last - first])
+
+    def _turned_weights(self, f: Function, w: Place, output: Count, first: Count, last: Count, target: Place) -> None:
+        """One tap, turned: the weights of a channel are one row of outputs."""
+        v = Emitter(f, self.lanes)
+        mask = v.icmp("slt", v.iota("i64"), (self.outputs - output).value)
+
+        def channel(c: Count) -> None:
+            row = v.masked_load((w + (c * self.outputs + output) * self.size).value, self.kind, self.size, mask, v.const(self.kind, 0.0))
+            v.store(row, (target + c * (self.panel * self.size)).value, self.size)
+
+        counted(f, first, last, 1, channel)
 
     def _block(self, phase: Phase, item: Count) -> None:
         f, module = phase.f, phase.f.module
