@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from ..api.variant import MISS
+from ..ir import ArrayType
 from ..ops.custom import Rule, custom_derivative
 from ..ops.elementwise import stop_gradient
 from ..trace import Tracer
@@ -27,7 +28,7 @@ from ..trace.trace import type_of
 from . import nodes
 from .modes import state
 from .nodes import PrimitiveNode, SingleNode, node_type
-from .plan import Plan, make_plan, own
+from .plan import forward_graph, make_plan, own
 from .recorder import PLAIN, TENSOR, WANTED, Shape, recorder, way_back
 from .running import Running
 from .storage import Storage, here
@@ -42,13 +43,13 @@ class Kind:
     """What the applications of a primitive to operands of the same types have in common.
 
     `note(operands, arrays, results)` notes in the results how they were made; None where no derivative reaches an operand: of a comparison, say.
-    `running` is the function itself as a graph, which may become native code; None where it is a view, or takes a Python number.
+    `running` is the function itself as a graph, of a `native` primitive; `alone`: it gives an array, not a tuple.
     """
 
-    __slots__ = ("plan", "note", "running")
+    __slots__ = ("note", "running", "alone")
 
-    def __init__(self, plan: Plan, note: Callable | None, running: Running | None):
-        self.plan, self.note, self.running = plan, note, running
+    def __init__(self, note: Callable | None, running: Running | None, alone: bool):
+        self.note, self.running, self.alone = note, running, alone
 
 
 class Primitive:
@@ -56,25 +57,21 @@ class Primitive:
 
     `impl(*operands, **static)` gives an array or a tuple of them; static arguments are hashable.  `view` says that the result lies in the memory of
     the first operand; where it lies there in an array but not in a proxy, `put(x, part, **static)` gives x with the part that it shows replaced.
-    `rule` is a derivative of its own, in the form of an op's `jvp`, where torch's convention is another.  `ufunc` is the ufunc that
-    `impl` is without static arguments, if it is one.
+    `rule` is a derivative of its own, in the form of an op's `jvp`, where torch's convention is another.  `ufunc` is the ufunc that `impl`
+    is without static arguments, if it is one.  `native`: also as native code (running.py), as layers and losses are.
     """
 
-    __slots__ = ("name", "impl", "view", "put", "rule", "type", "ufunc", "plans", "_kinds")
+    __slots__ = ("name", "impl", "view", "put", "rule", "type", "ufunc", "native", "plans", "_kinds", "_running")
 
     def __init__(
-        self,
-        name: str,
-        impl: Callable,
-        view: bool = False,
-        rule: Callable | None = None,
-        ufunc: np.ufunc | None = None,
-        put: Callable | None = None,
-    ):
-        self.name, self.impl, self.view, self.rule, self.ufunc, self.put = name, impl, view, rule, ufunc, put
+        self, name: str, impl: Callable, view: bool = False, rule: Callable | None = None, ufunc: np.ufunc | None = None,
+        put: Callable | None = None, native: bool = False,
+    ):  # fmt: skip
+        self.name, self.impl, self.view, self.rule, self.ufunc, self.put, self.native = name, impl, view, rule, ufunc, put, native
         self.type: type[PrimitiveNode] | None = None  # of its nodes, where it is not made from the name
         self.plans: dict[Any, Any] = {}  # what else is derived from it, by types: see duals.py
         self._kinds: dict[Any, Kind] = {}
+        self._running: dict[Any, Running] = {}  # the functions themselves, which do not depend on who needs a gradient
 
     def __call__(self, *operands: Any, **static: Any) -> Any:
         """The result for tensors and numbers."""
@@ -90,16 +87,15 @@ class Primitive:
                 arrays.append(t._data)
             else:
                 arrays.append(t)
-        kind = self._kind(operands, arrays, static) if needs and state.grad else None
+        needs = needs and state.grad
+        kind = self._kind(operands, arrays, static, needs) if needs or self.native else None
         made = MISS
         if kind is not None and kind.running is not None:
             running = kind.running
-            if running.entry is not None:
+            if running.entry is not None or running.count():
                 made = running.entry(*arrays)
-                if made is not MISS and not kind.plan.multiple:
+                if made is not MISS and kind.alone:
                     made = made[0]
-            else:
-                running.count()
         if made is MISS:
             made = _quiet.run(self.impl, *arrays, **static)
         of = type(made)
@@ -112,7 +108,7 @@ class Primitive:
             storage._array = made
         else:
             results = self._result(made, arrays, operands, static, None)
-        if kind is not None:
+        if needs:
             if kind.note is not None:
                 kind.note(operands, arrays, results)
         elif state.inference:
@@ -151,7 +147,7 @@ class Primitive:
             if modes["grad"]:
                 kind = self._kinds.get((which, x.shape, x.dtype.num, y.shape, y.dtype.num))
                 if kind is None:
-                    kind = self._kind((a, b), (x, y), _NOTHING)
+                    kind = self._kind((a, b), (x, y), _NOTHING, True)
                 if kind.note is not None:
                     kind.note((a, b if which % 3 != PLAIN else y), (x, y), result)
                 return result
@@ -205,17 +201,17 @@ class Primitive:
 
     def record(self, operands: Sequence[Any], arrays: Sequence[Any], results: Any, static: dict[str, Any]) -> None:
         """Note in the results (a tensor, or a tuple of them) how they were made."""
-        note = self._kind(operands, arrays, static).note
+        note = self._kind(operands, arrays, static, True).note
         if note is not None:
             note(operands, arrays, results)
 
-    def _kind(self, operands: Sequence[Any], arrays: Sequence[Any], static: dict[str, Any]) -> Kind:
-        """What is known of operands of these types, made when it is first needed."""
+    def _kind(self, operands: Sequence[Any], arrays: Sequence[Any], static: dict[str, Any], needs: bool) -> Kind:
+        """What is known of operands of these types, made when it is first needed. `needs`: it is to be recorded."""
         which, key = 0, [0]
         for t, a in zip(operands, arrays):
             which *= 3
             if isinstance(t, Tensor):
-                if t._requires:
+                if needs and t._requires:
                     which += WANTED
             else:
                 which += PLAIN
@@ -229,29 +225,42 @@ class Primitive:
         key = tuple(key)
         found = self._kinds.get(key)
         if found is None:
-            if len(self._kinds) >= MAX_KINDS:
-                for old in list(self._kinds)[: MAX_KINDS // 2]:
-                    del self._kinds[old]
-            found = self._kinds[key] = self._new_kind(operands, arrays, static)
+            kinds = tuple([(WANTED if needs and t._requires else TENSOR) if isinstance(t, Tensor) else PLAIN for t in operands])
+            with np.errstate(all="ignore"):
+                found = self._new_kind(kinds, [type_of(a) for a in arrays], static, key[1:])
+            _keep(self._kinds, key, found)
         return found
 
-    def _new_kind(self, operands: Sequence[Any], arrays: Sequence[Any], static: dict[str, Any]) -> Kind:
-        kinds = tuple([(WANTED if t._requires else TENSOR) if isinstance(t, Tensor) else PLAIN for t in operands])
+    def _new_kind(self, kinds: tuple[int, ...], types: Sequence[ArrayType], static: dict[str, Any], key: tuple) -> Kind:
+        forward = forward_graph(self.name, self.impl, types, static)
+        running = None
+        if self.native and None not in key[: 2 * len(types)]:  # a Python number is no argument of native code
+            running = self._running.get(key)
+            if running is None:
+                running = Running(f"torch.{self.name}", forward.graph, forward.constants, own=True, at_once=True)
+                _keep(self._running, key, running)
+        if WANTED not in kinds:
+            return Kind(None, running, not forward.multiple)
         wanted = [i for i, kind in enumerate(kinds) if kind == WANTED]
-        with np.errstate(all="ignore"):
-            plan = make_plan(self.name, self.impl, [type_of(a) for a in arrays], wanted, static, self.rule)
+        plan = make_plan(self.name, forward, types, wanted, static, self.rule, self.native)
         if not plan.reached:
-            return Kind(plan, None, None)
-        alone = not plan.multiple
+            return Kind(None, running, not forward.multiple)
         cotangents = plan.graph.inputs[len(plan.operands) + len(plan.results) :][:1]
+        alone = not forward.multiple
         straight = alone and not plan.graph.nodes and all([a is cotangents[0] for a in plan.graph.outputs])
         moving = tuple([t is not None for t in plan.out_types])
         shape = Shape(kinds, plan.operands, plan.results, moving, alone, plan.reached, straight)
         if alone:
             plan.back = way_back(shape, plan)
         of = self.type or node_type(SingleNode if alone else PrimitiveNode, self.name if "Backward" in self.name else f"{self.name}Backward0")
-        numbers = any([not isinstance(a, np.ndarray) and type(a) is not Tracer for a in arrays])
-        return Kind(plan, recorder(shape, of, plan), None if self.view or numbers else Running(f"torch.{self.name}", *plan.forward, own=True))
+        return Kind(recorder(shape, of, plan), running, alone)
+
+
+def _keep(cache: dict[Any, Any], key: Any, value: Any) -> None:
+    if len(cache) >= MAX_KINDS:
+        for old in list(cache)[: MAX_KINDS // 2]:
+            del cache[old]
+    cache[key] = value
 
 
 def _with_rule(primitive: Primitive, arrays: Sequence[Any], static: dict[str, Any]) -> Any:

@@ -9,7 +9,7 @@ once for the types; on arrays it runs as `running.Running`, on tensors it is a f
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -27,19 +27,16 @@ class Plan:
     """The way back through a function on operands of given types.
 
     `graph` takes the operands and results that are numbered in `operands` and `results`, and the cotangents of those results that have one
-    (`out_types` gives the type for these, None for the others); it gives the cotangents of the operands numbered in `reached`. `forward` is the
-    function itself, as a graph with its constants; `multiple`: it gives a tuple.
+    (`out_types` gives the type for these, None for the others); it gives the cotangents of the operands numbered in `reached`.
     """
 
-    __slots__ = (
-        "name", "graph", "operands", "results", "out_types", "reached", "constants", "multiple", "forward", "batched", "running", "back", "_again",
-    )  # fmt: skip
+    __slots__ = ("name", "graph", "operands", "results", "out_types", "reached", "constants", "batched", "running", "back", "_again")
 
-    def __init__(self, name, graph, operands, results, out_types, reached, constants, multiple=False, forward=None):
+    def __init__(self, name, graph, operands, results, out_types, reached, constants, native=False):
         self.name, self.graph, self.operands, self.results = name, graph, operands, results
-        self.out_types, self.reached, self.multiple, self.constants, self.forward = out_types, reached, multiple, constants, forward
+        self.out_types, self.reached, self.constants = out_types, reached, constants
         self.batched: dict[int, Any] = {}  # for so many cotangents at once (see batched.py)
-        self.running = Running(f"backward of torch.{name}", graph, constants)
+        self.running = Running(f"backward of torch.{name}", graph, constants, at_once=native)
         self.back: Callable | None = None  # of a node with one result: see recorder.py
         self._again = None
 
@@ -60,15 +57,31 @@ class Plan:
         return self._again
 
 
-def make_plan(name: str, impl: Callable, types: Sequence[ArrayType], wanted: Sequence[int], static: dict[str, Any], rule: Callable | None) -> Plan:
-    """The plan of `impl` for operands of these types, of which those numbered in `wanted` need a gradient.
+class Forward(NamedTuple):
+    """A function of arrays as a graph, whose last inputs are constants; `multiple`: it gives a tuple."""
 
-    `rule(primals, results, tangents, **static)` is the derivative where `impl` has a convention of its own, in the form of an op's `jvp`.
-    """
-    forward = Trace(f"torch.{name}")
-    made = impl(*[forward.input(t) for t in types], **static)
+    graph: Graph
+    constants: list[Any]
+    multiple: bool
+
+
+def forward_graph(name: str, impl: Callable, types: Sequence[ArrayType], static: dict[str, Any]) -> Forward:
+    """The graph of `impl` for operands of these types."""
+    trace = Trace(f"torch.{name}")
+    made = impl(*[trace.input(t) for t in types], **static)
     multiple = isinstance(made, (tuple, list))
-    graph, outside = forward.finish(tuple(made) if multiple else (made,))
+    return Forward(*trace.finish(tuple(made) if multiple else (made,)), multiple)
+
+
+def make_plan(
+    name: str, forward: Forward, types: Sequence[ArrayType], wanted: Sequence[int], static: dict[str, Any], rule: Callable | None, native: bool
+) -> Plan:
+    """The plan of a function for operands of these types, of which those numbered in `wanted` need a gradient.
+
+    `rule(primals, results, tangents, **static)` is the derivative where the function has a convention of its own, in the form of an op's `jvp`.
+    `native`: as native code from the first run on, also where it is small.
+    """
+    graph, outside, multiple = forward
     back = Trace(f"backward of torch.{name}")
     xs = [back.input(t) for t in types]
     ys = [back.input(t.strong) for t in graph.out_types]
@@ -101,7 +114,7 @@ def make_plan(name: str, impl: Callable, types: Sequence[ArrayType], wanted: Seq
     out_types = tuple(None if c is None else y.type.strong for c, y in zip(cts, ys))
     reached_operands = tuple([i for i, _ in kept])
     way = Graph(inputs, full.nodes, full.outputs)
-    return Plan(name, way, operands, results, out_types, reached_operands, constants, multiple, (graph, outside))
+    return Plan(name, way, operands, results, out_types, reached_operands, constants, native)
 
 
 def _conjugate(x: Any) -> Any:

@@ -2,13 +2,18 @@
 
 At first a graph runs as a Python function over NumPy, written for it (`written`): a few ready calls, without dispatch on operations.  When native
 code would have paid, it is compiled, once, and entered through the same native entry as `jit`'s; arguments that the entry does not take (strided
-ones, say) go to NumPy as before.  How often a graph must run is decided by its operations and extents alone, never by a clock, so a program that is
-run twice computes the same bits twice.
+ones, say) go to NumPy as before.
+
+To change from one to the other must change no bit: who trains twice from one seed wants the same numbers twice.  So a graph changes over only if it
+is made of operations that IEEE arithmetic leaves no choice (`EXACT`).  Others, with sums, products of matrices or exponentials in them, are native
+from their first run on, if they are large or belong to a layer or loss (`at_once`), or never.  All this is decided by operations and extents, never
+by a clock.
 """
 
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -17,12 +22,22 @@ import numpy as np
 from ..api.variant import MISS
 from ..interpret import last_uses
 from ..ir import Graph, Literal, Node, Var
-from ..ops.core import by_name
 
 CALL = 0.4  # microseconds that compiled code saves for each operation after the first: a ufunc's call, and the array between the two
 ELEMENT = 0.0005  # and for each element: it stays in a register, or in memory that was there before
 WORTH = 2000.0  # microseconds to be saved before a graph is compiled: compiling takes 5 to 30 ms, a tenth where the code is in the cache on disk
+LARGE = 100.0  # microseconds to be saved by each run of what is always compiled at once
+SMALL = 1.0  # and of what is if it is asked for
+SHAPES = 8  # small graphs of one name that are: a loop over lengths would compile for each
 ARENA = 1 << 26  # bytes of temporaries: a program keeps its own for as long as it lives
+
+VIEWS = frozenset(("reshape", "transpose"))
+EXACT = VIEWS | frozenset(
+    ("absolute", "add", "broadcast_to", "ceil", "concatenate", "convert", "copysign", "divide", "equal", "floor", "gather", "greater",
+     "greater_equal", "iota", "less", "less_equal", "logical_and", "logical_not", "logical_or", "maximum", "minimum", "multiply", "negative",
+     "not_equal", "pad", "reverse", "rint", "select", "sign", "slice", "slice_add", "slice_update", "sqrt", "square", "subtract", "trunc",
+     "window_argmax", "window_place")
+)  # fmt: skip
 
 
 class Running:
@@ -33,11 +48,11 @@ class Running:
 
     __slots__ = ("name", "graph", "constants", "own", "entry", "runs", "due", "_function")
 
-    def __init__(self, name: str, graph: Graph, constants: Sequence[Any] = (), own: bool = False):
-        """`constants` are the last inputs. `own`: each result is an array of its own, never an argument or another result."""
+    def __init__(self, name: str, graph: Graph, constants: Sequence[Any] = (), own: bool = False, at_once: bool = False):
+        """`constants` are the last inputs. `own`: each result is an array of its own, never an argument or another result. `at_once`: see above."""
         self.name, self.graph, self.constants, self.own = name, graph, constants, own
         self.entry: Callable | None = None
-        self.runs, self.due = 0, due(graph)
+        self.runs, self.due = 0, due(graph, name if at_once else None)
         self._function: Callable | None = None
 
     def __call__(self, *values: Any) -> tuple:
@@ -50,25 +65,45 @@ class Running:
 
     def slow(self, *values: Any) -> tuple:
         """The results by NumPy; the run is counted."""
-        self.count()
+        if self.count():
+            found = self.entry(*values)
+            if found is not MISS:
+                return found
         if self._function is None:
             self._function = written(self.graph)
         return self._function(*values, *self.constants)
 
-    def count(self) -> None:
-        """Count a run by NumPy; the graph is compiled when it is due."""
+    def count(self) -> bool:
+        """Count a run by NumPy; when it is due, the graph is compiled. True if there is an entry now."""
         self.runs += 1
         if self.runs == self.due:
             self.entry = native(self.name, self.graph, self.constants, self.own)
+            return self.entry is not None
+        return False
 
 
 # -- native code
-def due(graph: Graph) -> int:
-    """The run at which compiled code would have paid; 0 for never."""
-    working = [n for n in graph.nodes if n.op.name not in _VIEWS]
+_compiled_at_once: Counter[str] = Counter()
+
+
+def due(graph: Graph, at_once: str | None = None) -> int:
+    """The run at which the graph is compiled; 0 for never. `at_once` is the name of what is to be compiled at the first."""
+    saved, working = saving(graph)
+    if all([n.op.name in EXACT for n in working]):
+        return max(2, math.ceil(WORTH / saved)) if saved > 0.3 else 0
+    if saved > LARGE:
+        return 1
+    if at_once is None or saved < SMALL or _compiled_at_once[at_once] >= SHAPES:
+        return 0
+    _compiled_at_once[at_once] += 1
+    return 1
+
+
+def saving(graph: Graph) -> tuple[float, list[Node]]:
+    """How many microseconds compiled code would save in each run, and the nodes that compute something."""
+    working = [n for n in graph.nodes if n.op.name not in VIEWS]
     elements = sum([v.type.size for n in working for v in n.outputs])
-    saved = CALL * (len(working) - 1) + ELEMENT * elements
-    return max(2, math.ceil(WORTH / saved)) if working and saved > 0.3 else 0
+    return CALL * max(len(working) - 1, 0) + ELEMENT * elements, working
 
 
 def native(name: str, graph: Graph, constants: Sequence[Any], own: bool) -> Callable | None:
@@ -215,7 +250,3 @@ _SHORT: dict[str, Callable] = {
 
 def _keeps_kind(node: Node, dtype: np.dtype) -> bool:
     return type(node.inputs[0]) is Var and node.inputs[0].type.dtype.kind in "biuf" and dtype.kind == "f"
-
-
-_VIEWS = frozenset(("reshape", "transpose"))
-assert set(_SHORT) <= set(by_name), "an operation was renamed"

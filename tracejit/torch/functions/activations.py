@@ -16,7 +16,7 @@ def _relu_slope(xs, y, ts):
     return np.where(y > 0, ts[0], 0 * ts[0])
 
 
-_relu = Primitive("Relu", lambda x: np.maximum(x, 0), rule=_relu_slope)
+_relu = Primitive("Relu", lambda x: np.maximum(x, 0), rule=_relu_slope, native=True)
 
 
 @function("relu", inplace=True)
@@ -51,8 +51,8 @@ def _log_softmax_slope(xs, y, ts, axis, dtype=None):
     return 0 * t if not y.ndim else t - np.sum(np.exp(y) * t, axis=axis, keepdims=True)
 
 
-_softmax = Primitive("Softmax", _softmax_impl, rule=_softmax_slope)
-_log_softmax = Primitive("LogSoftmax", _log_softmax_impl, rule=_log_softmax_slope)
+_softmax = Primitive("Softmax", _softmax_impl, rule=_softmax_slope, native=True)
+_log_softmax = Primitive("LogSoftmax", _log_softmax_impl, rule=_log_softmax_slope, native=True)
 
 
 def _floating(input: Tensor, dtype: Any) -> dict[str, Any]:

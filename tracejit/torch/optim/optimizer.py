@@ -22,6 +22,7 @@ from ..modes import enable_grad, no_grad
 from ..nodes import Handle, Hooks
 from ..storage import here
 from ..tensor import Tensor, wrap
+from .native_step import NativeStep
 from .pieces import State, views, whole_state, writable
 
 SWITCHES = {"foreach": None, "capturable": False, "differentiable": False, "fused": None}
@@ -64,6 +65,7 @@ class Optimizer:
         self._before_step, self._after_step = Hooks(), Hooks()
         self._opt_called = False  # schedulers ask
         self._stepping = False
+        self._native = NativeStep(self)
         if defaults.get("differentiable"):
             raise ValueError(at_user_line("differentiable=True is not supported: write the update with functions of tensors, x = x - lr * g"))
         groups = list(params)
@@ -130,6 +132,8 @@ class Optimizer:
             with enable_grad():
                 loss = closure()
         place = here()
+        if self._native.run(self, place):
+            return loss
         with no_grad():
             for group in self.param_groups:
                 for p in group["params"]:
@@ -145,12 +149,16 @@ class Optimizer:
             if self.counts_steps:
                 state["step"] = wrap(np.zeros((), np.float32))
             state.update(self.start(p._array, group))
-        x, gradient, step = writable(p._array), writable(p._grad._array), 0.0
+        self.change(p._array, p._grad._array, state, group)
+
+    def change(self, array: Any, gradient: Any, state: dict[str, Tensor], group: dict[str, Any]) -> None:
+        """Apply the rule to one parameter: to its array, that of its gradient, and what is remembered of it, which exists."""
+        x, gradient, step = writable(array), writable(gradient), 0.0
         if self.counts_steps:
             count = writable(state["step"]._array)
             count += 1
             step = number(count)
-        self.advance(p._array, whole_state(state), group, step)
+        self.advance(array, whole_state(state), group, step)
         for view in views(x, gradient, state) if self.elementwise else (None,):
             piece, slope = (x, gradient) if view is None else (view(x), view(gradient))
             self.update(piece, -slope if group.get("maximize") else slope, State(state, x.shape, view), group, step)

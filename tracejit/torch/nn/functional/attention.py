@@ -18,7 +18,7 @@ def _attention_impl(q, k, v, *mask, causal, scale):
     return nn.attention(q, k, v, *mask, causal=causal, scale=scale)
 
 
-_attention = Primitive("ScaledDotProductFlashAttentionForCpu", _attention_impl)
+_attention = Primitive("ScaledDotProductFlashAttentionForCpu", _attention_impl, native=True)
 
 
 def scaled_dot_product_attention(

@@ -16,6 +16,8 @@ from ...inplace import overwrite
 from ...modes import no_grad
 from ...tensor import Tensor
 
+_linear = Primitive("Addmm", lambda b, x, w: np.matmul(x, np.transpose(w)) + b, native=True)
+
 
 def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """`input @ weight.T + bias`: input (*, in), weight (out, in), bias (out,)."""
@@ -23,7 +25,10 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     if bias is None:
         return FUNCTIONS["matmul"](input, weight.t() if weight._data.ndim == 2 else weight)
     if input._data.ndim == 2:
-        return FUNCTIONS["addmm"](bias, input, weight.t())
+        x, w, b = input._data, weight._data, bias._data
+        if w.ndim == 2 and x.shape[1] == w.shape[1] and b.shape == w.shape[:1] and x.dtype == w.dtype == b.dtype:
+            return _linear(bias, input, weight)
+        return FUNCTIONS["addmm"](bias, input, weight.t())  # says what does not fit
     if input._data.ndim < 2:
         return FUNCTIONS["matmul"](input, weight.t()) + bias
     flat = input.reshape(-1, input._data.shape[-1])
@@ -48,8 +53,8 @@ def _conv_transpose_impl(x, w, *b, strides, padding, output_padding, dilation, g
     return nn.conv_transpose(x, w, *b, strides=strides, padding=padding, output_padding=output_padding, dilation=dilation, groups=groups)
 
 
-_convolution = Primitive("Convolution", _conv_impl)
-_transposed = Primitive("Convolution", _conv_transpose_impl)
+_convolution = Primitive("Convolution", _conv_impl, native=True)
+_transposed = Primitive("Convolution", _conv_transpose_impl, native=True)
 
 
 def _static(value: Any, n: int) -> Any:
@@ -176,7 +181,7 @@ def _batch_norm_impl(x, *parameters, affine, given, epsilon):
     return nn.batch_norm(x, weight, bias, statistics, training=not given, epsilon=epsilon)[0].astype(x.dtype)
 
 
-_batch_norm = Primitive("NativeBatchNorm", _batch_norm_impl)
+_batch_norm = Primitive("NativeBatchNorm", _batch_norm_impl, native=True)
 _instance_norm = Primitive("NativeBatchNorm", lambda x, epsilon: nn.group_norm(x, x.shape[1], epsilon=epsilon))
 
 
@@ -242,8 +247,8 @@ def _group_norm_impl(x, *parameters, groups, affine, epsilon):
     return nn.group_norm(x, groups, weight, bias, epsilon=epsilon)
 
 
-_layer_norm = Primitive("NativeLayerNorm", _layer_norm_impl)
-_group_norm = Primitive("NativeGroupNorm", _group_norm_impl)
+_layer_norm = Primitive("NativeLayerNorm", _layer_norm_impl, native=True)
+_group_norm = Primitive("NativeGroupNorm", _group_norm_impl, native=True)
 _rms_norm = Primitive("FusedRmsNorm", lambda x, *w, axes, epsilon: nn.rms_norm(x, *w, axes=axes, epsilon=epsilon))
 
 

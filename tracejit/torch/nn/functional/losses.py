@@ -41,7 +41,7 @@ def _warn_size(name: str, input: Tensor, target: Tensor) -> None:
             raise RuntimeError(f"{name}: input of size {list(input._data.shape)} and target of size {list(target._data.shape)} do not fit") from None
 
 
-_mse = Primitive("MseLoss", lambda x, y, reduction: _reduced((x - y) * (x - y), reduction))
+_mse = Primitive("MseLoss", lambda x, y, reduction: _reduced((x - y) * (x - y), reduction), native=True)
 
 
 def _smooth_l1_impl(x, y, reduction, beta):
@@ -126,8 +126,8 @@ def _bce_logits_impl(x, y, *rest, weighted, positive, reduction):
     return _reduced(values if weight is None else values * weight, reduction)
 
 
-_bce = Primitive("BinaryCrossEntropy", _bce_impl, rule=_bce_slope)
-_bce_logits = Primitive("BinaryCrossEntropyWithLogits", _bce_logits_impl)
+_bce = Primitive("BinaryCrossEntropy", _bce_impl, rule=_bce_slope, native=True)
+_bce_logits = Primitive("BinaryCrossEntropyWithLogits", _bce_logits_impl, native=True)
 
 
 def binary_cross_entropy(input, target, weight=None, size_average=None, reduce=None, reduction="mean") -> Tensor:
@@ -164,8 +164,8 @@ def _nll_impl(x, target, *weight, ignore_index, reduction):
     return _reduced(values, reduction)
 
 
-_nll = Primitive("NllLoss", _nll_impl)
-_nll2d = Primitive("NllLoss2D", _nll_impl)
+_nll = Primitive("NllLoss", _nll_impl, native=True)
+_nll2d = Primitive("NllLoss2D", _nll_impl, native=True)
 
 
 def nll_loss(input, target, weight=None, size_average=None, ignore_index=-100, reduce=None, reduction="mean") -> Tensor:
@@ -188,9 +188,10 @@ def nll_loss(input, target, weight=None, size_average=None, ignore_index=-100, r
                            f"{list(weight._data.shape)}")  # fmt: skip
     values = target._array
     if isinstance(values, np.ndarray):
-        wrong = (values != ignore_index) & ((values < 0) | (values >= classes))
-        if wrong.any():
-            raise IndexError(f"Target {values[wrong][0]} is out of bounds.")
+        if values.size and not (values.min() >= 0 and values.max() < classes):
+            wrong = (values != ignore_index) & ((values < 0) | (values >= classes))
+            if wrong.any():
+                raise IndexError(f"Target {values[wrong][0]} is out of bounds.")
     operands = () if weight is None else (weight,)
     if len(shape) == 1:
         made = _nll(input.unsqueeze(0), target.unsqueeze(0), *operands, ignore_index=int(ignore_index), reduction=how)

@@ -1,0 +1,34 @@
+"""Which results of a program can be computed in the very memory of one of its inputs, which the caller then passes as the result's too."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from .fuse import Nest, reads
+from .partition import Library
+from .plan import touched
+from .program import Program
+from .reuse import in_place
+
+
+def over_inputs(program: Program, inputs: Sequence[int | None]) -> list[bool]:
+    """Whether the output in each place of `inputs` can lie over the input of that number: nothing reads what was there any more when it is made, and
+    nothing can fail after that."""
+    items = program.items
+    if any([not isinstance(item, (Nest, Library)) or _may_fail(item) for item in items]):
+        return [False] * len(inputs)
+    steps = [set(touched(item)) for item in items]
+    found = []
+    for number, new in zip(inputs, program.partition.outputs):
+        old = None if number is None else program.partition.inputs[number]
+        made = next(time for time, there in enumerate(steps) if new in there)
+        last = max((time for time, there in enumerate(steps) if old in there), default=-1)
+        there = items[made]
+        found.append(last < made or last == made and isinstance(there, Nest) and (new, old) in in_place(there, {old}, {new}))
+    return found
+
+
+def _may_fail(item: Nest | Library) -> bool:
+    """Whether a step reports positions that it computes and that are out of range."""
+    stages = item.stages() if isinstance(item, Nest) else ()
+    return any(i.computed() for s in stages for i in (*s.target, *[i for e in reads(s) for i in e.data[1]]))
