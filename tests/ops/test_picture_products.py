@@ -67,9 +67,9 @@ def test_blocks_of_a_sum_meet(monkeypatch):
 
 
 def test_phases_of_a_dilated_axis():
-    forward = axis(4, 3, 2, 1, 1, 1)
+    forward = axis(8, 4, 3, 2, 1, 1, 1)
     assert forward.phases == (((0, 0), (1, 1), (2, 2)),) and (forward.count, forward.step, forward.low, forward.reach) == (4, 2, 1, 3)
-    back = axis(8, 3, 1, 1, 2, 1)
+    back = axis(4, 8, 3, 1, 1, 2, 1)
     assert back.phases == (((1, 0),), ((0, 0), (2, 1))) and (back.count, back.step, back.low, back.reach) == (4, 1, 0, 2)
 
 

@@ -1,6 +1,6 @@
 """What compiled programs make of `conv_general` (conv.py): which of its native forms serves best.
 
-Taps and places that meet nothing but zeros around x are left out first (in a deep layer, a picture of one element under 3 x 3 taps).  What is left is
+Taps and places that meet nothing but zeros around x (in a deep layer, a picture of one element under 3 x 3 taps) cost nothing.
     Winograd's formula (winograd.py)                 3 x 3 taps that move by one
     a product along channels (picture_products.py)   many channels, two axes or one
     a product along places (taps.py)                 everything else
@@ -43,17 +43,23 @@ def expand(x: Any, w: Any, strides, padding, lhs_dilation, rhs_dilation, turned:
     outputs = type_of(w).shape[2 if turned else 1]
     if type_of(x).dtype not in COMPILED or 0 in (*type_of(x).shape, *out) or outputs == 0:
         return None
-    low, exchanged = tuple(p[0] for p in padding), _is_swapped(x) and _is_swapped(w)
+    low = tuple(p[0] for p in padding)
     met = [_met(*axis) for axis in zip(sizes, taps, out, strides, low, lhs_dilation, rhs_dilation)]
     if any(not used for used, _ in met):
         return _zeros(x, (*type_of(x).shape[:2], outputs, *out))
+    if type_of(x).shape[0] == 1 and len(out) <= 2:
+        got = _AlongChannels(x, w, out, strides, low, lhs_dilation, rhs_dilation, turned).result()
+        if got is not None:
+            return got
     kept, places = [(u[0], u[-1] + 1) for u, _ in met], [(q[0], q[-1] + 1) for _, q in met]
     if any(b - a < k for (a, b), k in zip(kept, taps)):
         ends = [(k - b, k - a) for (a, b), k in zip(kept, taps)] if turned else kept
         shape = type_of(w).shape
         w = slice_(w, start=(0, 0, 0, *(a for a, _ in ends)), stop=(*shape[:3], *(b for _, b in ends)), step=(1,) * len(shape))
     low = tuple(b - k * rd - q * s for b, (k, _), rd, (q, _), s in zip(low, kept, rhs_dilation, places, strides))
-    got = _Expansion(x, w, tuple(b - a for a, b in places), strides, low, lhs_dilation, rhs_dilation, turned, exchanged).result()
+    inner, reach = [b - a for a, b in places], [dilated(b - a, rd) for (a, b), rd in zip(kept, rhs_dilation)]
+    high = [(q - 1) * s + r - dilated(n, ld) - b for q, s, r, n, ld, b in zip(inner, strides, reach, sizes, lhs_dilation, low)]
+    got = as_taps(x, w, tuple(inner), strides, tuple(zip(low, high)), lhs_dilation, rhs_dilation, turned)
     if any(b - a < q for (a, b), q in zip(places, out)):
         before, behind = (0, 0, 0, *(a for a, _ in places)), (0, 0, 0, *(q - b for (_, b), q in zip(places, out)))
         got = pad(got, low=before, high=behind, interior=(0,) * len(before), value=0)
@@ -73,63 +79,60 @@ def _met(n: int, taps: int, out: int, stride: int, low: int, lhs_dilation: int, 
     return np.flatnonzero(inside.any(0)).tolist(), np.flatnonzero(inside.any(1)).tolist()
 
 
-class _Expansion:
-    """A convolution with `out` places and `low` zeros in front.
+class _AlongChannels:
+    """A convolution of one group by kernels whose vectors run along channels, where these are many; one axis is one row of two.
 
     In the derivative by the taps examples and channels of both operands are `exchanged`, and those of the result are exchanged back: there the forms
     of the derivative serve, which need none of that.
     """
 
-    def __init__(self, x, w, out, strides, low, lhs_dilation, rhs_dilation, turned: bool, exchanged: bool):
-        self.x, self.w, self.out, self.strides, self.low = x, w, out, strides, low
-        self.lhs_dilation, self.rhs_dilation, self.turned = lhs_dilation, rhs_dilation, turned
-        self.groups, self.examples, self.channels, *sizes = type_of(x).shape
-        self.sizes, self.taps = tuple(sizes), tuple(type_of(w).shape[3:])
+    def __init__(self, x, w, out, strides, low, lhs_dilation, rhs_dilation, turned: bool):
+        self.line = len(out) == 1
+        self.x, self.w, self.turned = x, w, turned
+        _, self.examples, self.channels, *_ = type_of(x).shape
         self.outputs = type_of(w).shape[2 if turned else 1]
+        self.whole = (self.examples, self.outputs, *out)
+        self.sizes, self.taps, self.out = self._two(type_of(x).shape[3:], 1), self._two(type_of(w).shape[3:], 1), self._two(out, 1)
+        self.low = self._two(low, 0)
+        self.strides, self.lhs_dilation, self.rhs_dilation = (self._two(v, 1) for v in (strides, lhs_dilation, rhs_dilation))
         # One example is not exchanged visibly: then the longer of the two is the cotangent.
-        self.exchanged = not turned and (exchanged if self.channels > 1 else math.prod(self.taps) > math.prod(self.out))
+        found = _is_swapped(x) and _is_swapped(w) if self.channels > 1 else math.prod(self.taps) > math.prod(self.out)
+        self.exchanged = found and not turned and max(self.lhs_dilation) == 1
+
+    def _two(self, values, other: int) -> tuple[int, int]:
+        return (other, *values) if self.line else tuple(values)
+
+    def _image(self, a) -> Any:
+        return reshape(a, shape=(*type_of(a).shape[1:3], *self._two(type_of(a).shape[3:], 1)))
 
     def result(self) -> Any:
-        if self.groups == 1 and len(self.out) <= 2:
-            found = self._along_channels()
-            if found is not None:
-                return found
-        padding = tuple((low, self._high(d)) for d, low in enumerate(self.low))
-        return as_taps(self.x, self.w, self.out, self.strides, padding, self.lhs_dilation, self.rhs_dilation, self.turned)
+        """The result, or None where other kernels serve better."""
+        closely = {*self.strides, *self.lhs_dilation, *self.rhs_dilation} == {1}
+        return self._outer(closely) if self.exchanged else self._product(closely)
 
-    def _high(self, d: int) -> int:
-        """The zeros behind that go with the number of places."""
-        reach = (self.out[d] - 1) * self.strides[d] + dilated(self.taps[d], self.rhs_dilation[d])
-        return reach - dilated(self.sizes[d], self.lhs_dilation[d]) - self.low[d]
-
-    def _along_channels(self) -> Any:
-        """By kernels whose vectors run along channels, where these are many; one axis is one row of two."""
-        line = len(self.out) == 1
-        two = lambda values, other: (other, *values) if line else tuple(values)
-        image = lambda a: reshape(a, shape=(*type_of(a).shape[1:3], *two(type_of(a).shape[3:], 1)))
-        dtype, taps, out, low = type_of(self.x).dtype, two(self.taps, 1), two(self.out, 1), two(self.low, 0)
-        strides, lhs_dilation, rhs_dilation = (two(v, 1) for v in (self.strides, self.lhs_dilation, self.rhs_dilation))
-        closely = {*strides, *lhs_dilation, *rhs_dilation} == {1}
-        whole = (1, self.examples, self.outputs, *self.out)
-        if self.exchanged:
-            if max(lhs_dilation) > 1:
-                return None
-            tile = tile_for(dtype, self.examples, self.outputs, taps, self.channels) if closely and out == (3, 3) else None
-            if tile is None and min(self.examples, self.outputs) < MANY_CHANNELS:
-                return None
-            x, y = image(_swap(self.x)), image(_swap(self.w))
-            if tile:
-                got = winograd_outer(x, y, low=low, tile=tile)
-            else:
-                got = picture_outer(x, y, strides=rhs_dilation, low=low, rhs_dilation=strides, taps=out)
-            return _swap(reshape(got, shape=(1, self.outputs, self.examples, *self.out)))
-        tile = tile_for(dtype, self.channels, self.outputs, out, self.examples) if closely and taps == (3, 3) else None
-        if tile:
-            return reshape(winograd_product(image(self.x), image(self.w), low=low, out=out, tile=tile, turned=self.turned), shape=whole)
-        if min(self.channels, self.outputs) < MANY_CHANNELS or any(1 not in pair for pair in zip(strides, lhs_dilation)):
+    def _outer(self, closely: bool) -> Any:
+        by_winograd = closely and self.out == (3, 3)
+        tile = tile_for(type_of(self.x).dtype, self.examples, self.outputs, self.taps, self.channels) if by_winograd else None
+        if tile is None and min(self.examples, self.outputs) < MANY_CHANNELS:
             return None
-        params = dict(strides=strides, low=low, lhs_dilation=lhs_dilation, rhs_dilation=rhs_dilation, out=out, turned=self.turned)
-        return reshape(picture_product(image(self.x), image(self.w), **params), shape=whole)
+        x, y = self._image(_swap(self.x)), self._image(_swap(self.w))
+        if tile:
+            got = winograd_outer(x, y, low=self.low, tile=tile)
+        else:
+            got = picture_outer(x, y, strides=self.rhs_dilation, low=self.low, rhs_dilation=self.strides, taps=self.out)
+        return _swap(reshape(got, shape=(1, self.outputs, self.examples, *self.whole[2:])))
+
+    def _product(self, closely: bool) -> Any:
+        by_winograd = closely and self.taps == (3, 3)
+        tile = tile_for(type_of(self.x).dtype, self.channels, self.outputs, self.out, self.examples) if by_winograd else None
+        if tile:
+            got = winograd_product(self._image(self.x), self._image(self.w), low=self.low, out=self.out, tile=tile, turned=self.turned)
+        elif min(self.channels, self.outputs) < MANY_CHANNELS or any(1 not in pair for pair in zip(self.strides, self.lhs_dilation)):
+            return None
+        else:
+            params = dict(lhs_dilation=self.lhs_dilation, rhs_dilation=self.rhs_dilation, out=self.out, turned=self.turned)
+            got = picture_product(self._image(self.x), self._image(self.w), strides=self.strides, low=self.low, **params)
+        return reshape(got, shape=(1, *self.whole))
 
 
 def _swap(x):

@@ -32,16 +32,17 @@ class Axis(NamedTuple):
     reach: int
 
 
-def axis(out: int, taps: int, stride: int, low: int, lhs_dilation: int, rhs_dilation: int) -> Axis:
-    """Places and taps along an axis; shifts count from the zeros in front."""
-    phases = []
+def axis(size: int, out: int, taps: int, stride: int, low: int, lhs_dilation: int, rhs_dilation: int) -> Axis:
+    """Places and taps along an axis of `size` elements, without the taps that meet only zeros; shifts count from the zeros in front."""
+    count, phases = -(-out // lhs_dilation), []
     for phase in range(lhs_dilation):
         looked = [(k, phase + k * rhs_dilation - low) for k in range(taps)]
-        phases.append([(k, at // lhs_dilation) for k, at in looked if at % lhs_dilation == 0])
+        shifts = [(k, at // lhs_dilation) for k, at in looked if at % lhs_dilation == 0]
+        phases.append([(k, shift) for k, shift in shifts if any(0 <= i * stride + shift < size for i in range(count))])
     first = min(shift for phase in phases for _, shift in phase)
     last = max(shift for phase in phases for _, shift in phase)
     moved = tuple(tuple((k, shift - first) for k, shift in phase) for phase in phases)
-    return Axis(moved, -(-out // lhs_dilation), stride, -first, last - first + 1)
+    return Axis(moved, count, stride, -first, last - first + 1)
 
 
 def _high(size: int, taps: int, out: int, stride: int, low: int, lhs_dilation: int, rhs_dilation: int) -> int:

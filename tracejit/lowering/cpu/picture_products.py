@@ -92,11 +92,12 @@ class _Product(_Windows):
 
     def __init__(self, x: ArrayType, w: ArrayType, strides, low, lhs_dilation, rhs_dilation, out, turned: bool):
         taps, outputs = w.shape[2:], w.shape[1 if turned else 0]
-        self.axes = [axis(*a) for a in zip(out, taps, strides, low, lhs_dilation, rhs_dilation)]
+        self.axes = [axis(*a) for a in zip(x.shape[2:], out, taps, strides, low, lhs_dilation, rhs_dilation)]
         grid = tuple(a.count for a in self.axes)
-        super().__init__(x, outputs, grid, x.shape[0] * math.prod(grid) * math.prod(taps) * x.shape[1] * outputs)
-        self.out, self.taps, self.turned, self.woven = tuple(out), taps, turned, lhs_dilation
-        self.count = math.prod(taps)
+        used = math.prod(len({k for phase in a.phases for k, _ in phase}) for a in self.axes)
+        super().__init__(x, outputs, grid, x.shape[0] * math.prod(grid) * used * x.shape[1] * outputs)
+        self.out, self.turned, self.woven = tuple(out), turned, lhs_dilation
+        self.count = math.prod(taps)  # of a channel's weights
         steps, reach = tuple(a.step for a in self.axes), tuple(a.reach for a in self.axes)
         per_place = math.prod(steps) * self.padded_channels * self.size
         self.cut(max(register_tiles.rows(), min(MOST, BLOCK_BYTES // per_place)))
@@ -107,8 +108,12 @@ class _Product(_Windows):
             [(k[0] * taps[1] + k[1], self.offset(*shift)) for k, shift in (tuple(zip(*tap)) for tap in itertools.product(*phase))]
             for phase in itertools.product(*(a.phases for a in self.axes))
         ]
+        # The taps in the order of the segments of all phases, as w counts them: those between that are not used go to a place behind.
+        self.order = [self.count - 1 - k if turned else k for phase in self.phases for k, _ in phase]
+        self.first_tap, self.last_tap = min(self.order), max(self.order)
+        sorted_taps = len(self.order) + (self.last_tap - self.first_tap >= len(self.order))
         self.sums_between = self.between(self.block_places, self.panel)
-        self.weights_bytes = self.count * self.channels * self.panel * self.size
+        self.weights_bytes = sorted_taps * self.channels * self.panel * self.size
         self.weights_at = self.memory.take(self.weights_bytes * self.panels)
         self.picture_at = self.per_strand(self.picture.bytes * self.block_images)
         self.sums_at = self.per_strand(self.sums_between * len(self.phases))
@@ -143,14 +148,14 @@ class _Product(_Windows):
     # Where there are no outputs left nothing is read, and the weights are zeros.
     def _taps_of_weights(self, f: Function, w: Place, output: Count, first: Count, last: Count, target: Place) -> None:
         move = pictures.into_picture(f.module, self.kind, self.size, self.lanes)
-        order = [k for phase in self.phases for k, _ in phase]  # the taps in the order of the segments of all phases
-        at = [order.index(k) for k in range(self.count)]
-        table = f.module.table("i64", [k * self.channels * self.panel * self.size for k in (at[::-1] if self.turned else at)])
+        taps = range(self.first_tap, self.last_tap + 1)
+        at = [self.order.index(k) if k in self.order else len(self.order) for k in taps]
+        table = f.module.table("i64", [place * self.channels * self.panel * self.size for place in at])
         pitch, step = (self.count, self.count * self.outputs) if self.turned else (self.count * self.channels, self.count)
 
         def channel(c: Count) -> None:
-            source = w + (output * pitch + c * step) * self.size
-            call(f, move, [source, target + c * (self.panel * self.size), pitch * self.size, table, self.outputs - output, self.count])
+            source = w + (output * pitch + c * step + self.first_tap) * self.size
+            call(f, move, [source, target + c * (self.panel * self.size), pitch * self.size, table, self.outputs - output, len(taps)])
 
         counted(f, first, last, 1, channel)
 
@@ -251,12 +256,21 @@ class _Outer(_Windows):
     def __init__(self, x: ArrayType, y: ArrayType, strides, low, rhs_dilation, taps):
         places = tuple(y.shape[2:])
         super().__init__(x, y.shape[1], places, x.shape[0] * math.prod(places) * math.prod(taps) * x.shape[1] * y.shape[1])
-        self.taps, self.count, self.dilation = taps, math.prod(taps), rhs_dilation
+        self.count = math.prod(taps)
         self.padded_outputs = self.panels * self.panel
         per_place = (math.prod(strides) * self.padded_channels + self.padded_outputs) * self.size
         self.cut(max(register_tiles.rows(), min(SUM_MOST, SUM_BYTES // per_place)))
         self.set_picture(low, strides, tuple((k - 1) * d + 1 for k, d in zip(taps, rhs_dilation)))
         self.factors = Picture(places, (0, 0), self.block_rows, places[1], self.padded_outputs * self.size)
+        meets = [
+            [any(0 <= p * s + k * d - b < n for p in range(q)) for k in range(t)]
+            for n, q, t, s, b, d in zip(x.shape[2:], places, taps, strides, low, rhs_dilation)
+        ]
+        # The taps that meet something: their numbers, and where the first place looks.
+        self.taps = [
+            (r * taps[1] + c, self.offset(r * rhs_dilation[0], c * rhs_dilation[1]))
+            for r, c in itertools.product(*map(range, taps)) if meets[0][r] and meets[1][c]
+        ]  # fmt: skip
         self.sums_between = self.between(PART, self.panel)
         self.parts = -(-self.channels // PART)
         self.picture_at = self.memory.take(self.picture.bytes * self.block_images)
@@ -325,16 +339,16 @@ class _Outer(_Windows):
         a = phase.pointer[4] + self.picture_at + channel * self.size
         b = phase.pointer[4] + self.factors_at + panel * width
         first = number.compared("eq", 0)
-        taps = [self.offset(r * self.dilation[0], c * self.dilation[1]) for r in range(self.taps[0]) for c in range(self.taps[1])]
-        table = Place(f, module.table("i64", taps))
+        looks, lands = (Place(f, module.table("i64", values)) for values in zip(*((at, k * self.sums_between) for k, at in self.taps)))
 
         def product(k: Count) -> None:
-            at = a + (table + k * 8).number()
             summed = [segments, images * rows, self.grid[1], steps[1] * self.position]
-            to = sums + k * self.sums_between
+            at, to = a + (looks + k * 8).number(), sums + (lands + k * 8).number()
             call(f, self.multiply, [at, lines, (channels + (height - 1)) // height, *summed, b, self.padded_outputs * self.size, to, width, first])
 
-        counted(f, 0, self.count, 1, product)
+        counted(f, 0, len(self.taps), 1, product)
+        for k in set(range(self.count)) - {k for k, _ in self.taps}:
+            clear(f, sums + k * self.sums_between, self.sums_between)
         where(f, number.compared("eq", self.blocks - 1), lambda: self._store(phase, panel, channel, channels, sums))
 
     def _store(self, phase: Phase, panel: Count, channel: Count, channels: Count, sums: Place) -> None:
