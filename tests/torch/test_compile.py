@@ -1,10 +1,12 @@
 """Compiled functions and training steps do what they do without `compile`, and leave behind what they leave behind."""
 
+import math
+
 import numpy as np
 import pytest
 
 from tracejit import torch
-from tracejit.errors import TracejitError
+from tracejit.errors import TracejitError, TracerConversionError
 from tracejit.torch.optim import lr_scheduler
 
 
@@ -373,9 +375,9 @@ def test_attributes_and_lists_from_outside():
 
 
 def test_a_float_that_leaves_the_program_is_refused():
-    f = torch.compile(lambda x: x.sum().item())
-    with pytest.raises(Exception, match="item"):
-        f(torch.ones(2))
+    for f in (lambda x: math.sqrt(x.sum().item()), lambda x: float(x.sum()), lambda x: f"{x.sum().item():.3f}"):
+        with pytest.raises(TracerConversionError, match="Return the tensor, or x.item"):
+            torch.compile(f)(torch.ones(2))
 
 
 def test_explain_and_options():

@@ -20,12 +20,17 @@ class _State(threading.local):
         self.check_nan = True
         self.saved_hooks: list[tuple[Callable, Callable]] = []
         self.no_saved_hooks: str | None = None
-        self.drawing: Callable | None = None  # who draws random numbers while a function is compiled (see compiling/recording.py)
+        self.compiling: Any = None  # the trace of the function that is being compiled (see compiling/recording.py)
+        self.closures: Callable | None = None  # compiles closures for what decides by values, in a compiled function that runs as it is
         self.levels: tuple[Any, ...] = ()  # derivatives in forward mode that are being taken (see duals.py)
         self.recordings: list[Any] = []  # torch functions that are being traced as functions of tensors (see capture.py)
 
 
 state = _State()
+
+
+class DecidesByValues(TypeError):
+    """Raised in a function that is being compiled by what cannot be traced; `compile` runs such a function as it is from then on."""
 
 
 class Switch:

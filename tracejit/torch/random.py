@@ -59,7 +59,7 @@ class Generator:
 
     def seed(self) -> int:
         """Start anew from a seed that the system gives, which is returned. Raises `TracejitError` in a compiled function."""
-        if state.drawing is not None:
+        if state.compiling is not None:
             raise TracejitError(at_user_line("seed() in a compiled function would give every run the same seed: call it outside"))
         seed = int(np.random.SeedSequence().entropy) & ((1 << 53) - 1)
         self.manual_seed(seed)
@@ -82,7 +82,7 @@ class Generator:
         """The state as a tensor of bytes. Raises `TracejitError` in a compiled function."""
         from .tensor import wrap
 
-        if state.drawing is not None:
+        if state.compiling is not None:
             raise TracejitError(at_user_line("the state of a generator is not known inside of a compiled function: ask for it outside"))
         return wrap(np.frombuffer(b"".join(x.tobytes() for x in self.state()), np.uint8).copy())
 
@@ -107,9 +107,9 @@ class Generator:
     # -- the cells, here
     def _here(self, cell: Cell) -> Any:
         """What stands for a cell: its memory; in a compiled function a proxy, and under `vmap` that of the function around it."""
-        if state.drawing is None:
+        if state.compiling is None:
             return cell._array
-        return cell._in(active_traces()[: active_traces().index(state.drawing) + 1]) if state.recordings else cell.array
+        return cell._in(active_traces()[: active_traces().index(state.compiling) + 1]) if state.recordings else cell.array
 
     def _put(self, cell: Cell, value: Any) -> None:
         here = self._here(cell)

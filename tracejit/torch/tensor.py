@@ -19,8 +19,9 @@ import numpy as np
 from ..errors import at_user_line
 from ..trace import Tracer
 from ..trace.constants import active_traces, as_proxy
-from ..trace.tracer import OwnOperators
+from ..trace.tracer import OwnOperators, as_number
 from . import dtypes
+from .absent import explained
 from .modes import state
 from .nodes import AccumulateGrad, Edge, Handle, Hooks, Node
 from .storage import Storage, storage_of
@@ -181,7 +182,8 @@ class Tensor(OwnOperators):
         """The memory layout: strided."""
         return "torch.strided"
 
-    is_cuda = is_sparse = is_quantized = is_meta = is_mps = False
+    is_cuda = is_sparse = is_quantized = is_meta = is_mps = is_mkldnn = is_nested = is_xpu = False
+    is_cpu = True
 
     @property
     def itemsize(self) -> int:
@@ -391,6 +393,8 @@ class Tensor(OwnOperators):
         array = self._array
         if array.size != 1:
             raise RuntimeError(f"a Tensor with {array.size} elements cannot be converted to Scalar")
+        if state.compiling is not None and type(array) is Tracer and not state.recordings:
+            return as_number(array)
         return array.item()
 
     def tolist(self) -> Any:
@@ -432,6 +436,9 @@ class Tensor(OwnOperators):
         from .printing import tensor_text
 
         return tensor_text(self)
+
+    def __getattr__(self, name: str) -> Any:
+        raise explained(f"{type(self).__name__!r} object", name, vars(Tensor))
 
     def __contains__(self, element: Any) -> bool:
         return bool((self == element).any())

@@ -68,7 +68,7 @@ class Trace:
     """Grows one graph from Python. `what` names the transformation in messages ("jit of loss")."""
 
     __slots__ = (
-        "what", "depth", "builder", "alive", "values", "inner", "claims", "partial", "apart", "states", "cells", "_captures", "_settled", "_actual",
+        "what", "depth", "builder", "alive", "values", "inner", "claims", "partial", "apart", "advice", "states", "cells", "_captures", "_settled", "_actual",
         "_asked",
     )  # fmt: skip
 
@@ -81,6 +81,7 @@ class Trace:
         self.claims: Callable[[Any], bool] | None = None  # which ops are emitted here while it is active, even if nothing that they take belongs here
         self.values: dict[Var, Any] | None = {} if concrete else None
         self.partial = False  # whether it stands for a turn of a loop or one side of a branch: what it does may be done many times, or never
+        self.advice: str | None = None  # what to write in place of a conversion to a plain number, where the usual advice does not fit
         self.apart = False  # whether nothing may be written from it into arrays outside: who recorded it does that, with what it gives
         self.states: list[Tracer] = []  # what `Cell.write` has written here
         self.cells: dict[Any, tuple[Tracer, Var]] = {}  # the cells that were looked at: what stands for each, and what it began as

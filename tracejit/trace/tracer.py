@@ -388,7 +388,7 @@ class Tracer:
         raise TracerConversionError(
             at_user_line(
                 f"a traced value ({self.type}) cannot become a plain ndarray while {self.owner.what} is traced: "
-                f"it would leave the trace and its derivative would be lost. {self._instead_of_conversion()}"
+                f"it would leave the trace and its derivative would be lost. {self.owner.advice or self._instead_of_conversion()}"
             )
         )
 
@@ -460,13 +460,14 @@ class Tracer:
         return self._known(wanted, instead)
 
     def _conversion(self, wanted: str, instead: str) -> TracerConversionError:
+        advice = self.owner.advice or (
+            f"Use {instead}; `np.sin(x)` in place of `math.sin(x)`; `np.stack(list_of_numbers)`, or a copy made inside of the function "
+            "(`np.array(a)`), in place of writing into an array from outside; or make the argument static (`static_argnums=`)."
+        )
         return TracerConversionError(
             at_user_line(
                 f"{wanted}() of a traced value ({self.type}) while {self.owner.what} is traced: "
-                "a plain Python number would leave the trace and its derivative would be lost. "
-                f"Use {instead}; `np.sin(x)` in place of `math.sin(x)`; `np.stack(list_of_numbers)`, or a copy made inside of the function "
-                f"(`np.array(a)`), in place of writing into an array from outside; "
-                "or make the argument static (`static_argnums=`)."
+                f"a plain Python number would leave the trace and its derivative would be lost. {advice}"
             )
         )
 
@@ -554,6 +555,13 @@ def counting(x):
     if x.dtype != bool:
         return x
     number = x.astype(int)
+    number.weak = True
+    return number
+
+
+def as_number(x: Tracer) -> Tracer:
+    """A traced array of one element as the Python number that `item` gives where there is a value."""
+    number = same(x.reshape(()).astype({"b": bool, "i": int, "u": int, "f": float, "c": complex}[x.dtype.kind]))
     number.weak = True
     return number
 

@@ -13,7 +13,7 @@ from ...api.cache import SIGNATURES, CacheInfo
 from ...api.recording import name_of
 from ...api.variant import MISS
 from ...config import config
-from ...errors import GuardLimitError, at_user_line
+from ...errors import GuardLimitError, TracerBoolError, TracerConversionError, at_user_line, is_library
 from ...trace.constants import active_traces
 from ..modes import state
 from .recording import record
@@ -87,7 +87,9 @@ class Compiled:
             )
         self._misses += 1
         made, look, key = self._record(args, kwargs, flat, structure, look, key)
-        if made.creates and key not in self._run_once:
+        advanced = set(made.advanced) - self._fixed - self._moving
+        if advanced or made.creates and key not in self._run_once:
+            self._moving |= advanced
             self._run_once.add(key)
             return self.f(*args, **kwargs)
         variant = Variant(made, look, name_of(self.f))
@@ -128,15 +130,19 @@ class Compiled:
         return found
 
     def _record(self, args: tuple, kwargs: dict, flat: list[Any], structure: Any, look: Surroundings, key: Any) -> tuple:
-        try:
-            return record(self.f, args, kwargs, look, self._what), look, key
-        except Exception:
-            if not self._moving:
-                raise
-            self._fixed |= self._moving  # some function took a number that it must know: from here on each value has a program of its own
-            self._moving = set()
+        while True:
+            try:
+                made = record(self.f, args, kwargs, look, self._what)
+                known = set(made.read)
+            except TypeError as error:
+                known = set(self._moving)
+                if not known or not _wants_a_number(error):
+                    raise
+            if not known:
+                return made, look, key
+            self._fixed |= known  # some function took a number that it must know, or asked a list: each value has a program of its own from here on
+            self._moving -= known
             look, key = self._look(flat, structure)
-            return record(self.f, args, kwargs, look, self._what), look, key
 
     def _bind(self, variant: Variant, look: Surroundings, structure: Any, flat: list[Any]) -> Any:
         binding = Binding(variant, look, structure)
@@ -212,6 +218,16 @@ class CompiledModule:
     def cache_info(self) -> CacheInfo:
         """As `Compiled.cache_info`."""
         return self._compiled.cache_info()
+
+
+def _wants_a_number(error: TypeError) -> bool:
+    """Whether something asked a traced number for its value, or a function of a library refused it; an error of the user's own is neither."""
+    if isinstance(error, (TracerConversionError, TracerBoolError)):
+        return True
+    last = error.__traceback__
+    while last is not None and last.tb_next is not None:
+        last = last.tb_next
+    return last is not None and is_library(last.tb_frame.f_code.co_filename)
 
 
 def _said(description: Any) -> str:

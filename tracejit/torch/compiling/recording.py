@@ -6,7 +6,7 @@ items of lists) is looked at when it has returned, taken back, and noted as an `
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,10 +21,15 @@ from ..modes import state
 from ..nodes import Node
 from ..storage import Storage, storage_of
 from ..tensor import Tensor, along
+from .ledgers import Entry, Ledger, put_in_place, take_away
 from .outside import Boundary, Differentiable, leads_to, spent
 from .surroundings import Surroundings
 
 ABSENT = object()
+_ADVICE = (
+    "Return the tensor, or x.item(), which may also be appended to a list or assigned to an attribute, and print or convert it after the call; "
+    "use torch.sqrt(x) in place of math.sqrt(x)."
+)
 
 
 class Effect(NamedTuple):
@@ -99,6 +104,8 @@ class Recorded(NamedTuple):
     result: Any
     differentiable: Differentiable | None
     creates: bool  # whether something is there afterwards that was not before, or a plain value is another one
+    advanced: tuple[str, ...]  # the paths of numbers that the function reads and binds anew, and of lists that it adds to
+    read: tuple[str, ...]  # the paths of lists that it reads, too
 
 
 def record(f: Callable, args: tuple, kwargs: dict, look: Surroundings, what: str) -> Recorded:
@@ -113,18 +120,21 @@ class _Recorder:
     def __init__(self, look: Surroundings, what: str):
         self.look, self.what = look, what
         self.trace = Trace(what)
-        self.trace.apart = True
+        self.trace.apart, self.trace.advice = True, _ADVICE
         self.trace._actual = Evaluation(self.trace.builder.producer, {}, self.trace._captured)
         self.outputs: list[Any] = []
         self._output_of: dict[int, int] = {}
         self.substitutes: dict[int, Tensor] = {}  # by position: stand for arguments that are views, or have a history
         self.kept: list[Any] = []
         self.differentiable: list[Tensor] = []
+        self.advanced: list[str] = []
+        self.entries: list[Entry] = []
+        self.ledgers: list[Ledger] = []
 
     # -- the run
     def record(self, f: Callable, args: tuple, kwargs: dict) -> Recorded:
         look = self.look
-        before = [dict(c) if isinstance(c, dict) else list(c) for c in look.containers]
+        before = [dict(c) if isinstance(c, Mapping) else list(c) for c in look.containers]
         counts = [(s.version, s.history, s.written_at) for s in look.storages]
         modes = state.grad, state.inference
         flat, structure = tree.flatten((args, kwargs))
@@ -134,11 +144,15 @@ class _Recorder:
             self._cut_histories()
             inner = structure.unflatten(flat)
             with tracing(self.trace, f) as traced:
-                state.drawing = self.trace
+                self.entries = look.ledgers()
+                self.ledgers = put_in_place(self.entries)
+                state.compiling = self.trace
                 try:
                     out = traced(*inner[0], **inner[1])
                 finally:
-                    state.drawing = None
+                    state.compiling = None
+                    take_away(self.entries, self.ledgers)
+                self._require_same(inner, flat, structure)
                 return self._collect(out, before, counts)
         finally:
             state.grad, state.inference = modes
@@ -172,7 +186,7 @@ class _Recorder:
 
     def _restore(self, before: list[Any], counts: list[tuple]) -> None:
         for container, held in zip(self.look.containers, before):
-            if isinstance(held, dict):
+            if isinstance(container, Mapping):
                 if len(container) != len(held) or any(container.get(k, ABSENT) is not v for k, v in held.items()):
                     container.clear()
                     container.update(held)
@@ -181,6 +195,14 @@ class _Recorder:
                 container.extend(held)
         for storage, (version, history, place) in zip(self.look.storages, counts):
             storage.version, storage.history, storage.written_at = version, history, place
+
+    def _require_same(self, inner: Any, flat: list[Any], structure: Any) -> None:
+        """Raise `TracejitError` where the function has changed a list or dictionary that is an argument, which is a copy of the caller's."""
+        leaves, now = tree.flatten(inner)
+        if now != structure or any(a is not b for a, b in zip(leaves, flat)):
+            raise TracejitError(
+                at_user_line(f"{self.what}: a list or dictionary that is an argument is changed: return what is new, or reach it through a closure")
+            )
 
     # -- what it left
     def _collect(self, out: Any, before: list[Any], counts: list[tuple]) -> Recorded:
@@ -219,7 +241,8 @@ class _Recorder:
         guards = trace.guards(graph) if holds is not None else None
         return Recorded(
             graph, guards, tuple(n for n, _ in known), tuple(foreign), tuple(held), tuple(number_of[id(c)] for c in written),
-            tuple(versions), tuple(effects), result, differentiable, creates,
+            tuple(versions), tuple(effects), result, differentiable, creates, tuple(self.advanced),
+            tuple([e.path for e, ledger in zip(self.entries, self.ledgers) if ledger.read]),
         )  # fmt: skip
 
     def _effects(self, before: list[Any]) -> tuple[list[Effect], bool]:
@@ -236,11 +259,15 @@ class _Recorder:
                     if (id(container), key) in proxies and type(value) is Tracer and value.atom in self.trace.builder.inputs:
                         continue
                     effects.append(Effect(n, key, self._recipe(value, f"{key!r}")))
+                    if type(old) in (int, float) and type(value) in (type(old), Tracer) and (id(container), key) in self.look.place_of:
+                        self.advanced.append(self.look.place_of[id(container), key])
                     new = (old is ABSENT or old is None) and _holds_tensors(value)
                     creates = creates or new or type(effects[-1].recipe) is Known and t is None
                 effects += [Effect(n, key, None) for key in held if key not in container and t is None]
             elif len(container) >= len(held) and all(a is b for a, b in zip(container, held)):
                 if len(container) > len(held):
+                    if id(container) in self.look.list_at:
+                        self.advanced.append(self.look.list_at[id(container)])
                     effects.append(Effect(n, EXTEND, tuple([self._recipe(x, "an item of a list") for x in list(container)[len(held) :]])))
             else:
                 raise TracejitError(at_user_line(f"{self.what}: items of a list from outside are replaced: append to it, or return the new list"))
@@ -270,6 +297,9 @@ class _Recorder:
         if type(x) is Tracer:
             kind = {"b": bool, "i": int, "f": float, "c": complex}.get(x.dtype.kind) if x.weak else None
             return Array(self._output(x), kind)
+        if type(x) is Ledger:
+            x.read = True
+            return Known(x.original)
         if type(x) in (list, tuple) or isinstance(x, tuple) and hasattr(x, "_fields"):
             items = tuple([self._recipe(i, where) for i in x])
             return Known(x) if type(x) is tuple and all(type(i) is Known for i in items) else Several(type(x), items)

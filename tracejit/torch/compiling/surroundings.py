@@ -15,11 +15,12 @@ import collections
 import functools
 import types
 import weakref
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 from typing import Any
 
 import numpy as np
 
+from ...api.environment import _globals_bound as globals_bound
 from ...api.environment import _names as names_in
 from ...api.statics import identity
 from ...trace.user_code import in_library
@@ -27,6 +28,7 @@ from .. import dtypes
 from ..random import Generator
 from ..storage import Storage
 from ..tensor import Tensor
+from .ledgers import Entry
 
 _VALUES = (bool, int, float, complex, str, bytes, type(None), type(Ellipsis), slice, range, np.generic, np.dtype, dtypes.dtype)
 _COMPARED = 4096  # bytes of a plain array, which Python may have read, that are compared at every call
@@ -36,8 +38,37 @@ TENSOR_STATE = ("_requires", "_node", "_grad", "_storage")
 _MAKING = frozenset(("__init__", "__new__", "__init_subclass__", "__post_init__"))  # run when a class is called, not when its objects are used
 
 
+CONTENTS = "cell_contents"
+
+
+class Variable(MutableMapping):
+    """A variable of a function around, as a mapping of one item, which is what a place that a function binds anew looks like everywhere else."""
+
+    def __init__(self, cell: types.CellType):
+        self.cell = cell
+
+    def __getitem__(self, key: str) -> Any:
+        try:
+            return self.cell.cell_contents
+        except ValueError:  # it has no value
+            raise KeyError(key) from None
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        self.cell.cell_contents = value
+
+    def __delitem__(self, key: str) -> None:
+        del self.cell.cell_contents
+
+    def __iter__(self) -> Iterator[str]:
+        return iter([CONTENTS] * len(self))
+
+    def __len__(self) -> int:
+        return int(CONTENTS in self)
+
+
 class Surroundings:
-    """One walk from `f` and the leaves of its arguments. `moving` are the paths of numbers that are inputs of the program."""
+    """One walk from `f` and the leaves of its arguments. `moving` are the paths of numbers that are inputs of the program, and of lists that it only
+    adds to."""
 
     def __init__(self, f: Any, leaves: Iterable[Any], moving: frozenset[str] | set[str]):
         self.moving = moving
@@ -49,10 +80,14 @@ class Surroundings:
         self.numbers: list[tuple[str, Any, Any]] = []  # path, container, key; an argument has no container, and its position as the key
         self.watches: list[tuple[str, Any, Any, Any]] = []
         self.plain: dict[str, int | float] = {}  # numbers that are part of the description, by path
+        self.place_of: dict[tuple[int, Any], str] = {}  # their paths, by container and key
+        self.list_at: dict[int, str] = {}  # the paths of lists
+        self._reached: collections.Counter[int] = collections.Counter()  # how often each list was
         self.arguments: list[int | None] = []  # which tensor each leaf of the arguments is
         self.alone: set[int] = set()  # tensors among the arguments that share memory with nothing else that was found
         self._seen: dict[int, int] = {}
         self._storage_numbers: dict[int, int] = {}
+        self._variables: dict[int, Variable] = {}  # by their cells
         self._alive: list[Any] = []
         self._names: set[str] = set()
         self._own: dict[str, Any] | None = None
@@ -73,7 +108,7 @@ class Surroundings:
 
     def _clear(self) -> None:
         for held in (self.items, self.tensors, self.storages, self.arrays, self.containers, self.numbers, self.watches, self.arguments, self._seen,
-                     self._storage_numbers, self.alone, self.plain):  # fmt: skip
+                     self._storage_numbers, self.alone, self.plain, self.place_of, self.list_at, self._reached, self._variables):  # fmt: skip
             held.clear()
         self._own = None
 
@@ -122,12 +157,14 @@ class Surroundings:
         return next(i for i, x in enumerate(self.tensors) if x is t)
 
     def _watched(self, kind: str, container: Any, key: Any, value: Any, path: str) -> None:
-        if type(value) in (int, float, complex) and kind == "item" and (path in self.moving or _is_rate(container, key, value)):
+        if type(value) in (int, float, complex) and kind in ("item", "cell") and (path in self.moving or _is_rate(container, key, value)):
             self._note(path, "number", type(value))
             self.numbers.append((path, container, key))
             return
         if type(value) is types.ModuleType and in_library(getattr(value, "__file__", None) or ""):
             return
+        if type(value) in (int, float):
+            self.place_of[id(container), key] = path
         self.watches.append((kind, container, key, value))
         self._at(value, path)
 
@@ -138,6 +175,9 @@ class Surroundings:
             self._note(path, "value", identity(x) if not isinstance(x, dtypes.dtype) else x)
             return
         number = self._seen.get(id(x))
+        if type(x) is list:
+            self._reached[id(x)] += 1
+            self.list_at.setdefault(id(x), path)
         if number is not None:
             self._note(path, "again", number)
             return
@@ -218,6 +258,8 @@ class Surroundings:
             for name in sorted(spaces):
                 if name in f.__globals__:
                     self._watched("item", f.__globals__, name, f.__globals__[name], prefix + name)
+            if globals_bound(code) and not any(c is f.__globals__ for c in self.containers):
+                self.containers.append(f.__globals__)
         for which in ("__defaults__", "__kwdefaults__"):
             if getattr(f, which):
                 self._watched("attr", f, which, getattr(f, which), f"{path}.{which}")
@@ -226,9 +268,29 @@ class Surroundings:
                 value = cell.cell_contents
             except ValueError:  # a variable that has no value yet
                 continue
-            self._watched("attr", cell, "cell_contents", value, name if name != "__class__" else f"{path}.__class__")
+            self._variable(cell, value, name if name != "__class__" else f"{path}.__class__")
+
+    def _variable(self, cell: types.CellType, value: Any, path: str) -> None:
+        """A variable of a function around, which this one may bind anew."""
+        if id(cell) not in self._variables:
+            self._variables[id(cell)] = variable = Variable(cell)
+            self.containers.append(variable)
+        self._watched("cell", self._variables[id(cell)], CONTENTS, value, path)
+
+    def ledgers(self) -> list[Entry]:
+        """The lists that the function only adds to, with all of their places."""
+        places: dict[int, list[tuple[Any, Any]]] = {}
+        for kind, container, key, value in self.watches:
+            if type(value) is list and kind in ("item", "cell"):
+                places.setdefault(id(value), []).append((container, key))
+        lists = [x for x in self.containers if type(x) is list and self.list_at.get(id(x)) in self.moving]
+        return [Entry(x, self.list_at[id(x)], tuple(places[id(x)])) for x in lists if len(places.get(id(x), ())) == self._reached[id(x)]]
 
     def _container(self, x: Any, path: str) -> None:
+        if type(x) is list and path in self.moving:
+            self._note(path, "ledger")
+            self.containers.append(x)
+            return
         self._note(path, "container", type(x), len(x))
         if isinstance(x, tuple):
             for place, item in enumerate(x):
@@ -321,6 +383,9 @@ class Watch:
             elif kind == "state":
                 self._place[id(container), key] = f"v{i}"
                 tests.append(f"{name(container)}[{key!r}] is v{i}" if key in container else f"{key!r} not in {name(container)}")
+            elif kind == "cell":
+                self._place[id(container), key] = f"v{i}"
+                tests.append(f"{name(container.cell)}.cell_contents is v{i}")
             elif kind == "attr":
                 tests.append(f"{name(container)}.{key} is v{i}")
             elif kind == "len":

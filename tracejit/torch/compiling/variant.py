@@ -7,7 +7,7 @@ call), and behind them the addresses of memory that stays where it is: parameter
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -109,7 +109,7 @@ def _replaced(made: Recorded, look: Surroundings) -> dict[int, int]:
     for i, effect in enumerate(made.effects):
         if type(effect.recipe) is Made and effect.key is not EXTEND:
             container = look.containers[effect.container]
-            old = container.get(effect.key) if isinstance(container, dict) else None
+            old = container.get(effect.key) if isinstance(container, Mapping) else None
             number = look.tensor_number(old) if isinstance(old, Tensor) else None
             if number is not None:
                 found[i] = number
