@@ -20,6 +20,7 @@ import math as _math
 from .. import numpy as _numpy  # noqa: F401  (fills the tables of what NumPy's functions do on proxies)
 from . import autograd, linalg, random  # noqa: F401
 from . import functions as _functions  # noqa: F401
+from .absent import explained as _explained
 from .dispatch import FUNCTIONS as _FUNCTIONS
 from .dtypes import NAMES as _NAMES
 from .dtypes import dtype, finfo, get_default_dtype, iinfo, set_default_dtype  # noqa: F401
@@ -27,6 +28,7 @@ from .functions.creation import legacy_constructor as _legacy_constructor
 from .modes import enable_grad, inference_mode, is_grad_enabled, is_inference_mode_enabled, no_grad, set_grad_enabled  # noqa: F401
 from .printing import set_printoptions  # noqa: F401
 from .random import Generator, default_generator, get_rng_state, initial_seed, manual_seed, seed, set_rng_state  # noqa: F401
+from .switches import *  # noqa: F403
 from .tensor import Size, Tensor, device  # noqa: F401
 
 globals().update(_FUNCTIONS)
@@ -39,7 +41,11 @@ strided, contiguous_format, preserve_format, channels_last = (
     "torch.channels_last",
 )
 
-_SUBMODULES = ("nn", "optim", "utils", "models", "fft", "special", "func", "cuda", "testing", "serialization")
+__version__ = "2.13.0"  # the torch whose semantics these are; tracejit.__version__ is that of the library
+
+_SUBMODULES = (
+    "nn", "optim", "utils", "models", "fft", "special", "func", "cuda", "testing", "serialization", "accelerator", "amp", "backends", "jit",
+)  # fmt: skip
 _LEGACY = {f"{d.legacy}Tensor": d for d in _NAMES.values()}
 _OF_MODULES = (  # what torch has in its namespace beside `nn.functional`
     "alpha_dropout", "avg_pool1d", "batch_norm", "bilinear", "binary_cross_entropy_with_logits", "celu", "conv1d", "conv2d", "conv3d",
@@ -60,6 +66,8 @@ def __getattr__(name: str):
         return _importlib.import_module(".func", __name__).vmap
     if name in _LEGACY:
         return _legacy_constructor(name, _LEGACY[name])
+    if name == "autocast":
+        return _importlib.import_module(".amp", __name__).autocast
     if name in _OF_MODULES:
         return getattr(_importlib.import_module(".nn.functional", __name__), name)
     if name in _SUBMODULES:
@@ -68,4 +76,4 @@ def __getattr__(name: str):
         except ModuleNotFoundError as error:
             if error.name != f"{__name__}.{name}":
                 raise
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    raise _explained(f"module {__name__!r}", name, globals())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from .absent import of_module
+
 
 def is_available() -> bool:
     """Whether tensors can lie in the memory of a GPU: no.
@@ -32,3 +34,5 @@ def synchronize(device: object = None) -> None:
 
 def empty_cache() -> None:
     """Nothing, as in torch without a GPU."""
+
+__getattr__ = of_module(globals())

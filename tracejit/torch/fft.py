@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from . import dtypes
+from .absent import of_module
 from .dispatch import Primitive
 from .functions.operands import axes as _axes
 from .functions.operands import axis as _axis
@@ -116,3 +117,5 @@ def ifftshift(input: Tensor, dim: Any = None) -> Tensor:
     """Undo `fftshift`."""
     places = _axes(tuple(range(input._data.ndim)) if dim is None else dim, input._data.ndim)
     return input.roll([-(input._data.shape[d] // 2) for d in places], places)
+
+__getattr__ = of_module(globals())

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from . import engine
+from .absent import of_module
 from .duals import below_of, dual_of, entered, lifted, without_graph
 from .functions.joining import stack
 from .jacobians import by_columns, by_rows, lift, unpack
@@ -359,3 +360,5 @@ def stack_module_state(models: Sequence[Any]) -> tuple[dict[str, Tensor], dict[s
         return {name: stack([t[name].detach() for t in tables]).requires_grad_(leaves and tables[0][name].requires_grad) for name in tables[0]}
 
     return stacked([dict(m.named_parameters()) for m in models], True), stacked([dict(m.named_buffers()) for m in models], False)
+
+__getattr__ = of_module(globals())

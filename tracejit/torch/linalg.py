@@ -10,6 +10,7 @@ import numpy as np
 
 from ..ops.elementwise import stop_gradient
 from ..trace import Tracer
+from .absent import of_module
 from .dispatch import FUNCTIONS, Primitive
 from .functions.operands import axis
 from .functions.products import cross, matmul, matrix_power
@@ -428,3 +429,5 @@ def _logdet(input: Tensor) -> Tensor:
 
 for _name in ("inverse", "det", "slogdet", "cholesky", "qr", "pinverse", "svd", "logdet", "matrix_exp", "cholesky_solve"):
     setattr(Tensor, _name, FUNCTIONS[_name])
+
+__getattr__ = of_module(globals())

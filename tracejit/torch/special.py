@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from . import dtypes
+from .absent import of_module
 from .dispatch import FUNCTIONS, Primitive
 from .functions.activations import log_softmax, softmax
 from .functions.pointwise import digamma, erf, erfc, erfinv, exp2, expm1, i0, log1p, logit, round, sigmoid, sinc, xlogy
@@ -88,3 +89,5 @@ def multigammaln(input: Tensor, p: int) -> Tensor:
 
 
 FUNCTIONS.update(polygamma=polygamma, mvlgamma=multigammaln)
+
+__getattr__ = of_module(globals())

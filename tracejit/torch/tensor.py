@@ -19,7 +19,7 @@ import numpy as np
 from ..errors import at_user_line
 from ..trace import Tracer
 from ..trace.constants import active_traces, as_proxy
-from ..trace.tracer import OwnOperators, as_number
+from ..trace.tracer import OwnOperators
 from . import dtypes
 from .absent import explained
 from .modes import state
@@ -393,8 +393,6 @@ class Tensor(OwnOperators):
         array = self._array
         if array.size != 1:
             raise RuntimeError(f"a Tensor with {array.size} elements cannot be converted to Scalar")
-        if state.compiling is not None and type(array) is Tracer and not state.recordings:
-            return as_number(array)
         return array.item()
 
     def tolist(self) -> Any:

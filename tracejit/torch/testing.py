@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from .absent import of_module
 from .functions.operands import tensor_of
 from .tensor import Tensor
 
@@ -60,3 +61,5 @@ def _compare(a: Tensor, b: Tensor, rtol: Any, atol: Any, equal_nan: bool, check_
             )
     if problem is not None:
         raise AssertionError(msg(problem) if callable(msg) else msg or problem)
+
+__getattr__ = of_module(globals())

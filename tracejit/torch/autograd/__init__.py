@@ -1,5 +1,6 @@
 """Automatic differentiation by itself, as `torch.autograd`: the engine, functions with a way back of their own, checks, hooks."""
 
+from ..absent import of_module
 from ..engine import backward, grad
 from ..modes import enable_grad, inference_mode, no_grad, set_grad_enabled
 from ..tensor import Tensor as Variable
@@ -29,3 +30,5 @@ __all__ = [
     "set_detect_anomaly",
     "set_grad_enabled",
 ]
+
+__getattr__ = of_module(globals())

@@ -6,6 +6,9 @@
 torch.Size([4, 1])
 """
 
+from importlib import import_module
+
+from ..absent import explained
 from . import functional, init, utils
 from .modules.container import ModuleDict, ModuleList, ParameterDict, ParameterList, Sequential
 from .modules.conv import Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
@@ -144,3 +147,9 @@ __all__ = [
     "TransformerDecoder", "TransformerDecoderLayer", "TransformerEncoder", "TransformerEncoderLayer", "TripletMarginLoss", "Unflatten",
     "Unfold", "Upsample", "ZeroPad1d", "ZeroPad2d", "ZeroPad3d", "functional", "init", "utils",
 ]  # fmt: skip
+
+
+def __getattr__(name: str):
+    if name in ("attention", "parallel"):
+        return import_module(f".{name}", __name__)
+    raise explained("module 'tracejit.torch.nn'", name, __all__)

@@ -2,8 +2,10 @@
 
 import importlib as _importlib
 
+from ..absent import explained
+
 
 def __getattr__(name: str):
     if name in ("data", "checkpoint"):
         return _importlib.import_module(f"{__name__}.{name}")
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    raise explained(f"module {__name__!r}", name, globals())

@@ -5,6 +5,7 @@
 tensor([[13.]])
 """
 
+from ...absent import of_module
 from ...functions.indexing import one_hot
 from . import activations, attention, images, layers, losses
 from .activations import *  # noqa: F403
@@ -15,3 +16,5 @@ from .losses import *  # noqa: F403
 
 __all__ = ["one_hot"]
 __all__ += activations.__all__ + attention.__all__ + images.__all__ + layers.__all__ + losses.__all__
+
+__getattr__ = of_module(globals())
