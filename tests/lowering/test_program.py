@@ -332,3 +332,17 @@ def test_identical_layers_are_compiled_once():
     few, many = gradient(4), gradient(32)
     assert len(many.items) > 4 * len(few.items)
     assert len(many.kernels) == len(few.kernels)
+
+
+def test_many_steps_are_functions_of_some_each():
+    from tracejit.lowering.cpu.program_code import PART
+
+    def f(x, w):
+        for _ in range(PART + 5):
+            x = np.tanh(x @ w)
+        return x
+
+    x, w = np.eye(3) * 0.5, np.arange(9.0).reshape(3, 3) / 9
+    compiled = tj.jit(f)
+    np.testing.assert_allclose(compiled(x, w), f(x, w), rtol=1e-13)
+    assert "@segment0_from0(" in compiled.llvm(x, w) and f"@segment0_from{PART}(" in compiled.llvm(x, w)

@@ -1,6 +1,7 @@
 """Where temporaries are: offsets into one arena, shared by values that are never alive at once."""
 from __future__ import annotations
 
+from bisect import insort
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -23,17 +24,18 @@ def plan(intervals: Iterable[Interval]) -> tuple[list[int], int]:
     """
     intervals = list(intervals)
     offsets = [0] * len(intervals)
-    placed: list[tuple[int, int, Interval]] = []
+    placed: list[tuple[int, int, int, int]] = []  # (start, end, first, last), sorted
     total = 0
     for i in sorted(range(len(intervals)), key=lambda i: (-intervals[i].size, i)):
-        own = intervals[i]
-        size = -(-own.size // ALIGNMENT) * ALIGNMENT
+        own_first, own_last, own_size = intervals[i]
+        size = -(-own_size // ALIGNMENT) * ALIGNMENT
         at = 0
-        for start, end, _ in sorted((p for p in placed if p[2].first <= own.last and own.first <= p[2].last), key=lambda p: p[:2]):
-            if at + size <= start:
-                break
-            at = max(at, end)
+        for start, end, first, last in placed:
+            if first <= own_last and own_first <= last:
+                if at + size <= start:
+                    break
+                at = max(at, end)
         offsets[i] = at
-        placed.append((at, at + size, own))
+        insort(placed, (at, at + size, own_first, own_last))
         total = max(total, at + size)
     return offsets, total

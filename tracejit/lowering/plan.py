@@ -110,11 +110,14 @@ class Plan:
     def _share(self, alive: dict[Buffer, list[int]], across: set[Buffer]) -> dict[Buffer, Buffer]:
         """Temporaries that are computed in the memory of an older one, which then lives as long as they do: new -> old."""
         shared: dict[Buffer, Buffer] = {}
+        dying: dict[int, set[Buffer]] = {}
+        born: dict[int, set[Buffer]] = {}
+        for b in across:
+            born.setdefault(alive[b][0], set()).add(b)
+            dying.setdefault(alive[b][1], set()).add(b)
         for time, item in enumerate(self.items):
-            if isinstance(item, Nest):
-                dying = {b for b in across if alive[b][1] == time}
-                born = {b for b in across if alive[b][0] == time}
-                shared |= dict(in_place(item, dying, born))
+            if isinstance(item, Nest) and time in dying and time in born:
+                shared |= dict(in_place(item, dying[time], born[time]))
         for new, old in reversed(shared.items()):  # the youngest first, so that a chain of them adds up
             alive[old][1] = max(alive[old][1], alive[new][1])
         return shared
