@@ -34,8 +34,8 @@ class SimulatedArray:
     flags = property(lambda self: self.host.flags)
     T = property(lambda self: SimulatedArray(self.host.T, self.device_id))
     mT = property(lambda self: SimulatedArray(self.host.mT, self.device_id))
-    real = property(lambda self: SimulatedArray(self.host.real, self.device_id))
-    imag = property(lambda self: SimulatedArray(self.host.imag, self.device_id))
+    real = property(lambda self: SimulatedArray(self.host.real, self.device_id), lambda self, x: setattr(self.host, "real", on_host(_refused(x))))
+    imag = property(lambda self: SimulatedArray(self.host.imag, self.device_id), lambda self, x: setattr(self.host, "imag", on_host(_refused(x))))
 
     def __len__(self) -> int:
         return len(self.host)
@@ -116,14 +116,17 @@ class SimulatedArray:
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
         out = kwargs.pop("out", None)
-        if method != "__call__" or not all(_computes(x) for x in (*inputs, *(out or ()))):
+        if method != "__call__" or ufunc.__name__ in ABSENT or not all(_computes(x) for x in (*inputs, *(out or ()))):
             return NotImplemented
         if out is not None:
             kwargs["out"] = out[0] if len(out) == 1 else out
+        if ufunc in _COMPARISONS.values():  # NumPy makes arrays of its scalars there, and CuPy takes them
+            inputs = tuple([x.item() if isinstance(x, np.ndarray) and not x.ndim else x for x in inputs])
         return _call(ufunc, inputs, kwargs)
 
     def __array_function__(self, function: Callable, kinds: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
-        return _call(function, args, kwargs) if all(kind in (SimulatedArray, np.ndarray) for kind in kinds) else NotImplemented
+        known = function.__name__ not in ABSENT and all(kind in (SimulatedArray, np.ndarray) for kind in kinds)
+        return _call(function, args, kwargs) if known else NotImplemented
 
 
 def _computes(x: Any) -> bool:
@@ -227,6 +230,14 @@ for _name in _METHODS:
     setattr(SimulatedArray, _name, _method(_name))
 
 
+# Functions of NumPy's and SciPy's that CuPy 14 has not.
+ABSENT = frozenset(
+    """asmatrix betaincc block bmat dawsn einsum_path erfi frompyfunc geomspace histogram_bin_edges insert iv ive jv kv kve matrix_norm matvec
+    multi_dot nanpercentile nanquantile polyder polydiv polyint spacing spence stdtr stdtrit svdvals unstack vecdot vecmat vector_norm
+    yv""".split()
+)
+
+
 class Namespace:
     """NumPy, or a module of it, for arrays of the device: what CuPy is to a GPU."""
 
@@ -236,6 +247,8 @@ class Namespace:
     ndarray = SimulatedArray
 
     def __getattr__(self, name: str) -> Any:
+        if name in ABSENT:
+            raise AttributeError(f"CuPy has no function {name}")
         found = getattr(self._module, name)
         if isinstance(found, types.ModuleType):
             made: Any = Namespace(found)
@@ -251,9 +264,9 @@ class Namespace:
         made = x.host if type(x) is SimulatedArray else np.array(x)
         return SimulatedArray(np.asarray(made, dtype, order=order), _device(x) or 0)
 
-    def array(self, x: Any, dtype: Any = None, copy: bool = True) -> SimulatedArray:
+    def array(self, x: Any, dtype: Any = None, copy: bool = True, order: str = "K") -> SimulatedArray:
         """A copy of x on the device."""
-        return SimulatedArray(np.array(on_host(x), dtype), _device(x) or 0)
+        return SimulatedArray(np.array(on_host(x), dtype, order=order), _device(x) or 0)
 
     def ascontiguousarray(self, x: Any, dtype: Any = None) -> SimulatedArray:
         made = self.asarray(x, dtype)
@@ -264,14 +277,16 @@ class Namespace:
         return x.get() if type(x) is SimulatedArray else np.asarray(x)
 
 
+_UFUNC_METHODS = {"add": ("at", "accumulate", "reduce"), "multiply": ("accumulate", "reduce"), "maximum": ("at",), "minimum": ("at",)}
+
+
 def _function(found: Callable) -> Callable:
     def function(*args: Any, **kwargs: Any) -> Any:
         return _call(found, args, kwargs)
 
     function.__name__ = getattr(found, "__name__", "function")
-    for method in ("at", "reduce", "accumulate", "outer"):
-        if isinstance(found, np.ufunc):
-            setattr(function, method, _function(getattr(found, method)))
+    for method in _UFUNC_METHODS.get(function.__name__, ()):
+        setattr(function, method, _function(getattr(found, method)))
     return function
 
 

@@ -177,7 +177,7 @@ hypot = binary("hypot", np.hypot, FLOATS, jvp=(lambda t, x, y, z: t * over(x, z)
 # -- norms: `over` is x / r, and 0 where r is 0 (NaN if x is); `root` is sqrt with the slope 0 at 0.
 # So the slope of a norm at the origin is the one of least norm, and its second derivative there, which has no meaning, is NaN.
 def _run_over(x, r):
-    return np.where(r == 0, x * np.zeros((), r.dtype), np.divide(x, r))[()]
+    return np.where(r == 0, x * r.dtype.type(0), np.divide(x, r))[()]
 
 
 def _lower_over(k, xs, index):

@@ -70,7 +70,7 @@ def threefry2x32(key, counter, xp=np):
     halves = lambda x: ((x >> WORD.type(32)).astype(word), x.astype(word))
     rotate = lambda x, r: x << word(r) | x >> word(32 - r)
     counters = xp.broadcast_to(counter, shape).reshape(-1)
-    keys = key.reshape(-1) if key.size == 1 else xp.broadcast_to(key, shape).reshape(-1)
+    keys = xp.asarray(key).reshape(-1) if key.size == 1 else xp.broadcast_to(key, shape).reshape(-1)
     out = xp.empty(counters.shape, WORD)
     for start in range(0, out.size, _BLOCK):
         part = slice(start, start + _BLOCK)

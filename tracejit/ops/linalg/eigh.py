@@ -19,7 +19,7 @@ from .matrices import adjoint, check_matrix, diagonal, gaps_between, hermitian, 
 # -- over_gap(x, gap): x / gap; 0 where x is 0, even if the gap is; NaN where only the gap is 0. Linear in x.
 def _run_over_gap(x, gap):
     quotient = np.divide(x, gap)
-    return np.where(x == 0, np.zeros((), quotient.dtype), np.where(gap == 0, np.array(np.nan, quotient.dtype), quotient))[()]
+    return np.where(x == 0, quotient.dtype.type(0), np.where(gap == 0, quotient.dtype.type(np.nan), quotient))[()]
 
 
 def _lower_over_gap(k, xs, index):

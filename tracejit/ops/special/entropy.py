@@ -61,7 +61,7 @@ def xlog1py(x, y):
 # -- x - m, and 0 where the two are equal, infinite ones too: what log-sum-exp exponentiates, with the derivative of the difference everywhere
 def _run_offset(x, m):
     with np.errstate(invalid="ignore"):
-        return np.where(x == m, np.zeros((), x.dtype), np.subtract(x, m))[()]
+        return np.where(x == m, x.dtype.type(0), np.subtract(x, m))[()]
 
 
 def _lower_offset(k, xs, index):
