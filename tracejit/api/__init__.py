@@ -1,7 +1,7 @@
 """What users call."""
 
 from . import checkpoint_policies
-from .cache import clear_caches
+from .cache import cache_info, clear_caches
 from .callbacks import pure_callback
 from .checkpointing import checkpoint, checkpoint_name, remat
 from .closure_convert import closure_convert
@@ -18,6 +18,7 @@ from .vectorization import vmap
 
 __all__ = [
     "associative_scan",
+    "cache_info",
     "checkpoint",
     "checkpoint_name",
     "checkpoint_policies",

@@ -10,7 +10,12 @@ import threading
 import weakref
 from collections import OrderedDict
 from collections.abc import Hashable
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ..config import config
+
+if TYPE_CHECKING:
+    from ..lowering.disk_cache import DiskInfo
 
 FUNCTIONS = 512
 """How many functions are remembered, by code."""
@@ -90,8 +95,34 @@ def store(key: Hashable | None, function: Any) -> Store:
         return found
 
 
-def clear_caches() -> None:
-    """Forget everything that was compiled: the next call of each function traces and compiles anew.
+class Caches(NamedTuple):
+    """What is kept compiled: functions of different code and their signatures in this process, and on disk (`DiskInfo`: folder, files, bytes, limit,
+    problem)."""
+
+    functions: int
+    signatures: int
+    disk: DiskInfo
+
+
+def cache_info() -> Caches:
+    """What is kept compiled, in this process and on disk. Files are counted by looking at each: 2 us a file.
+
+    >>> import tracejit as tj
+    >>> info = tj.cache_info()
+    >>> info.disk.bytes <= info.disk.limit
+    True
+    """
+    from ..lowering.disk_cache import DiskInfo, current  # imports hashlib: 3 ms
+
+    cache = current()
+    disk = cache.info() if cache else DiskInfo(None, 0, 0, config.cache_bytes, "it is turned off")
+    with _lock:
+        return Caches(len(_stores), sum(map(len, _stores.values())), disk)
+
+
+def clear_caches(*, disk: bool = False) -> None:
+    """Forget everything that was compiled: the next call of each function traces and compiles anew. With `disk`, what earlier processes have left on
+    disk is deleted, too; without, object code is found there again.
 
     >>> import tracejit as tj
     >>> f = tj.jit(lambda x: x + 1.0)
@@ -106,3 +137,9 @@ def clear_caches() -> None:
         functions = list(_functions)
     for function in functions:
         function.clear_cache()
+    if disk:
+        from ..lowering.disk_cache import current
+
+        cache = current()
+        if cache is not None:
+            cache.clear()
