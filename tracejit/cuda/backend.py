@@ -1,7 +1,7 @@
 """The one way to a device: CuPy on a GPU, NumPy and Numba's simulator without one.
 
 `backend()` starts it, at the first need: importing tracejit touches neither CuPy nor Numba nor a driver.  The environment variable
-NUMBA_ENABLE_CUDASIM decides which one it is, as for Numba itself.
+NUMBA_ENABLE_CUDASIM decides which one it is, as for Numba itself; with TRACEJIT_CUDA=host kernels are native code of the host, for tests.
 """
 
 from __future__ import annotations
@@ -176,6 +176,11 @@ def simulator_wanted() -> bool:
     return os.environ.get("NUMBA_ENABLE_CUDASIM", "0").strip() not in ("", "0")
 
 
+def host_wanted() -> bool:
+    """Whether the environment asks for device code that runs on the host."""
+    return os.environ.get("TRACEJIT_CUDA", "").strip().lower() == "host"
+
+
 def started() -> bool:
     """Whether a backend runs: no array on a device has been met before."""
     return _backend is not None
@@ -201,9 +206,13 @@ def _start() -> Backend:
         from .simulated import Simulated
 
         return Simulated()
+    if host_wanted():
+        from .on_host import OnHost
+
+        return OnHost()
     from .real import Real
 
     return Real()
 
 
-__all__ = ["Backend", "Parameters", "backend", "simulator_wanted", "started"]
+__all__ = ["Backend", "Parameters", "backend", "host_wanted", "simulator_wanted", "started"]

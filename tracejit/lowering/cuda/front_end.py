@@ -101,7 +101,7 @@ class _Kernel:
             label, memory = argument.arg, _in_memory(np.dtype(dtype))
             if how == "pointer":
                 hints = ["noalias"] * distinct + ["readonly"] * (label not in stored)
-                declared.append((" ".join([thread.buffer, *hints, "align 16"]), label))
+                declared.append((" ".join([thread.buffer, *hints, f"align {memory.itemsize}"]), label))
                 self.names[label] = Array(Value(f"%{label}", thread.buffer), memory)
             else:
                 declared.append((kind_of(memory), label))

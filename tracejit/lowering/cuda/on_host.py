@@ -90,6 +90,8 @@ class HostKernel:
 
     def launch(self, grid: int, block: int, args: Sequence[np.ndarray | np.generic]) -> None:
         """Run `grid` blocks of `block` threads; arguments are C-ordered arrays for pointers, and numbers for values."""
+        if any(pointer and not x.flags.c_contiguous for x, (_, pointer) in zip(args, self.parameters)):
+            raise ValueError(f"the kernel {self.name} is given an array that is not in C order")
         given = [x.ctypes.data if pointer else dtype.type(x).item() for x, (dtype, pointer) in zip(args, self.parameters, strict=True)]
         if not self._waits:
             for thread in range(block):
