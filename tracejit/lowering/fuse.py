@@ -57,12 +57,13 @@ def _stages(body: list[Loop | Stage]) -> Iterator[Stage]:
             yield from _stages(item.body)
 
 
-def fuse(partition: Partition) -> list[Item]:
+def fuse(partition: Partition, side_by_side: bool = False) -> list[Item]:
     """The steps of a partition with its stages merged into nests, in an order that computes everything before it is read.
 
-    Stages over no elements are left out: every loop of a nest turns at least once.
+    Stages over no elements are left out: every loop of a nest turns at least once.  With `side_by_side`, for targets that run the turns of outermost
+    loops on many processors, a stage that reduces over such a loop is not merged into one that nothing else reduces over.
     """
-    fuser = _Fuser()
+    fuser = _Fuser(side_by_side)
     for step in partition.steps:
         if isinstance(step, Stage):
             if all(c.extent for c in step.counters):
@@ -73,7 +74,8 @@ def fuse(partition: Partition) -> list[Item]:
 
 
 class _Fuser:
-    def __init__(self) -> None:
+    def __init__(self, side_by_side: bool) -> None:
+        self.side_by_side = side_by_side
         self.items: list[Item] = []
         self.place: dict[Buffer, int] = {}  # of each stored value, the item that makes it
         self.reads: dict[Nest, set[Buffer]] = {}
@@ -120,10 +122,10 @@ class _Fuser:
         if not stage.counters:
             nest.body.append(stage)
             return True
-        return _merge(nest.body, stage, {}, 0, top=True)
+        return _merge(nest.body, stage, {}, 0, top=True, side_by_side=self.side_by_side)
 
 
-def _merge(body: list, stage: Stage, names: dict[Counter, Counter], depth: int, top: bool = False) -> bool:
+def _merge(body: list, stage: Stage, names: dict[Counter, Counter], depth: int, top: bool = False, side_by_side: bool = False) -> bool:
     """Put `stage`, whose first `depth` loops are shared under `names`, into the block. At the top only where a loop can be shared."""
     if depth == len(stage.counters):
         body.append(_resolved(stage, names))
@@ -131,7 +133,8 @@ def _merge(body: list, stage: Stage, names: dict[Counter, Counter], depth: int, 
     counter = stage.counters[depth]
     for position in range(len(body) - 1, -1, -1):
         item = body[position]
-        if _is_shared(item, stage, depth) and _allowed(item, stage, {**names, counter: item.counter}, item.counter):
+        apart = side_by_side and isinstance(item, Loop) and _reduces(stage, counter) != any(_reduces(s, item.counter) for s in _stages(item.body))
+        if not apart and _is_shared(item, stage, depth) and _allowed(item, stage, {**names, counter: item.counter}, item.counter):
             renamed = {**names, counter: item.counter}
             if depth == _first_reduced(stage):
                 body.insert(position, None)  # the identity goes in front of the shared loop
@@ -143,6 +146,11 @@ def _merge(body: list, stage: Stage, names: dict[Counter, Counter], depth: int, 
         return False
     _append(body, _resolved(stage, names), depth)
     return True
+
+
+def _reduces(stage: Stage, counter: Counter) -> bool:
+    """Whether the turns of a loop all write to one place."""
+    return not any(counter in i.counters() for i in stage.target)
 
 
 def _is_shared(item: Loop | Stage, stage: Stage, depth: int) -> bool:

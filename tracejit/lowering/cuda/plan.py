@@ -13,10 +13,10 @@ from ..memory import Interval, plan
 from ..partition import Host, Library, Partition, Partitioner, Routine, Stage
 from ..plan import touched
 from ..prepare import prepare
-from . import functions
+from . import functions, split
 from .kernel_source import Kernel, write
 from .loops import scan_launch, while_launch
-from .schedule import DEVICE, Geometry, Launch, launches
+from .schedule import DEVICE, SIMULATED, Geometry, Launch, launches
 from .split import split_reductions
 
 Step = Launch | Library | Routine | Host
@@ -60,12 +60,12 @@ class CudaPlan:
     def __init__(self, graph: Graph, own: Container[int] = (), by_value: Container[int] = (), geometry: Geometry = DEVICE):
         self.graph = graph
         prepared = prepare(graph, _is_whole)
-        prepared = split_reductions(prepared) if geometry is DEVICE else split_reductions(prepared, 64, 16, 4)
+        prepared = split_reductions(prepared, split.SIMULATED if geometry is SIMULATED else split.DEVICE)
         self.partition: Partition = _Partitioner(prepared, native, own).run()
         self.inputs = self.partition.inputs
         self.by_value = {b for i, b in enumerate(self.inputs) if i in by_value}
         self.outputs = list(dict.fromkeys(b for b in self.partition.outputs if isinstance(b, Buffer) and b.role == "output"))
-        items = fuse(self.partition)
+        items = fuse(self.partition, side_by_side=True)
         of_item = [set(touched(item)) for item in items]
         self.steps: list[Step] = []
         for number, item in enumerate(items):

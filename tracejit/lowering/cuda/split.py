@@ -7,45 +7,57 @@ so that results are the same on every device.
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
-from ...ir import Atom, Graph, Var, checked
+from ...ir import Atom, Graph, Node, Var, checked
 from ...ir.builder import Builder
 from ...ops.movement import pad, reshape, transpose
 from ..partition import identity
 
 # Reductions of fewer elements than this are left to one block each; a chunk adds up at least so many.
 MANY, CHUNK = 1 << 14, 1 << 11
-# So many partial results keep all multiprocessors of a large device busy: a warp or block for each of them, or a thread where results are adjacent.
-ENOUGH_GROUPS, ENOUGH_THREADS = 1 << 11, 1 << 17
+# From so many results on, each the work of a block or warp, nothing is gained: what a row is read for a second time costs more than idle processors.
+# Fewer are cut into so many groups, and results that neighbouring threads add up into so many threads.
+ENOUGH_ROWS, GROUPS, THREADS = 1 << 7, 1 << 10, 1 << 17
 
 
-def split_reductions(graph: Graph, many: int = MANY, chunk: int = CHUNK, enough: int = ENOUGH_GROUPS) -> Graph:
+class Sizes(NamedTuple):
+    many: int
+    chunk: int
+    rows: int
+    groups: int
+    threads: int
+
+
+DEVICE, SIMULATED = Sizes(MANY, CHUNK, ENOUGH_ROWS, GROUPS, THREADS), Sizes(64, 16, 4, 4, 16)
+
+
+def split_reductions(graph: Graph, sizes: Sizes = DEVICE) -> Graph:
     """The graph with large reductions in two steps."""
-    if not any(node.op.kind == "reduce" and node.inputs[0].type.size >= many for node in graph.nodes):
+    if not any(node.op.kind == "reduce" and node.inputs[0].type.size >= sizes.many for node in graph.nodes):
         return graph
     builder = Builder()
     known: dict[Var, Atom] = {v: builder.input(v.type) for v in graph.inputs}
     atom = lambda a: known.get(a, a) if type(a) is Var else a
     for node in graph.nodes:
         inputs = tuple(map(atom, node.inputs))
-        chunks = _chunks(node, many, chunk, enough)
+        chunks = _chunks(node, sizes)
         outputs = _in_two(builder, node, inputs[0], chunks) if chunks > 1 else builder.emit(node.op, inputs, node.params)
         known.update(zip(node.outputs, outputs))
     return checked(builder.finish(tuple(map(atom, graph.outputs))), "split reductions")
 
 
-def _chunks(node, many: int, chunk: int, enough: int) -> int:
+def _chunks(node: Node, sizes: Sizes) -> int:
     """How many chunks the reduced elements of a node make; 1 to leave it."""
-    if node.op.kind != "reduce" or node.inputs[0].type.size < many:
+    if node.op.kind != "reduce" or node.inputs[0].type.size < sizes.many:
         return 1
     kept, reduced = node.outputs[0].type.size, math.prod(node.inputs[0].type.shape[d] for d in node.params["axes"])
-    last_is_kept = len(node.inputs[0].type.shape) - 1 not in node.params["axes"]
-    wanted = enough * (ENOUGH_THREADS // ENOUGH_GROUPS) if last_is_kept else enough
-    least = max(1, chunk // 32) if last_is_kept else chunk
-    return max(1, min(math.ceil(wanted / max(kept, 1)), reduced // least))
+    if len(node.inputs[0].type.shape) - 1 not in node.params["axes"]:
+        return max(1, min(sizes.threads // (2 * kept), reduced // max(1, sizes.chunk // 32)))
+    return 1 if kept >= sizes.rows else max(1, min(sizes.groups // kept, reduced // sizes.chunk))
 
 
-def _in_two(builder: Builder, node, x: Atom, chunks: int) -> tuple[Atom, ...]:
+def _in_two(builder: Builder, node: Node, x: Atom, chunks: int) -> tuple[Atom, ...]:
     shape, axes = x.type.shape, node.params["axes"]
     kept = [d for d in range(len(shape)) if d not in axes]
     reduced = math.prod(shape[d] for d in axes)
