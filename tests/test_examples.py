@@ -6,7 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+
+from tracejit import torch
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -36,6 +39,37 @@ def test_torch_digits(tmp_path):
     assert run(["--epochs", "2", "--output", str(tmp_path)]) >= 0.95
     assert run(["--epochs", "2", "--resume", "--output", str(tmp_path)]) >= 0.95  # nothing is left to do
     assert {path.name for path in tmp_path.iterdir()} == {"torch_digits.png", "torch_digits.pt"}
+
+
+def test_train_resnet_goes_on_bit_for_bit(tmp_path):
+    """Each run is a process of its own, as a resumption is: a function that has often run in one may be native code from then on."""
+    pytest.importorskip("sklearn")
+    small = ["--size", "8", "--images", "96", "--epochs", "2", "--output"]
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+
+    for arguments in ([whole], [parts, "--stop-after", "1"], [parts, "--resume"]):
+        command = [sys.executable, str(ROOT / "examples" / "train_resnet.py"), *map(str, (*small, *arguments))]
+        done = subprocess.run(command, cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT)}, timeout=200, capture_output=True, text=True)
+        assert re.search(r"test accuracy \d+\.\d\d%\n$", done.stdout), done.stderr
+    assert {path.name for path in parts.iterdir()} == {"resnet.pt", "resnet_loss.png", "resnet_digits.png"}
+    a, b = (torch.load(folder / "resnet.pt") for folder in (whole, parts))
+    assert len(a["losses"]) == 4 and a["losses"] == b["losses"] and a["accuracies"] == b["accuracies"]
+    for (name, x), y in zip(a["model"].items(), b["model"].values(), strict=True):
+        np.testing.assert_array_equal(x.numpy(), y.numpy(), err_msg=name)
+    with pytest.raises(SystemExit, match="is of a run with --batch 32: give the same options"):
+        load("train_resnet").main([*small, str(parts), "--batch", "16", "--resume"])
+
+
+def test_char_lstm(tmp_path, capsys):
+    pytest.importorskip("safetensors")
+    main = load("char_lstm").main
+    small = ["--width", "32", "--characters", "20000", "--epochs", "2", "--batch", "8", "--length", "32", "--output", str(tmp_path)]
+    before, after = main(small)
+    assert 85 < before < 100 and after < 40
+    assert "after training" in capsys.readouterr().out
+    assert {path.name for path in tmp_path.iterdir()} == {"char_lstm.safetensors", "char_lstm.png"}
+    main([*small, "--sample", "20"])
+    assert re.search(r"20 characters -+\nThe .{20}\n\n$", capsys.readouterr().out, flags=re.S)
 
 
 @pytest.mark.parametrize(("dtype", "tolerance"), [("float64", 1e-13), ("float32", 2e-4)])

@@ -133,6 +133,26 @@ def test_gradients_are_new_tensors_where_eager_makes_new_ones():
     assert first.tolist() == [1, 1, 1] and w.grad.tolist() == [3, 3, 3] and w.grad is not first
 
 
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_a_loaded_state_is_compiled_at_its_first_step(name):
+    """So a training that goes on from a checkpoint computes the same bits as one that was never stopped."""
+    _, saved, _, _ = trained(False, OPTIMIZERS[name], steps=2)
+    net = Net()
+    optimizer = OPTIMIZERS[name](net.parameters())
+    optimizer.load_state_dict(saved.state_dict())
+    for p in net.parameters():
+        p.grad = torch.zeros_like(p)
+
+    @torch.compile
+    def step(x, y):
+        optimizer.zero_grad()
+        ((net(x) - y) ** 2).mean().backward()
+        optimizer.step()
+
+    step(*data(1)[0])
+    assert step.cache_info().currsize == 1
+
+
 def test_what_constructors_read_is_not_what_a_step_reads():
     class Run:
         def __init__(self, options):

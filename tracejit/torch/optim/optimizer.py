@@ -223,6 +223,7 @@ class Optimizer:
             for name, value in entries.items():
                 entries[name] = _in_place_of(self.state.get(p, {}).get(name), value)
         self.state = state
+        self._opt_called = self._opt_called or bool(state)  # a state is that of an optimizer which has stepped
         for own, group in zip(self.param_groups, saved):
             options = {k: copy.deepcopy(v) for k, v in group.items() if k != "params"}
             for key in [k for k in own if k not in options and k not in ("params", "param_names") and k not in self.defaults]:

@@ -26,7 +26,6 @@ class SGD(Optimizer):
     """
 
     counts_steps, elementwise = False, True
-    _first = False  # whether the parameter whose turn it is has its first step with momentum
 
     def __init__(
         self, params, lr=1e-3, momentum=0, dampening=0, weight_decay=0, nesterov=False, *, maximize=False, foreach=None, differentiable=False,
@@ -43,6 +42,7 @@ class SGD(Optimizer):
                 "foreach": foreach, "differentiable": differentiable, "fused": fused,
             },
         )  # fmt: skip
+        self._first = False  # whether the parameter whose turn it is has its first step with momentum
 
     def _update(self, p: Tensor, group: dict[str, Any]) -> None:
         super()._update(p, group)
