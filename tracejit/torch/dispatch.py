@@ -27,7 +27,7 @@ from ..trace.constants import _active
 from ..trace.trace import type_of
 from . import nodes
 from .modes import state
-from .nodes import PrimitiveNode, SingleNode, node_type
+from .nodes import PartNode, PrimitiveNode, SingleNode, node_type
 from .plan import forward_graph, make_plan, own
 from .recorder import PLAIN, TENSOR, WANTED, Shape, recorder, way_back
 from .running import Running
@@ -58,16 +58,18 @@ class Primitive:
     `impl(*operands, **static)` gives an array or a tuple of them; static arguments are hashable.  `view` says that the result lies in the memory of
     the first operand; where it lies there in an array but not in a proxy, `put(x, part, **static)` gives x with the part that it shows replaced.
     `rule` is a derivative of its own, in the form of an op's `jvp`, where torch's convention is another.  `ufunc` is the ufunc that `impl`
-    is without static arguments, if it is one.  `native`: also as native code (running.py), as layers and losses are.
+    is without static arguments, if it is one.  `native`: also as native code (running.py), as layers and losses are.  `part`: it is a view of some of
+    the elements of its one operand, as an index gives it.
     """
 
-    __slots__ = ("name", "impl", "view", "put", "rule", "type", "ufunc", "native", "plans", "_kinds", "_running")
+    __slots__ = ("name", "impl", "view", "put", "rule", "type", "ufunc", "native", "part", "plans", "_kinds", "_running")
 
     def __init__(
         self, name: str, impl: Callable, view: bool = False, rule: Callable | None = None, ufunc: np.ufunc | None = None,
-        put: Callable | None = None, native: bool = False,
+        put: Callable | None = None, native: bool = False, part: bool = False,
     ):  # fmt: skip
-        self.name, self.impl, self.view, self.rule, self.ufunc, self.put, self.native = name, impl, view, rule, ufunc, put, native
+        self.name, self.impl, self.view, self.rule, self.ufunc, self.put = name, impl, view or part, rule, ufunc, put
+        self.native, self.part = native, part
         self.type: type[PrimitiveNode] | None = None  # of its nodes, where it is not made from the name
         self.plans: dict[Any, Any] = {}  # what else is derived from it, by types: see duals.py
         self._kinds: dict[Any, Kind] = {}
@@ -77,6 +79,8 @@ class Primitive:
         """The result for tensors and numbers."""
         if _active.traces:
             return self._traced(operands, static)
+        if len(operands) == 1 and isinstance(operands[0], Tensor):
+            return self._of_one(operands[0], static)
         arrays, needs = [], False
         for t in operands:
             if isinstance(t, Tensor):
@@ -118,11 +122,52 @@ class Primitive:
             _push()(self, operands, results if type(results) is tuple else (results,), static)
         return results
 
+    def _of_one(self, a: Tensor, static: dict[str, Any]) -> Any:
+        """The result for one tensor: as above, with no loops."""
+        modes = state.__dict__  # each attribute of a thread's own object takes 40 ns, its dictionary 20
+        if a._base is not None and a._history != a._storage.history:
+            a._refresh()
+        x, kind, made = a._data, None, MISS
+        needs = a._requires and modes["grad"]
+        if self.native or needs and not self.part:
+            key = (WANTED if needs else TENSOR, x.shape, x.dtype.num, *static.items())
+            kind = self._kinds.get(key)
+            if kind is None:
+                kind = self._kind((a,), (x,), static, needs)
+            running = kind.running
+            if running is not None and (running.entry is not None or running.count()):
+                made = running.entry(x)
+                if made is not MISS and kind.alone:
+                    made = made[0]
+        if made is MISS:
+            made = _quiet.run(self.impl, x, **static) if static else _quiet.run(self.ufunc or self.impl, x)
+        of = type(made)
+        if of is np.ndarray and made.base is None and made is not x and not self.view:
+            result = _new(Tensor)
+            result._data = made
+            result._storage = storage = _new(Storage)
+            storage._array = made
+        elif of is tuple or of is list:
+            result = tuple([self._result(part, (x,), (a,), static, i) for i, part in enumerate(made)])
+        else:
+            result = self._result(made, (x,), (a,), static, None)
+        if needs:
+            if kind is None:
+                result._node, result._requires = self._part((a._edge,), here(), self, static, x), True
+            elif kind.note is not None:
+                kind.note((a,), (x,), result)
+        elif modes["inference"]:
+            for t in result if type(result) is tuple else (result,):
+                t._inference = True
+        if modes["levels"]:
+            _push()(self, (a,), result if type(result) is tuple else (result,), static)
+        return result
+
     def of_two(self, a: Tensor, b: Any) -> Tensor:
         """The result for a tensor and a tensor or number of no wider dtype, where there is a `ufunc`: the same as calling it, quicker."""
         if _active.traces:
             return self._traced((a, b), _NOTHING)
-        modes = state.__dict__  # each attribute of a thread's own object takes 40 ns, its dictionary 20
+        modes = state.__dict__
         if modes["levels"]:
             return self(a, b)
         if a._base is not None and a._history != a._storage.history:
@@ -201,6 +246,9 @@ class Primitive:
 
     def record(self, operands: Sequence[Any], arrays: Sequence[Any], results: Any, static: dict[str, Any]) -> None:
         """Note in the results (a tensor, or a tuple of them) how they were made."""
+        if self.part:
+            results._node, results._requires = self._part((operands[0]._edge,), here(), self, static, arrays[0]), True
+            return
         note = self._kind(operands, arrays, static, True).note
         if note is not None:
             note(operands, arrays, results)
@@ -231,6 +279,23 @@ class Primitive:
             _keep(self._kinds, key, found)
         return found
 
+    def plan_of_part(self, type_: ArrayType, static: dict[str, Any]) -> Any:
+        """The plan of a view of a part."""
+        key = (type_, *static.items())
+        found = self.plans.get(key)
+        if found is None:
+            with np.errstate(all="ignore"):
+                found = make_plan(self.name, forward_graph(self.name, self.impl, (type_,), static), (type_,), (0,), static, self.rule, False)
+            _keep(self.plans, key, found)
+        return found
+
+    @property
+    def _part(self) -> type[PartNode]:
+        """The class of its nodes, where it is a view of a part."""
+        if self.type is None:
+            self.type = node_type(PartNode, f"{self.name}Backward0")
+        return self.type
+
     def _new_kind(self, kinds: tuple[int, ...], types: Sequence[ArrayType], static: dict[str, Any], key: tuple) -> Kind:
         forward = forward_graph(self.name, self.impl, types, static)
         running = None
@@ -239,6 +304,8 @@ class Primitive:
             if running is None:
                 running = Running(f"torch.{self.name}", forward.graph, forward.constants, own=True, at_once=True)
                 _keep(self._running, key, running)
+            if not running.due:
+                running = None
         if WANTED not in kinds:
             return Kind(None, running, not forward.multiple)
         wanted = [i for i, kind in enumerate(kinds) if kind == WANTED]

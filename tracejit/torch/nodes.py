@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import is_library
+from ..ir import ArrayType
 from .hooks import Extras, Handle, Hooks
 from .modes import state
 from .saved import Saved
@@ -103,13 +104,14 @@ class PrimitiveNode(Node):
 
     `saved` is what the plan needs again: flat, three entries for each of the plan's `operands` and then `results`: the array, its storage (None for
     what was no tensor) and the version of that. Where more is to be done with them, they become `Saved` (`kept`); None when they were freed.
+    `back(node, cotangent)` is the quick way back of a node with one result (recorder.py).
     """
 
-    __slots__ = ("plan", "saved")
+    __slots__ = ("plan", "back", "saved")
 
     def __init__(self, edges: tuple[Edge, ...], place: Place | None, plan: Any):
         super().__init__(edges, place)
-        self.plan, self.saved = plan, ()
+        self.plan, self.back, self.saved = plan, plan.back, ()
 
     def kept(self) -> list[Saved]:
         """What is saved, as objects. Raises `RuntimeError` where it has been freed."""
@@ -175,6 +177,32 @@ class SingleNode(PrimitiveNode):
     single = True
 
 
+class PartNode(SingleNode):
+    """The node of a view of a part, whose way back is to write the cotangent into that part of zeros.
+
+    There are as many parts as indices, so nothing is made for each but the node; the plan only where the way back is itself recorded.
+    """
+
+    __slots__ = ("primitive", "static", "shape", "dtype")
+
+    def __init__(self, edges: tuple[Edge, ...], place: Place | None, primitive: Any, static: dict[str, Any], array: Any):
+        self.edges, self.sequence, self.extras, self.place, self.saved = edges, count(), None, place, ()
+        self.primitive, self.static, self.shape, self.dtype = primitive, static, array.shape, array.dtype
+        if state.anomaly:
+            self.note_stack()
+
+    @property
+    def plan(self) -> Any:
+        """The plan for this part."""
+        return self.primitive.plan_of_part(ArrayType(self.shape, self.dtype), self.static)
+
+    @staticmethod
+    def back(node: PartNode, g: Any) -> tuple:
+        made = np.zeros(node.shape, node.dtype)
+        node.primitive.impl(made, **node.static)[...] = g
+        return (made,)
+
+
 def pack(node: PrimitiveNode) -> None:
     """Hand the tensors that were saved to the user's hook, and keep what it gives instead."""
     for s in node.kept():
@@ -182,4 +210,6 @@ def pack(node: PrimitiveNode) -> None:
             s.pack(state.saved_hooks[-1])
 
 
-__all__ = ["AccumulateGrad", "Edge", "Extras", "Handle", "Hooks", "Node", "PrimitiveNode", "Saved", "SingleNode", "count", "node_type", "pack"]
+__all__ = [
+    "AccumulateGrad", "Edge", "Extras", "Handle", "Hooks", "Node", "PartNode", "PrimitiveNode", "Saved", "SingleNode", "count", "node_type", "pack",
+]  # fmt: skip

@@ -77,7 +77,7 @@ def _note(shape: Shape) -> str:
         saved.append(f"r{i}._data, z{i}, z{i}.version,")
     lines += [
         "node = new(kind)", f"node.edges = ({' '.join(edges)})", "node.sequence = count()", "node.extras = None", "node.place = here()",
-        "node.plan = plan", f"node.saved = ({' '.join(saved)})",
+        "node.plan = plan", "node.back = plan.back", f"node.saved = ({' '.join(saved)})",
     ]  # fmt: skip
     for i, (result, moving) in enumerate(zip(results, shape.moving)):
         if moving:

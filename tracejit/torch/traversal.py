@@ -98,7 +98,7 @@ class _Traversal:
             edges, waiting = node.edges, None
             there = gradients = g = None  # arrays live no longer than they are needed
             if quick and node.single and node.extras is None:
-                gradients = node.plan.back(node, arrived.pop(node))
+                gradients = node.back(node, arrived.pop(node))
                 if not retain and node.saved:
                     node.saved = None
             else:

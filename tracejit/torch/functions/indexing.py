@@ -30,7 +30,7 @@ def _get(x, index):
     return x[tuple([_thawed(i) for i in index])] if index else x[...]
 
 
-_BASIC = {name: Primitive(name, _get, view=True) for name in ("Select", "Slice", "Unsqueeze", "Alias")}
+_BASIC = {name: Primitive(name, _get, part=True) for name in ("Select", "Slice", "Unsqueeze", "Alias")}
 
 
 def _kind(index: tuple) -> str:
@@ -220,8 +220,8 @@ def index_put(input: Tensor, indices: Any, values: Tensor, accumulate: bool = Fa
 
 
 # -- along one dimension
-_select_axis = Primitive("Select", lambda x, axis, i: x[(*(_FULL,) * axis, i)], view=True)
-_narrow = Primitive("Slice", lambda x, axis, a, b, step: x[(*(_FULL,) * axis, slice(a, b, step))], view=True)
+_select_axis = Primitive("Select", lambda x, axis, i: x[(*(_FULL,) * axis, i)], part=True)
+_narrow = Primitive("Slice", lambda x, axis, a, b, step: x[(*(_FULL,) * axis, slice(a, b, step))], part=True)
 
 
 @function("select")

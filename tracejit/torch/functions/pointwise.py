@@ -22,7 +22,7 @@ def _unary(name: str, node: str, fn: Callable, floating: bool = True, inplace: b
     def impl(x, dtype=None):
         return fn(cast(x, dtype))
 
-    primitive = Primitive(node, impl, rule=rule)
+    primitive = Primitive(node, impl, rule=rule, ufunc=fn if isinstance(fn, np.ufunc) else None)
 
     def of_tensor(input: Tensor, *, out: Tensor | None = None) -> Tensor:
         require_tensor(input, name)

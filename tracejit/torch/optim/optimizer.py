@@ -18,9 +18,10 @@ import numpy as np
 
 from ...errors import at_user_line
 from ...trace import Tracer
+from ...trace.constants import active_traces
 from ..modes import enable_grad, no_grad
 from ..nodes import Handle, Hooks
-from ..storage import here
+from ..storage import Place, here
 from ..tensor import Tensor, wrap
 from .native_step import NativeStep
 from .pieces import State, views, whole_state, writable
@@ -118,9 +119,10 @@ class Optimizer:
     # -- steps
     def zero_grad(self, set_to_none: bool = False) -> None:
         """Let every gradient be zero, in its own memory, so that the next `backward` adds to nothing; with `set_to_none`, let there be none."""
+        place = here()
         for group in self.param_groups:
             for p in group["params"]:
-                clear_gradient(p, set_to_none)
+                clear_gradient(p, set_to_none, place)
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Update every parameter that has a gradient.
@@ -257,18 +259,23 @@ def _announced(step: Callable) -> Callable:
 Optimizer.step = _announced(Optimizer.step)
 
 
-def clear_gradient(p: Tensor, set_to_none: bool) -> None:
+def clear_gradient(p: Tensor, set_to_none: bool, place: Place | None = None) -> None:
     """Let the gradient of p be zero, in its own memory, or None."""
     grad = p._grad
     if grad is None:
         return
     if set_to_none:
-        p.grad = None
+        p._grad = None
         return
     if grad.grad_fn is not None:
         grad = p._grad = grad.detach()
     elif grad.requires_grad:
         grad.requires_grad_(False)
+    if type(grad._data) is np.ndarray and not active_traces():
+        grad._data.fill(0)
+        grad._storage.version += 1
+        grad._storage.written_at = place
+        return
     with no_grad():
         grad.zero_()
 
