@@ -7,26 +7,38 @@ steps.  Loops turn here, in Python, their bodies being programs of their own.
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Hashable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ...config import config
 from ...cuda.backend import backend
-from ...interpret import replay, run_scan, run_sweeps, run_while
+from ...interpret import replay
 from ...ir import Graph, Literal
-from ...ops.bodies import parts
-from ...ops.sweeps import arguments
 from .. import index as ix
 from ..kernel import Buffer
 from ..partition import Host, Library, Progression, Routine
+from . import driven
 from .kernel_source import Kernel
 from .plan import CudaPlan, Step
 from .replays import FEW_STEPS, Replays
-from .schedule import DEVICE, SIMULATED, Launch
+from .schedule import DEVICE, SIMULATED, Geometry, Launch
 
 # Blocks of a grid: enough for every multiprocessor to hold as many as fit, with several turns for each where there are more.
 BLOCKS_PER_PROCESSOR = 16
+
+
+class Target(NamedTuple):
+    """What programs are made for."""
+
+    backend: Any
+    geometry: Geometry
+
+
+def current_target() -> Target:
+    """The device of the process, or the simulator."""
+    home = backend()
+    return Target(home, SIMULATED if home.simulated else DEVICE)
 
 
 class Program:
@@ -38,9 +50,11 @@ class Program:
 
     address = None
 
-    def __init__(self, graph: Graph, own: Container[int] = (), by_value: Container[int] = ()):
-        self.graph, self.backend = graph, backend()
-        self.plan = plan = CudaPlan(graph, own, by_value, SIMULATED if self.backend.simulated else DEVICE)
+    def __init__(self, graph: Graph, own: Container[int] = (), by_value: Container[int] = (), target: Target | None = None):
+        self.graph = graph
+        self.target = target = target or current_target()
+        self.backend = target.backend
+        self.plan = plan = CudaPlan(graph, own, by_value, target.geometry)
         self._processors = self.backend.properties(self.backend.current_device())["processors"]
         self._outputs = [(b.shape, b.type.dtype) for b in plan.outputs]
         # A call has a list of its values: the inputs, the outputs, then the temporaries, which are addresses or arrays, and at last their arena.
@@ -99,6 +113,13 @@ class Program:
 
     def _outcome(self, values: list[Any]) -> list[Any]:
         return [value if slot is None else values[slot] for value, slot in self._results]
+
+    def body(self, graph: Graph) -> Callable[..., list[Any]]:
+        """The function of a loop's body or a branch, compiled once."""
+        made = graph.derived(("cuda program", self.target), lambda: Program(graph, target=self.target))
+        home = self.backend
+        resident = lambda x: home.contiguous(x) if home.is_device_array(x) else home.from_host(x)
+        return lambda *args: made.run([resident(a) for a in args])
 
     def _temporaries(self, arena: Any) -> list[Any]:
         """Where the temporaries are. A kernel takes an address, but in the simulator, where memory has none."""
@@ -160,7 +181,7 @@ class Program:
     def _whole_arrays(self, step: Routine | Host) -> Callable:
         """An op on whole arrays, by its `run` or, for a loop, by the programs of its bodies."""
         home, node = self.backend, step.node
-        compute = _LOOPS.get(node.op.kind)
+        compute = driven.LOOPS.get(node.op.kind)
         wanted = [(k, b) for k, b in enumerate(step.results) if b.type.size]
 
         def operand(o: Any, type_: Any, values: list[Any]) -> Any:
@@ -172,7 +193,7 @@ class Program:
             if not wanted and not node.op.effect:
                 return
             given = [operand(o, a.type, values) for o, a in zip(step.operands, node.inputs)]
-            made = compute(given, **node.params) if compute else home.run(node.op, given, node.params)
+            made = compute(self.body, given, **node.params) if compute else home.run(node.op, given, node.params)
             made = made if node.op.multiple else (made,)
             for k, b in wanted:
                 home.write(self._array(values, b), made[k])
@@ -218,44 +239,4 @@ def strided(xp: Any, x: Any, shape: tuple[int, ...], offset: int, strides: tuple
     return xp.lib.stride_tricks.as_strided(x.reshape(-1)[offset:], shape, tuple(s * size for s in strides))
 
 
-def program(graph: Graph) -> Program:
-    """The program of the body of a loop or branch, compiled once."""
-    return graph.derived("cuda program", lambda: Program(graph))
-
-
-def _body(graph: Graph) -> Callable:
-    made = program(graph)
-    home = made.backend
-    return lambda *args: made.run([_resident(home, a) for a in args])
-
-
-def _resident(home: Any, x: Any) -> Any:
-    return home.contiguous(x) if home.is_device_array(x) else home.from_host(x)
-
-
-def _scan(args, body, consts, carry, length, reverse, base=None):
-    if not length:
-        home = backend()
-        return (*args[consts : consts + carry], *(home.empty((0, *t.shape), t.dtype) for t in body.out_types[carry:]))
-    return run_scan(_body(body), *parts(args, consts, carry), length, reverse)
-
-
-def _while(args, cond, body, cond_consts, body_consts, limit):
-    holds = _body(cond)
-    return run_while(lambda *a: bool(holds(*a)[0]), _body(body), *parts(args, cond_consts, body_consts), limit)
-
-
-def _sweeps(args, cond, bodies, cond_consts, layout, limit):
-    for_cond, groups = arguments(args, cond_consts, layout)
-    holds = _body(cond)
-    return run_sweeps(lambda *a: bool(holds(*a)[0]), [_body(b) for b in bodies], for_cond, groups, [s.reads for s in layout], limit)
-
-
-def _switch(args, branches):
-    index, *operands = args
-    return tuple(_body(branches[min(max(int(index), 0), len(branches) - 1)])(*operands))
-
-
-_LOOPS = {"scan": _scan, "while": _while, "sweeps": _sweeps, "switch": _switch}
-
-__all__ = ["Program", "load", "program", "strided"]
+__all__ = ["Program", "strided"]
