@@ -54,7 +54,7 @@ class KernelCode:
 
     def __init__(self, module: Module, name: str, nest: Nest, storage: dict[Buffer, Storage]):
         self.storage = storage
-        self.cells = {b for b, s in storage.items() if _is_cell(s)}
+        self.cells = dict.fromkeys(b for b, s in storage.items() if _is_cell(s))  # in order: equal programs have equal text
         self.buffers = in_memory(storage)
         self.chunks = nest.chunks
         parameters = [("ptr", f"b{i}") for i in range(len(self.buffers))] + ([("i64", "chunk")] if self.chunks else [])
