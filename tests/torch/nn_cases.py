@@ -266,6 +266,50 @@ CASES = [
     _one("MultiLabelSoftMarginLoss", inputs=((3, 4), ("unit", (3, 4)))),
     _one("GaussianNLLLoss", full=True, inputs=((3, 4), (3, 4), ("positive", (3, 4)))),
     _one("PoissonNLLLoss", full=True, inputs=((3, 4), ("positive", (3, 4)))),
+    _one("Fold", (5, 6), (2, 3), padding=1, stride=(2, 1), inputs=((2, 12, 18),)),
+    _one("MaxUnpool2d", 2, inputs=(IMAGE,), calls=lambda m, t, x: m(*t.nn.functional.max_pool2d(x, 2, return_indices=True), output_size=(6, 5))),
+    _one("MaxUnpool1d", 3, 2, 1, inputs=(LINE,), calls=lambda m, t, x: m(*t.nn.functional.max_pool1d(x, 3, 2, 1, return_indices=True))),
+    _one("MaxUnpool3d", 2, inputs=(BLOCK,), calls=lambda m, t, x: m(*t.nn.functional.max_pool3d(x, 2, return_indices=True))),
+    _one("UpsamplingNearest2d", scale_factor=2, inputs=(IMAGE,)),
+    _one("UpsamplingBilinear2d", size=(9, 7), inputs=(IMAGE,)),
+    _one("FeatureAlphaDropout", 0.3, train=False, inputs=(IMAGE,)),
+    *[_one("EmbeddingBag", 7, 3, mode=mode, padding_idx=2, inputs=(("classes", 7, (4, 5)),), note=f" {mode}") for mode in ("sum", "mean", "max")],
+    _one(
+        "EmbeddingBag",
+        7,
+        3,
+        mode="sum",
+        inputs=(("classes", 7, (6,)), (6,)),
+        note=" weighted",
+        calls=lambda m, t, x, w: m(x, t.tensor([0, 2, 2, 5]), w),
+    ),
+    _one(
+        "EmbeddingBag", 7, 3, include_last_offset=True, inputs=(("classes", 7, (6,)),), note=" last", calls=lambda m, t, x: m(x, t.tensor([0, 4, 6]))
+    ),
+    _one("MultiMarginLoss", inputs=((3, 5), ("classes", 5, (3,)))),
+    Case("MultiMarginLoss weights", lambda nn, t: nn.MultiMarginLoss(2, 0.7, t.tensor([1.0, 2.0, 0.5])), ((4, 3), ("classes", 3, (4,)))),
+    _one("MultiMarginLoss", reduction="sum", inputs=((5,), ("classes", 5, ())), note=" one"),
+    _one("MultiLabelMarginLoss", inputs=((2, 4),), note=" listed", calls=lambda m, t, x: m(x, t.tensor([[3, 0, -1, 1], [1, -1, 2, 0]]))),
+    _one("TripletMarginWithDistanceLoss", swap=True, inputs=((3, 4), (3, 4), (3, 4))),
+    _one("AdaptiveLogSoftmaxWithLoss", 8, 10, [3, 6], div_value=2.0, inputs=((5, 8), ("classes", 10, (5,)))),
+    *[
+        _one(
+            "CTCLoss",
+            inputs=((9, 3, 5), ("classes", 4, (3, 3))),
+            note=f" {how}",
+            reduction=how,
+            calls=lambda m, t, x, y: m(t.nn.functional.log_softmax(x, 2), y + 1, t.tensor([9, 7, 8]), t.tensor([3, 2, 0])),
+        )
+        for how in ("mean", "sum", "none")
+    ],
+    _one(
+        "CTCLoss",
+        blank=2,
+        zero_infinity=True,
+        inputs=((4, 2, 5),),
+        note=" in a row",
+        calls=lambda m, t, x: m(t.nn.functional.log_softmax(x, 2), t.tensor([1, 1, 3, 4, 4, 0, 1]), (4, 4), (3, 4)),
+    ),
     Case("ModuleList", lambda nn, t: nn.Sequential(*nn.ModuleList([nn.Linear(4, 4), nn.Linear(4, 4), nn.ReLU()])), ((3, 4),)),
     Case("nested", lambda nn, t: nn.Sequential(nn.Sequential(nn.Linear(4, 3), nn.BatchNorm1d(3)), nn.Dropout(0.0), nn.Linear(3, 2)), ((5, 4),)),
 ]

@@ -179,9 +179,9 @@ def _put(x, v, *arrays, template, accumulate=False, dtype=None):
 
 
 def _traced(x: Any) -> Any:
-    from ...trace.constants import constant
+    from ...trace.constants import as_proxy
 
-    return constant(x)
+    return as_proxy(x)
 
 
 _index_put = Primitive("IndexPut", _put)

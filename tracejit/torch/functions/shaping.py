@@ -9,18 +9,18 @@ from typing import Any
 import numpy as np
 
 from ...trace import Tracer
-from ...trace.constants import constant
+from ...trace.constants import as_proxy
 from .. import dtypes
 from ..dispatch import Primitive, function
 from ..placing import refuse_overlap
 from ..tensor import Size, Tensor
 from .operands import axes, axis, extents
 
-_view = Primitive("View", lambda x, shape: np.reshape(x, shape), view=True)
+_view = Primitive("View", lambda x, shape: x.reshape(shape), view=True)
 _reshape_copied = Primitive("UnsafeView", lambda x, shape: np.reshape(x, shape))
-_transpose = Primitive("Transpose", lambda x, order: np.transpose(x, order), view=True)
-_t = Primitive("T", lambda x, order: np.transpose(x, order), view=True)
-_permute = Primitive("Permute", lambda x, order: np.transpose(x, order), view=True)
+_transpose = Primitive("Transpose", lambda x, order: x.transpose(order), view=True)
+_t = Primitive("T", lambda x, order: x.transpose(order), view=True)
+_permute = Primitive("Permute", lambda x, order: x.transpose(order), view=True)
 
 
 def _put_expanded(x: Any, part: Any, shape: tuple[int, ...]) -> Any:
@@ -30,8 +30,8 @@ def _put_expanded(x: Any, part: Any, shape: tuple[int, ...]) -> Any:
 
 
 _expand = Primitive("Expand", lambda x, shape: np.broadcast_to(x, shape), view=True, put=_put_expanded)
-_squeeze = Primitive("Squeeze", lambda x, shape: np.reshape(x, shape), view=True)
-_unsqueeze = Primitive("Unsqueeze", lambda x, shape: np.reshape(x, shape), view=True)
+_squeeze = Primitive("Squeeze", lambda x, shape: x.reshape(shape), view=True)
+_unsqueeze = Primitive("Unsqueeze", lambda x, shape: x.reshape(shape), view=True)
 _clone = Primitive("Clone", lambda x: np.copy(x))
 _alias = Primitive("Alias", lambda x: x[...], view=True)
 
@@ -46,7 +46,7 @@ def _whole(shape: Sequence[int], size: int) -> tuple[int, ...]:
         if rest == 0 or size % rest:
             raise RuntimeError(f"shape '{list(shape)}' is invalid for input of size {size}")
         return tuple([size // rest if n == -1 else n for n in shape])
-    if math.prod(shape) != size or any(n < 0 for n in shape):
+    if math.prod(shape) != size or min(shape, default=0) < 0:
         raise RuntimeError(f"shape '{list(shape)}' is invalid for input of size {size}")
     return shape
 
@@ -365,7 +365,7 @@ def _put_diagonal(x: Any, part: Any, offset: int, axis1: int, axis2: int) -> Any
     n = part.shape[-1]
     rows, columns = np.arange(n) + max(-offset, 0), np.arange(n) + max(offset, 0)
     front = np.moveaxis(x, (axis1, axis2), (0, 1))
-    front = (front if isinstance(front, Tracer) else constant(front)).at[rows, columns].set(np.moveaxis(part, -1, 0))
+    front = as_proxy(front).at[rows, columns].set(np.moveaxis(part, -1, 0))
     return np.moveaxis(front, (0, 1), (axis1, axis2))
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ...trace import Tracer
-from ...trace.constants import constant
+from ...trace.constants import as_proxy
 from ..dispatch import FUNCTIONS, Primitive, function
 from ..placing import placed, refuse_overlap
 from ..tensor import Tensor, wrap
@@ -98,7 +98,7 @@ def _put_windows(x: Any, part: Any, axis: int, size: int, step: int) -> Any:
 
 
 def _proxy(x: Any) -> Any:
-    return x if isinstance(x, Tracer) else constant(np.asarray(x))
+    return as_proxy(np.asarray(x)) if not isinstance(x, Tracer) else x
 
 
 _unfold = Primitive("Unfold", _windows, view=True, put=_put_windows)
