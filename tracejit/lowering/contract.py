@@ -62,10 +62,14 @@ def contract(nest: Nest, needed: set[Buffer]) -> dict[Buffer, Storage]:
 
 def _kept(buffer: Buffer, uses: list[_Use], loops: tuple[Loop, ...]) -> tuple[int, ...]:
     """The axes that need memory where those of `loops` do not."""
-    shared = [ix.of(loop.counter) for loop in loops]
-    return tuple(
-        d for d, n in enumerate(buffer.shape) if n != 1 and not (uses[0].index[d] in shared and all(u.index[d] == uses[0].index[d] for u in uses))
-    )
+    shared = {loop.counter for loop in loops}
+
+    def is_handed_on(d: int) -> bool:
+        index = uses[0].index[d]
+        within = bool(index.terms) and not index.computed() and index.counters() <= shared
+        return within and all(u.index[d] == index for u in uses)
+
+    return tuple(d for d, n in enumerate(buffer.shape) if n != 1 and not is_handed_on(d))
 
 
 def _storage(buffer: Buffer, uses: list[_Use]) -> Storage:

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from ..config import config
 from ..ir import ArrayType, Graph, Node
+from .collapse import collapse
 from .contract import Storage, contract
 from .fuse import Item, Nest, fuse, reads
 from .kernel import Buffer
@@ -51,7 +52,7 @@ class Plan:
         self.is_body = donated is not None
         self.prepared = prepare(graph)
         self.partition: Partition = partition(self.prepared, target.native, own, self.is_body, donated, target.overwrites)
-        self.items: list[Item] = parallelize(fuse(self.partition), config.threads)
+        self.items: list[Item] = parallelize(collapse(fuse(self.partition)), config.threads)
         for item in self.items:
             if isinstance(item, Routine):
                 item.results += [Buffer(type, "temporary") for type in target.work(item.node)]

@@ -121,6 +121,9 @@ class _Printer:
 
     def _place(self, buffer: Buffer, index: tuple[Index, ...]) -> str:
         how = self.storage.get(buffer) or whole(buffer)
+        flat = how.position(buffer, index)
+        if len(how.kept) > 1 and not any(_is_part(a) for a, _ in flat.terms) and any(_is_part(a) for d in how.kept for a, _ in index[d].terms):
+            return f"{self._name(buffer)}.flat[{self._index(flat)}]"
         at = [self._index(index[d]) for d in how.kept]
         return f"{self._name(buffer)}[{', '.join(at)}]" if at else self._name(buffer)
 
@@ -165,6 +168,11 @@ class _Printer:
         if isinstance(atom, Computed):
             return self._expression(atom.expression)
         return f"({self._index(atom.index)}) {'//' if isinstance(atom, Quotient) else '%'} {atom.divisor}"
+
+
+def _is_part(atom) -> bool:
+    """Whether an atom is a quotient or a remainder."""
+    return not isinstance(atom, Counter | Computed)
 
 
 def _letter(i: int) -> str:
