@@ -239,7 +239,7 @@ class Partitioner:
                 deep = 1 + max((depth[a] for a in inline), default=0)
                 is_counted = all(type(a) is Literal or counted.get(a, False) for a in node.inputs)
                 if self._stores(node, is_dear, cost, deep, is_counted):
-                    steps += map(_along_the_long_axis, self._pointwise_stages(node)) if is_dear else self._pointwise_stages(node)
+                    steps += map(self._dear, self._pointwise_stages(node)) if is_dear else self._pointwise_stages(node)
                 else:
                     dear[var], work[var], depth[var], counted[var] = is_dear, cost, deep, is_counted
                     self.overwriting.compose(node)
@@ -322,6 +322,11 @@ class Partitioner:
             made = [tile for piece in self._pieces(node, *made[0]) for tile in self._tiles(node, *piece)]
         buffer = self._buffer(node.outputs[0])
         return [Stage(buffer, counters, index, expression, None, node) for counters, index, expression in made]
+
+    @staticmethod
+    def _dear(stage: Stage) -> Stage:
+        """A stage of dear functions, in the order of loops that suits their vectors."""
+        return _along_the_long_axis(stage)
 
     def _pieces(self, node: Node, counters: list[Counter], index: tuple[Index, ...], expression: Expression) -> list[tuple]:
         """A stage over a short axis that was put together from parts (a row of numbers computed one by one), part by part: no turn then computes

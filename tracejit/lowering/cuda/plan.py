@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from ...ir import Graph, Node
 from ...ops.cumulative import WRITTEN_OUT
-from ..fuse import Nest, fuse, reads
+from ..fuse import Item, Nest, fuse, reads
 from ..kernel import Buffer
 from ..memory import Interval, plan
 from ..partition import Host, Library, Partition, Partitioner, Routine, Stage
@@ -16,7 +16,7 @@ from ..prepare import prepare
 from . import functions, split
 from .kernel_source import Kernel, write
 from .loops import scan_launch, while_launch
-from .schedule import DEVICE, SIMULATED, Geometry, Launch, launches
+from .schedule import DEVICE, SIMULATED, Geometry, Launch, launches, work
 from .split import split_reductions
 
 Step = Launch | Library | Routine | Host
@@ -45,6 +45,10 @@ class _Partitioner(Partitioner):
     def _tiles(self, node, counters, index, expression):
         return [(counters, index, expression)]
 
+    @staticmethod
+    def _dear(stage):
+        return stage
+
     def _reduce_stages(self, node):
         return [_kept_first(stage) for stage in super()._reduce_stages(node)]
 
@@ -65,7 +69,7 @@ class CudaPlan:
         self.inputs = self.partition.inputs
         self.by_value = {b for i, b in enumerate(self.inputs) if i in by_value}
         self.outputs = list(dict.fromkeys(b for b in self.partition.outputs if isinstance(b, Buffer) and b.role == "output"))
-        items = fuse(self.partition, side_by_side=True)
+        items = _together(fuse(self.partition, side_by_side=True), geometry)
         of_item = [set(touched(item)) for item in items]
         self.steps: list[Step] = []
         for number, item in enumerate(items):
@@ -88,6 +92,21 @@ class CudaPlan:
                     alive.setdefault(b, [time, time])[1] = time
         offsets, self.arena_bytes = plan(Interval(*span, b.type.nbytes) for b, span in alive.items())
         self.offsets: dict[Buffer, int] = dict(zip(alive, offsets))
+
+
+def _together(items: list[Item], geometry: Geometry) -> list[Item]:
+    """The items with small nests that follow one another as one nest, which one block runs: a launch takes longer than they do."""
+    result: list[Item] = []
+    total = 0
+    for item in items:
+        own = work(item.body) if isinstance(item, Nest) else 0
+        if own and result and isinstance(result[-1], Nest) and 0 < total + own <= geometry.small:
+            result[-1] = Nest([*result[-1].body, *item.body])
+            total += own
+        else:
+            result.append(item)
+            total = own
+    return result
 
 
 def _loop(step: Routine, outside: set[Buffer], geometry: Geometry) -> Launch | None:
