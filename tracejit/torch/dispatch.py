@@ -35,6 +35,7 @@ from .storage import Storage, here
 from .tensor import Tensor, wrap
 
 _new = object.__new__
+_NOTHING: dict[str, Any] = {}
 MAX_KINDS = 256  # of one primitive; beyond, the oldest half is dropped
 MAX_NUMBERS = 1024  # Python numbers that are kept as arrays
 
@@ -80,7 +81,7 @@ class Primitive:
         if _active.traces:
             return self._traced(operands, static)
         if len(operands) == 1 and isinstance(operands[0], Tensor):
-            return self._of_one(operands[0], static)
+            return self.of_one(operands[0], static)
         arrays, needs = [], False
         for t in operands:
             if isinstance(t, Tensor):
@@ -102,14 +103,8 @@ class Primitive:
                     made = made[0]
         if made is MISS:
             made = _quiet.run(self.impl, *arrays, **static)
-        of = type(made)
-        if of is tuple or of is list:
+        if type(made) is tuple or type(made) is list:
             results = tuple([self._result(x, arrays, operands, static, i) for i, x in enumerate(made)])
-        elif not self.view and of is np.ndarray and made.base is None and made is not arrays[0]:
-            results = _new(Tensor)
-            results._data = made
-            results._storage = storage = _new(Storage)
-            storage._array = made
         else:
             results = self._result(made, arrays, operands, static, None)
         if needs:
@@ -122,15 +117,18 @@ class Primitive:
             _push()(self, operands, results if type(results) is tuple else (results,), static)
         return results
 
-    def _of_one(self, a: Tensor, static: dict[str, Any]) -> Any:
-        """The result for one tensor: as above, with no loops."""
+    def of_one(self, a: Tensor, static: dict[str, Any] = _NOTHING) -> Any:
+        """The result for one tensor: the same as calling it, quicker."""
+        if _active.traces:
+            return self._traced((a,), static)
         modes = state.__dict__  # each attribute of a thread's own object takes 40 ns, its dictionary 20
         if a._base is not None and a._history != a._storage.history:
             a._refresh()
         x, kind, made = a._data, None, MISS
         needs = a._requires and modes["grad"]
         if self.native or needs and not self.part:
-            key = (WANTED if needs else TENSOR, x.shape, x.dtype.num, *static.items())
+            which = WANTED if needs else TENSOR
+            key = (which, x.shape, x.dtype.num, *static.items()) if static else (which, x.shape, x.dtype.num)
             kind = self._kinds.get(key)
             if kind is None:
                 kind = self._kind((a,), (x,), static, needs)
@@ -141,13 +139,7 @@ class Primitive:
                     made = made[0]
         if made is MISS:
             made = _quiet.run(self.impl, x, **static) if static else _quiet.run(self.ufunc or self.impl, x)
-        of = type(made)
-        if of is np.ndarray and made.base is None and made is not x and not self.view:
-            result = _new(Tensor)
-            result._data = made
-            result._storage = storage = _new(Storage)
-            storage._array = made
-        elif of is tuple or of is list:
+        if type(made) is tuple or type(made) is list:
             result = tuple([self._result(part, (x,), (a,), static, i) for i, part in enumerate(made)])
         else:
             result = self._result(made, (x,), (a,), static, None)
@@ -240,9 +232,17 @@ class Primitive:
     def _result(self, x: Any, arrays: Sequence[Any], operands: Sequence[Any], static: dict[str, Any], number: int | None) -> Tensor:
         if self.view and (_shares(x, arrays[0]) or self.put is not None and type(x) is Tracer):
             return operands[0]._view(x, (self, tuple(static.items()), number))
-        if type(x) is Tracer or x is arrays[0] or type(x) is not np.ndarray or x.base is not None:
-            x = own(x, arrays)
-        return wrap(x)
+        if isinstance(x, np.generic):
+            x = x[...]
+        elif type(x) is not np.ndarray or x.base is not None or any([x is a for a in arrays]):
+            return wrap(own(x, arrays))
+        if _active.traces:
+            return wrap(x)
+        result = _new(Tensor)
+        result._data = x
+        result._storage = storage = _new(Storage)
+        storage._array = x
+        return result
 
     def record(self, operands: Sequence[Any], arrays: Sequence[Any], results: Any, static: dict[str, Any]) -> None:
         """Note in the results (a tensor, or a tuple of them) how they were made."""
@@ -388,7 +388,6 @@ class _Quiet(threading.local):
 
 
 _quiet = _Quiet()
-_NOTHING: dict[str, Any] = {}
 
 
 def _shares(x: Any, base: Any) -> bool:

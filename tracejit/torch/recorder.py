@@ -76,7 +76,7 @@ def _note(shape: Shape) -> str:
         lines += [f"r{i} = {results[i]}", f"z{i} = r{i}._storage"]
         saved.append(f"r{i}._data, z{i}, z{i}.version,")
     lines += [
-        "node = new(kind)", f"node.edges = ({' '.join(edges)})", "node.sequence = count()", "node.extras = None", "node.place = here()",
+        "node = new(kind)", f"node.edges = ({' '.join(edges)})", "node.sequence = count()", "node.extras = None", "node.place = here(4)",
         "node.plan = plan", "node.back = plan.back", f"node.saved = ({' '.join(saved)})",
     ]  # fmt: skip
     for i, (result, moving) in enumerate(zip(results, shape.moving)):

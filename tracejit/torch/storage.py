@@ -58,9 +58,9 @@ def source_of(place: Place) -> Source:
 _library: dict[str, bool] = {}
 
 
-def here() -> Place | None:
-    """The user's line that is running: the innermost frame outside of libraries, which is at least the third around."""
-    frame = sys._getframe(3)
+def here(depth: int = 3) -> Place | None:
+    """The user's line that is running: the innermost frame outside of libraries, which is at least so far out."""
+    frame = sys._getframe(depth)
     while frame is not None:
         code = frame.f_code
         known = _library.get(code.co_filename)

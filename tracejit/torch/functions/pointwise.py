@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 from typing import Any
@@ -25,11 +26,12 @@ def _unary(name: str, node: str, fn: Callable, floating: bool = True, inplace: b
     primitive = Primitive(node, impl, rule=rule, ufunc=fn if isinstance(fn, np.ufunc) else None)
 
     def of_tensor(input: Tensor, *, out: Tensor | None = None) -> Tensor:
-        require_tensor(input, name)
+        if not isinstance(input, Tensor):
+            require_tensor(input, name)
         if floating and input._data.dtype.kind not in "fc":
             made = primitive(input, dtype=dtypes.get_default_dtype().numpy)
         else:
-            made = primitive(input)
+            made = primitive.of_one(input)
         return made if out is None else out.copy_(made)
 
     of_tensor.__name__ = of_tensor.__qualname__ = name
@@ -246,6 +248,17 @@ def _written_operator_of(f: Callable, primitive: Primitive, name: str, kinds: st
         else:
             return NotImplemented
         return self if plain and primitive.into_first(self, other) else written(self, other)
+
+    return method
+
+
+def _written_method_of(operator: Callable, written: Callable) -> Callable:
+    """The method that writes into its first operand: the operator, where there are no options."""
+
+    @functools.wraps(written)
+    def method(self: Tensor, other: Any, **options: Any) -> Tensor:
+        made = NotImplemented if options else operator(self, other)
+        return written(self, other, **options) if made is NotImplemented else made
 
     return method
 
@@ -510,7 +523,9 @@ for _name, _f in _OPERATORS.items():
 for _name, _f, _primitive in (("add", add, _add), ("sub", sub, _sub), ("mul", mul, _mul), ("truediv", div, _div)):
     _kinds = "fc" if _name == "truediv" else "iufc"
     setattr(Tensor, f"__{_name}__", _operator_of(_f, _primitive, _kinds))
-    setattr(Tensor, f"__i{_name}__", _written_operator_of(_f, _primitive, f"__i{_name}__", _kinds))
+    _written_operator = _written_operator_of(_f, _primitive, f"__i{_name}__", _kinds)
+    setattr(Tensor, f"__i{_name}__", _written_operator)
+    setattr(Tensor, f"{_f.__name__}_", _written_method_of(_written_operator, getattr(Tensor, f"{_f.__name__}_")))
     if _name in ("add", "mul"):
         setattr(Tensor, f"__r{_name}__", getattr(Tensor, f"__{_name}__"))
 Tensor.__rsub__ = _reflected_sub

@@ -15,7 +15,10 @@ from .operands import axes, axis, cast, require_ordered
 
 
 def _sum_impl(x, axis=None, keepdims=False, dtype=None):
-    return np.sum(cast(x, dtype), axis=axis, keepdims=keepdims)
+    x = cast(x, dtype)
+    if type(x) is np.ndarray:
+        return np.add.reduce(x, axis=axis, keepdims=keepdims)  # np.sum takes twice as long to get there
+    return np.sum(x, axis=axis, keepdims=keepdims)
 
 
 _sum_all = Primitive("Sum", _sum_impl)
@@ -42,7 +45,11 @@ def sum(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any = N
 
 
 def _mean_impl(x, axis=None, keepdims=False, dtype=None):
-    return np.mean(cast(x, dtype), axis=axis, keepdims=keepdims)
+    x = cast(x, dtype)
+    if type(x) is np.ndarray and x.dtype.char in "fd":  # np.mean takes thrice as long to do the same
+        n = x.size if axis is None else math.prod([x.shape[a] for a in axis])
+        return np.add.reduce(x, axis=axis, keepdims=keepdims) / x.dtype.type(n)
+    return np.mean(x, axis=axis, keepdims=keepdims)
 
 
 _mean_all = Primitive("Mean", _mean_impl)
