@@ -88,11 +88,9 @@ class HostKernel:
         types = [ctypes.c_void_p if pointer else _c_type(dtype) for dtype, pointer in self.parameters]
         self._call = ctypes.CFUNCTYPE(None, *types, ctypes.c_void_p)(self._library.address(name))
 
-    def launch(self, grid: int, block: int, args: Sequence[np.ndarray | np.generic]) -> None:
-        """Run `grid` blocks of `block` threads; arguments are C-ordered arrays for pointers, and numbers for values."""
-        if any(pointer and not x.flags.c_contiguous for x, (_, pointer) in zip(args, self.parameters)):
-            raise ValueError(f"the kernel {self.name} is given an array that is not in C order")
-        given = [x.ctypes.data if pointer else dtype.type(x).item() for x, (dtype, pointer) in zip(args, self.parameters, strict=True)]
+    def launch(self, grid: int, block: int, args: Sequence[np.ndarray | int | np.generic]) -> None:
+        """Run `grid` blocks of `block` threads; arguments are C-ordered arrays or addresses for pointers, and numbers for values."""
+        given = [self._pointer(x) if pointer else dtype.type(x).item() for x, (dtype, pointer) in zip(args, self.parameters, strict=True)]
         if not self._waits:
             for thread in range(block):
                 self._run(thread, grid, block, given, [])
@@ -110,6 +108,13 @@ class HostKernel:
             thread.join()
         for barrier in barriers:
             libc.pthread_barrier_destroy(barrier)
+
+    def _pointer(self, x: np.ndarray | int) -> int:
+        if type(x) is int:
+            return x
+        if not x.flags.c_contiguous:
+            raise ValueError(f"the kernel {self.name} is given an array that is not in C order")
+        return x.ctypes.data
 
     def _run(self, thread: int, grid: int, block: int, args: list, barriers: list[ctypes.Array]) -> None:
         record = _Record()
