@@ -6,6 +6,7 @@ not depend on the innermost counter is computed in front of it.  The text depend
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import NamedTuple
 
@@ -18,6 +19,7 @@ from ..index import Computed, Counter, Index, Quotient
 from ..invariants import invariants
 from ..kernel import Buffer, Expression, children, loads
 from ..partition import Stage, identity
+from ..spans import Span, outcome, spans
 from . import scalar
 from .access import Cell, access, memory_kind
 from .complex import across_lanes, part_dtype
@@ -37,6 +39,7 @@ class Context(NamedTuple):
     base: Value | None = None  # its value in the first lane
     mask: Value | None = None
     guarded: bool = False
+    span: Span | None = None  # the turns of `counter` that the code is for
 
 
 def _is_cell(storage: Storage) -> bool:
@@ -184,8 +187,8 @@ class KernelCode:
         copies = PARTIAL_SUMS if reduced and whole >= 2 * PARTIAL_SUMS * width and _weight(loop) <= SMALL_BODY else 1
         sums = {s: [self._new_partial(s, e) for _ in range(copies)] for s in reduced}
 
-        def turn(base: Value, mask: Value | None, copy: int) -> None:
-            c = Context(e, counter, base, mask)
+        def turn(base: Value, mask: Value | None, copy: int, span: Span | None = None) -> None:
+            c = Context(e, counter, base, mask, span=span)
             self.counters[counter] = base
             self.scopes.append({})
             for stage in loop.body:
@@ -195,12 +198,13 @@ class KernelCode:
                     self._statement(stage, c)
             self.scopes.pop()
 
-        def turns(base: Value) -> None:
+        def turns(base: Value, span: Span) -> None:
             for copy in range(copies):
-                turn(self.scalar.iadd(base, self.scalar.const("i64", copy * width)) if copy else base, None, copy)
+                turn(self.scalar.iadd(base, self.scalar.const("i64", copy * width)) if copy else base, None, copy, span)
 
         block = copies * width
         bulk = whole // block * block
+        parts = spans([test for x in _expressions(loop) if x.op == "guard" for test in x.data], counter, bulk, block)
 
         def remainder() -> None:
             if bulk < whole:
@@ -209,22 +213,23 @@ class KernelCode:
                 turn(self.scalar.const("i64", whole), e.lane_constants("i1", [lane < rest for lane in range(width)]), 0)
 
         if chunk:
-            self._chunk_turns(*chunk, bulk, block, turns, remainder if bulk < n else None)
+            self._chunk_turns(*chunk, bulk, block, parts, turns, remainder if bulk < n else None)
         else:
-            if bulk:
-                self._count(0, bulk, block, turns)
+            for span in parts:
+                self._count(span.start, span.stop, block, functools.partial(turns, span=span))
             remainder()
         for stage, cells in sums.items():
             self._finish(stage, cells, e)
 
-    def _chunk_turns(self, first: Value, length: int, bulk: int, block: int, turns, remainder) -> None:
+    def _chunk_turns(self, first: Value, length: int, bulk: int, block: int, parts: list[Span], turns, remainder) -> None:
         """The whole blocks of this chunk, whose length is a multiple of a block; the last chunk does the remainder of the loop too."""
         e = self.scalar
-        end = e.smin(e.iadd(first, e.const("i64", length)), e.const("i64", bulk))
-        self._when(e.icmp("slt", first, end), lambda: self._turn(first, end, block, turns))
+        end = e.iadd(first, e.const("i64", length))
+        for span in parts:
+            bounds = e.smax(first, e.const("i64", span.start)) if span.start else first, e.smin(end, e.const("i64", span.stop))
+            self._when(e.icmp("slt", *bounds), functools.partial(self._turn, *bounds, block, functools.partial(turns, span=span)))
         if remainder:
-            last = e.icmp("sge", e.iadd(first, e.const("i64", length)), e.const("i64", bulk))
-            self._when(last, remainder)
+            self._when(e.icmp("sge", end, e.const("i64", bulk)), remainder)
 
     def _when(self, condition: Value, body) -> None:
         f = self.function
@@ -290,7 +295,16 @@ class KernelCode:
         return self._position(x.data, c)
 
     def _guard(self, x: Expression, c: Context) -> Value:
-        holds = self._tests(x.data, c)
+        open_ = []
+        for test in x.data:
+            known = outcome(test, c.counter, c.span) if c.span else None
+            if known is False:
+                return self._value(x.args[1], c)
+            if known is None:
+                open_.append(test)
+        if not open_:
+            return self._value(x.args[0], c)
+        holds = self._tests(open_, c)
         mask = holds if c.mask is None else c.emitter.and_(c.emitter.splat(c.mask), c.emitter.splat(holds))
         inside = self._value(x.args[0], c._replace(mask=mask, guarded=True))
         outside = self._value(x.args[1], c)
