@@ -68,8 +68,8 @@ class Trace:
     """Grows one graph from Python. `what` names the transformation in messages ("jit of loss")."""
 
     __slots__ = (
-        "what", "depth", "builder", "alive", "values", "inner", "claims", "partial", "apart", "advice", "states", "cells", "_captures", "_settled", "_actual",
-        "_asked",
+        "what", "depth", "builder", "alive", "values", "inner", "claims", "partial", "apart", "advice", "states", "cells", "_captures", "_settled",
+        "_actual", "_asked",
     )  # fmt: skip
 
     def __init__(self, what: str, concrete: bool = False):

@@ -15,7 +15,7 @@ from ...api.variant import MISS
 from ...config import config
 from ...errors import GuardLimitError, TracerBoolError, TracerConversionError, at_user_line, is_library
 from ...trace.constants import active_traces
-from ..modes import state
+from ..modes import DecidesByValues, state
 from .recording import record
 from .surroundings import Surroundings
 from .variant import Binding, Variant
@@ -39,12 +39,15 @@ class Compiled:
         self._fixed: set[str] = set()  # numbers that could not be inputs
         self._seen: dict[str, set[Any]] = {}
         self._calls = self._misses = 0
+        self._closures: dict[types.CodeType, Compiled] | None = None  # of a function that runs as it is: see `DecidesByValues`
         self._bound: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if active_traces():
             return self.f(*args, **kwargs)
         self._calls += 1
+        if self._closures is not None:
+            return self._as_it_is(args, kwargs)
         flat, structure = tree.flatten((args, kwargs))
         for i, binding in enumerate(self._bindings):
             if binding.takes(flat, structure):
@@ -86,7 +89,11 @@ class Compiled:
                 )
             )
         self._misses += 1
-        made, look, key = self._record(args, kwargs, flat, structure, look, key)
+        try:
+            made, look, key = self._record(args, kwargs, flat, structure, look, key)
+        except DecidesByValues:
+            self._closures = {}
+            return self._as_it_is(args, kwargs)
         advanced = set(made.advanced) - self._fixed - self._moving
         if advanced or made.creates and key not in self._run_once:
             self._moving |= advanced
@@ -101,6 +108,25 @@ class Compiled:
         if out is MISS:
             raise RuntimeError(f"{self._what}: the answers that were recorded do not hold for the arguments that they were recorded on")
         return out
+
+    def _as_it_is(self, args: tuple, kwargs: dict) -> Any:
+        """Run the function itself, with the closures compiled that it hands to what decides by values."""
+        before, state.closures = state.closures, self._closure
+        try:
+            return self.f(*args, **kwargs)
+        finally:
+            state.closures = before
+
+    def _closure(self, f: Callable) -> Callable:
+        """A closure, which is defined anew at each call, by what was compiled for the one before."""
+        code = getattr(f, "__code__", None)
+        if code is None:
+            return f
+        found = self._closures.get(code)
+        if found is None:
+            found = self._closures[code] = Compiled(f)
+        found.f, found._bindings = f, []
+        return found
 
     def _look(self, flat: list[Any], structure: Any) -> tuple[Surroundings, Any]:
         """What the function reads, and what its programs are kept under. Numbers that differ from call to call become inputs."""
@@ -120,7 +146,7 @@ class Compiled:
         found = set()
         for path in look.differences(nearest):
             now, before = look.plain.get(path), nearest.plain.get(path)
-            if path in self._fixed or now is None or type(now) is not type(before):
+            if path in self._fixed or path not in look.movable or now is None or type(now) is not type(before):
                 return set()
             values = self._seen.setdefault(path, set())
             values |= {now, before}

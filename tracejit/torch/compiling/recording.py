@@ -170,13 +170,9 @@ class _Recorder:
 
     def _numbers(self, flat: list[Any]) -> None:
         """Proxies in the place of numbers that are inputs."""
-        for _, container, key in self.look.numbers:
-            value = flat[key] if container is None else container[key]
-            proxy = self.trace.guarded_input(type_of(value), value)
-            if container is None:
-                flat[key] = proxy
-            else:
-                container[key] = proxy
+        for number in self.look.numbers:
+            value = number.value(flat)
+            number.put(flat, self.trace.guarded_input(type_of(value), value))
 
     def _cut_histories(self) -> None:
         """The history of a tensor outside is not part of the program: backward from inside ends there."""
@@ -248,7 +244,7 @@ class _Recorder:
     def _effects(self, before: list[Any]) -> tuple[list[Effect], bool]:
         effects, creates = [], False
         tensors = {id(t.__dict__): t for t in self.look.tensors}
-        proxies = {(id(c), k) for _, c, k in self.look.numbers if c is not None}
+        proxies = {(id(n.container), n.key) for n in self.look.numbers if n.container is not None}
         for n, (container, held) in enumerate(zip(self.look.containers, before)):
             t = tensors.get(id(container))
             if isinstance(held, dict):
@@ -256,7 +252,7 @@ class _Recorder:
                     old = held.get(key, ABSENT)
                     if value is old or t is not None and not self._counts(t, key, value, old):
                         continue
-                    if (id(container), key) in proxies and type(value) is Tracer and value.atom in self.trace.builder.inputs:
+                    if (id(container), key) in proxies and self._is_input(value):
                         continue
                     effects.append(Effect(n, key, self._recipe(value, f"{key!r}")))
                     if type(old) in (int, float) and type(value) in (type(old), Tracer) and (id(container), key) in self.look.place_of:
@@ -264,7 +260,9 @@ class _Recorder:
                     new = (old is ABSENT or old is None) and _holds_tensors(value)
                     creates = creates or new or type(effects[-1].recipe) is Known and t is None
                 effects += [Effect(n, key, None) for key in held if key not in container and t is None]
-            elif len(container) >= len(held) and all(a is b for a, b in zip(container, held)):
+            elif len(container) >= len(held) and all(
+                a is b or (id(container), i) in proxies and self._is_input(a) for i, (a, b) in enumerate(zip(container, held))
+            ):
                 if len(container) > len(held):
                     if id(container) in self.look.list_at:
                         self.advanced.append(self.look.list_at[id(container)])
@@ -272,6 +270,10 @@ class _Recorder:
             else:
                 raise TracejitError(at_user_line(f"{self.what}: items of a list from outside are replaced: append to it, or return the new list"))
         return effects, creates
+
+    def _is_input(self, x: Any) -> bool:
+        """Whether x is a number that is an input, or a tuple of such, as it was at the beginning."""
+        return all(map(self._is_input, x)) if type(x) is tuple else type(x) is not Tracer or x.atom in self.trace.builder.inputs
 
     def _counts(self, t: Tensor, key: str, value: Any, old: Any) -> bool:
         """Whether an attribute of a tensor that has changed is something that is left behind."""

@@ -5,8 +5,7 @@ functions of the user, containers, modules, optimizers, objects of the user's cl
 (structure, flags and plain values, but no contents of tensors): a program that was recorded in equal surroundings may run in these.  Tensors,
 storages, containers and numbers are listed in an order that equal surroundings share, so a program refers to them by position.
 
-`unchanged` is a generated function that looks quickly whether everything is still the same object: a compiled training step has some hundred of these
-comparisons, 30 ns each.
+`places` looks quickly whether everything is still the same object.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ import collections
 import functools
 import types
 import weakref
-from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -29,6 +28,7 @@ from ..random import Generator
 from ..storage import Storage
 from ..tensor import Tensor
 from .ledgers import Entry
+from .places import CONTENTS, Number, Variable, Watch
 
 _VALUES = (bool, int, float, complex, str, bytes, type(None), type(Ellipsis), slice, range, np.generic, np.dtype, dtypes.dtype)
 _COMPARED = 4096  # bytes of a plain array, which Python may have read, that are compared at every call
@@ -36,34 +36,6 @@ _PACKAGE = __name__.partition(".torch")[0] + ".torch"
 _HOOKS = frozenset(("_accumulator", "_kept_accumulator", "_history", "_nr", "_chain", "_base", "_no_grad_view", "_inference"))
 TENSOR_STATE = ("_requires", "_node", "_grad", "_storage")
 _MAKING = frozenset(("__init__", "__new__", "__init_subclass__", "__post_init__"))  # run when a class is called, not when its objects are used
-
-
-CONTENTS = "cell_contents"
-
-
-class Variable(MutableMapping):
-    """A variable of a function around, as a mapping of one item, which is what a place that a function binds anew looks like everywhere else."""
-
-    def __init__(self, cell: types.CellType):
-        self.cell = cell
-
-    def __getitem__(self, key: str) -> Any:
-        try:
-            return self.cell.cell_contents
-        except ValueError:  # it has no value
-            raise KeyError(key) from None
-
-    def __setitem__(self, key: str, value: Any) -> None:
-        self.cell.cell_contents = value
-
-    def __delitem__(self, key: str) -> None:
-        del self.cell.cell_contents
-
-    def __iter__(self) -> Iterator[str]:
-        return iter([CONTENTS] * len(self))
-
-    def __len__(self) -> int:
-        return int(CONTENTS in self)
 
 
 class Surroundings:
@@ -77,7 +49,7 @@ class Surroundings:
         self.storages: list[Storage] = []
         self.arrays: list[np.ndarray] = []
         self.containers: list[Any] = []
-        self.numbers: list[tuple[str, Any, Any]] = []  # path, container, key; an argument has no container, and its position as the key
+        self.numbers: list[Number] = []
         self.watches: list[tuple[str, Any, Any, Any]] = []
         self.plain: dict[str, int | float] = {}  # numbers that are part of the description, by path
         self.place_of: dict[tuple[int, Any], str] = {}  # their paths, by container and key
@@ -117,6 +89,11 @@ class Surroundings:
         """The position of a storage, where it was found."""
         return self._storage_numbers.get(id(storage))
 
+    @functools.cached_property
+    def movable(self) -> frozenset[str]:
+        """The paths of numbers that could be inputs."""
+        return frozenset(self.place_of.values())
+
     def tensor_number(self, t: Tensor) -> int | None:
         """The position of a tensor, where it was found."""
         return self._position.get(id(t))
@@ -149,8 +126,10 @@ class Surroundings:
         self.arguments.append(None)
         if type(leaf) in (int, float, complex) and path in self.moving:
             self._note(path, "number", type(leaf))
-            self.numbers.append((path, None, place))
+            self.numbers.append(Number(None, place, None))
         else:
+            if type(leaf) in (int, float):
+                self.place_of[id(self), place] = path
             self._at(leaf, path)
 
     def _position_of(self, t: Tensor) -> int:
@@ -159,7 +138,10 @@ class Surroundings:
     def _watched(self, kind: str, container: Any, key: Any, value: Any, path: str) -> None:
         if type(value) in (int, float, complex) and kind in ("item", "cell") and (path in self.moving or _is_rate(container, key, value)):
             self._note(path, "number", type(value))
-            self.numbers.append((path, container, key))
+            self.numbers.append(Number(container, key, None))
+            return
+        if type(value) is tuple and kind in ("item", "cell") and value and all(type(x) in (int, float) for x in value):
+            self._pair(container, key, value, path)
             return
         if type(value) is types.ModuleType and in_library(getattr(value, "__file__", None) or ""):
             return
@@ -167,6 +149,19 @@ class Surroundings:
             self.place_of[id(container), key] = path
         self.watches.append((kind, container, key, value))
         self._at(value, path)
+
+    def _pair(self, container: Any, key: Any, values: tuple, path: str) -> None:
+        """A tuple of numbers, some of which may be inputs: the decay rates of Adam, which some schedules change."""
+        paths = [f"{path}[{i}]" for i in range(len(values))]
+        if self.moving.isdisjoint(paths):
+            self.place_of |= {(id(container), key, i): p for i, p in enumerate(paths)}
+            self.watches.append(("item" if not isinstance(container, Variable) else "cell", container, key, values))
+            self._at(values, path)
+            return
+        self._note(path, "numbers", len(values))
+        for i, (value, inner) in enumerate(zip(values, paths)):
+            self._note(inner, "number", type(value))
+            self.numbers.append(Number(container, key, i))
 
     def _at(self, x: Any, path: str) -> None:
         if isinstance(x, _VALUES):
@@ -337,6 +332,8 @@ class Surroundings:
         if known:
             self.watches.append(("len", space, None, len(space)))
         for name, value in list(space.items()):
+            if name in getattr(kind, "not_compiled", ()):
+                continue
             if known or name in self._names or "*" in self._names:
                 self._note(f"{path}.{name}", "attribute")
                 self._watched("item", space, name, value, f"{path}.{name}")
@@ -357,53 +354,6 @@ class Surroundings:
     def watch(self) -> Watch:
         """Tells quickly whether nothing has been replaced since."""
         return Watch(self.watches)
-
-
-class Watch:
-    """A generated comparison of many places with what they held. `space` has the containers and what is expected, under the names that it uses."""
-
-    def __init__(self, watches: list[tuple[str, Any, Any, Any]]):
-        self.space: dict[str, Any] = {}
-        self._place: dict[tuple[int, Any], str] = {}
-        self._names = names = {}  # of containers and keys, by identity
-
-        def name(x: Any) -> str:
-            found = names.get(id(x))
-            if found is None:
-                found = names[id(x)] = f"c{len(names)}"
-                self.space[found] = x
-            return found
-
-        tests = []
-        for i, (kind, container, key, value) in enumerate(watches):
-            self.space[f"v{i}"] = value
-            if kind == "item":
-                self._place[id(container), key if not isinstance(key, Tensor) else id(key)] = f"v{i}"
-                tests.append(f"{name(container)}[{key!r}] is v{i}" if type(key) in (str, int) else f"{name(container)}[{name(key)}] is v{i}")
-            elif kind == "state":
-                self._place[id(container), key] = f"v{i}"
-                tests.append(f"{name(container)}[{key!r}] is v{i}" if key in container else f"{key!r} not in {name(container)}")
-            elif kind == "cell":
-                self._place[id(container), key] = f"v{i}"
-                tests.append(f"{name(container.cell)}.cell_contents is v{i}")
-            elif kind == "attr":
-                tests.append(f"{name(container)}.{key} is v{i}")
-            elif kind == "len":
-                tests.append(f"len({name(container)}) == {value}")
-            else:
-                tests.append(f"{name(container)}.tobytes() == v{i}")
-        lines = ["def unchanged():", "    try:", "        return (", *[f"            {t} and" for t in tests], "            True)"]
-        lines += ["    except (KeyError, IndexError, AttributeError, ValueError):", "        return False"]
-        exec(compile("\n".join(lines), f"<look at {len(tests)} places>", "exec"), self.space)
-        self.unchanged: Callable[[], bool] = self.space["unchanged"]
-
-    def of_tensor(self, t: Tensor) -> tuple[str, str]:
-        """The names in `space` of a tensor's attributes and of its storage: where another tensor takes its place, that one's come there."""
-        return self._names[id(t.__dict__)], self._place[id(t.__dict__), "_storage"]
-
-    def of_place(self, container: Any, key: Any) -> str:
-        """The name in `space` of what a place holds."""
-        return self._place[id(container), key if not isinstance(key, Tensor) else id(key)]
 
 
 def _is_rate(container: Any, key: Any, value: Any) -> bool:

@@ -32,8 +32,9 @@ from ..nodes import Saved
 from ..storage import here
 from ..tensor import Tensor
 from .outside import CompiledBackward, Freed
+from .places import Watch
 from .recording import EXTEND, Found, Made, Recorded, build
-from .surroundings import Surroundings, Watch
+from .surroundings import Surroundings
 
 _NUMBERS = {bool: "bool", int: "int", float: "float", complex: "complex"}
 
@@ -147,7 +148,7 @@ class Binding:
         self.watch = look.watch() if self._repeatable() else None
         self.leaves = [self._leaf(look, n) for n in look.arguments]
         self._values = [None if n is not None else leaf for n, leaf in zip(look.arguments, look.leaves)]
-        self._moving = {key for _, container, key in look.numbers if container is None}
+        self._moving = {n.key for n in look.numbers if n.container is None}
         self.known = frozenset(look.storages[n] for n in (*variant.stable, *variant.fluid) if n < len(look.storages))
         self._entry: Callable | None = None
         self._require_apart()
@@ -230,7 +231,7 @@ class Binding:
         """The result, or MISS where a guard does not hold: nothing has happened then."""
         variant, look = self.variant, self.look
         made = variant.made
-        values: list[Any] = [flat[key] if container is None else container[key] for _, container, key in look.numbers]
+        values: list[Any] = [number.value(flat) for number in look.numbers]
         for place in variant.from_arguments:
             values.append(flat[place]._data)
         storages = look.storages

@@ -9,7 +9,7 @@ import numpy as np
 
 from ...errors import at_user_line
 from ...trace.constants import active_traces
-from ..modes import enable_grad, no_grad
+from ..modes import DecidesByValues, enable_grad, no_grad, state
 from ..tensor import Tensor, wrap
 from .line_search import Point, strong_wolfe
 from .optimizer import Optimizer, check, check_options, scalar
@@ -19,7 +19,7 @@ class LBFGS(Optimizer):
     """L-BFGS (Nocedal and Wright 2006, algorithm 7.5), with steps of length lr or with `line_search_fn="strong_wolfe"`.
 
     One call of `step` makes up to `max_iter` iterations and `max_eval` evaluations (5/4 of it by default), which need a closure; there is one group.
-    It decides by values, so a step cannot be part of a compiled function; the closure can.
+    It decides by values, so a compiled function that makes such a step runs as it is, with the closure compiled.
 
     >>> from tracejit import torch
     >>> x = torch.tensor([-1.2, 1.0], requires_grad=True)
@@ -33,6 +33,8 @@ class LBFGS(Optimizer):
     >>> bool(((x - 1).abs() < 1e-3).all())
     True
     """
+
+    not_compiled = ("state",)  # compiled closures do not read it, and it is another one after each step
 
     def __init__(self, params, lr=1, max_iter=20, max_eval=None, tolerance_grad=1e-7, tolerance_change=1e-9, history_size=100, line_search_fn=None):
         check_options(lr)
@@ -80,9 +82,9 @@ class LBFGS(Optimizer):
         if closure is None:
             raise TypeError(at_user_line("LBFGS evaluates the loss several times a step: give step a closure that computes it and its gradients"))
         if active_traces():
-            raise TypeError(at_user_line("LBFGS decides by values, so a step cannot be traced: compile the closure instead"))
+            raise DecidesByValues(at_user_line("LBFGS decides by values, so a step cannot be traced: compile the closure instead"))
         with no_grad():
-            return self._iterate(closure)
+            return self._iterate(closure if state.closures is None else state.closures(closure))
 
     def _iterate(self, closure: Callable[[], Any]) -> Any:
         group = self.param_groups[0]

@@ -1,0 +1,410 @@
+"""Training steps as people write them: compiled, they leave behind what they leave behind eagerly, and compile no more often than they must."""
+
+import copy
+
+import numpy as np
+import pytest
+
+from tracejit import torch
+from tracejit.errors import TracejitError
+from tracejit.torch.optim import lr_scheduler
+
+nn, F = torch.nn, torch.nn.functional
+
+
+def batches(n=6, size=8, width=5, seed=1):
+    rng = np.random.default_rng(seed)
+    return [(torch.tensor(rng.normal(size=(size, width)).astype("f4")), torch.tensor(rng.normal(size=(size, 2)).astype("f4"))) for _ in range(n)]
+
+
+def network():
+    return nn.Sequential(nn.Linear(5, 7, bias=False), nn.BatchNorm1d(7), nn.Tanh(), nn.Linear(7, 2))
+
+
+def close(a, b, where=""):
+    """Equal nests of tensors, numbers and containers."""
+    assert type(a) is type(b), where
+    if isinstance(a, torch.Tensor):
+        np.testing.assert_allclose(a.detach().numpy(), b.detach().numpy(), rtol=2e-4, atol=2e-6, err_msg=where)
+    elif isinstance(a, dict):
+        assert a.keys() == b.keys(), where
+        for key in a:
+            close(a[key], b[key], f"{where}[{key!r}]")
+    elif isinstance(a, (list, tuple)):
+        assert len(a) == len(b), where
+        for i, pair in enumerate(zip(a, b)):
+            close(*pair, f"{where}[{i}]")
+    elif isinstance(a, float):
+        assert a == pytest.approx(b, rel=2e-4, abs=2e-6), where
+    else:
+        assert a == b, where
+
+
+def compare(program, compilations=None):
+    """`program(compile)` gives what is compared, and the compiled functions, whose compilations are counted."""
+    torch.manual_seed(0)
+    expected, _ = program(lambda f: f)
+    torch.manual_seed(0)
+    found, compiled = program(torch.compile)
+    close(expected, found)
+    if compilations is not None:
+        assert [c.cache_info().currsize for c in compiled] == compilations
+
+
+def test_losses_that_are_kept_as_numbers():
+    class Meter:
+        def __init__(self):
+            self.total, self.n = 0.0, 0
+
+        def update(self, value, n):
+            self.total += value * n
+            self.n += n
+
+    def program(compile):
+        net, losses, meter, seen, hits = network(), [], Meter(), 0, 0
+        optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+
+        def step(x, y):
+            nonlocal seen, hits
+            optimizer.zero_grad()
+            out = net(x)
+            loss = F.mse_loss(out, y)
+            loss.backward()
+            optimizer.step()
+            losses.append(loss.item())
+            meter.update(loss.item(), len(x))
+            seen += len(x)
+            hits += (out.argmax(1) == y.argmax(1)).sum().item()
+            return {"loss": loss.item(), "accuracy": (out.argmax(1) == y.argmax(1)).float().mean().item()}
+
+        run = compile(step)
+        results = [run(x, y) for x, y in batches()]
+        assert all(type(v) is float for v in losses) and type(hits) is int
+        return [results, losses, meter.total, meter.n, seen, hits], [run]
+
+    compare(program, [1])
+
+
+def test_a_list_that_is_read_is_not_taken_for_one_that_is_added_to():
+    losses = []
+
+    @torch.compile
+    def f(x):
+        losses.append(x.sum().item())
+        return x * len(losses)
+
+    for i in range(4):
+        assert f(torch.ones(2)).tolist() == [i + 1] * 2
+    assert losses == [2.0] * 4
+
+
+def test_lists_of_tensors_and_aliases():
+    outputs = []
+    keep = {"outputs": outputs}
+
+    @torch.compile
+    def f(x):
+        outputs.append(x * 2)
+        return len(keep["outputs"])
+
+    assert [f(torch.full((2,), float(i))) for i in range(4)] == [1, 2, 3, 4]
+    assert [t.tolist() for t in outputs] == [[2.0 * i] * 2 for i in range(4)]
+
+
+def test_an_argument_that_is_added_to_is_refused():
+    with pytest.raises(TracejitError, match="a list or dictionary that is an argument is changed"):
+        torch.compile(lambda x, history: history.append(x * 2))(torch.ones(2), [])
+
+
+total = 0.0
+
+
+def test_globals_and_hidden_states_of_the_function_around():
+    def program(compile):
+        global total
+        total, hidden = 0.0, torch.zeros(3)
+        cell = nn.RNNCell(5, 3)
+
+        def step(x):
+            global total
+            nonlocal hidden
+            hidden = cell(x[:1], hidden.reshape(1, 3)).detach().reshape(3)
+            total += hidden.sum().item()
+
+        run = compile(step)
+        for x, _ in batches():
+            run(x)
+        return [total, hidden], [run]
+
+    compare(program, [1])
+
+
+def test_an_error_of_the_users_is_met_once():
+    met = []
+    rate = [0.1]
+
+    @torch.compile
+    def f(x, fail):
+        met.append(0)
+        if fail:
+            raise ValueError("no")
+        return x * rate[0]
+
+    for r in (0.1, 0.2, 0.3):
+        rate[0] = r
+        f(torch.ones(2), False)
+    del met[:]
+    for error in (ValueError, ValueError):
+        with pytest.raises(error, match="no"):
+            f(torch.ones(2), True)
+    assert met == []  # what an aborted call did is taken back, as far as it was done to lists
+
+
+@pytest.mark.parametrize("search", [None, "strong_wolfe"])
+def test_lbfgs_runs_as_it_is_with_a_compiled_closure(search):
+    def program(compile):
+        net = nn.Sequential(nn.Linear(5, 7), nn.Tanh(), nn.Linear(7, 2)).double()
+        optimizer = torch.optim.LBFGS(net.parameters(), lr=0.5, line_search_fn=search, max_iter=5)
+
+        def step(x, y):
+            def closure():
+                optimizer.zero_grad()
+                loss = F.mse_loss(net(x.double()), y.double())
+                loss.backward()
+                return loss
+
+            return optimizer.step(closure)
+
+        run = compile(step)
+        losses = [run(x, y).item() for x, y in batches()]
+        return [losses, list(net.parameters())], [] if run is step else list(run._closures.values())
+
+    compare(program, [1])
+
+
+def test_train_and_eval_compile_once_each():
+    def program(compile):
+        net = network()
+        run = compile(lambda x: net(x).sum())
+        found = []
+        for i, (x, _) in enumerate(batches()):
+            net.train(i % 2 == 0)
+            found.append(run(x))
+        return [found, dict(net.named_buffers())], [run]
+
+    compare(program, [2])
+
+
+@pytest.mark.parametrize(
+    "schedule, compilations",
+    [
+        (lambda o: lr_scheduler.StepLR(o, 2, 0.5), 1),
+        (lambda o: lr_scheduler.OneCycleLR(o, 0.1, total_steps=10), 2),  # it changes beta1, too, which is an input from its second value on
+        (lambda o: lr_scheduler.CosineAnnealingWarmRestarts(o, 3), 1),
+    ],
+    ids=["step", "one cycle", "cosine"],
+)
+def test_values_of_schedules_are_inputs(schedule, compilations):
+    def program(compile):
+        net = network()
+        optimizer = torch.optim.AdamW(net.parameters(), lr=0.05)
+        scheduler = schedule(optimizer)
+
+        def step(x, y):
+            optimizer.zero_grad()
+            loss = F.mse_loss(net(x), y)
+            loss.backward()
+            optimizer.step()
+            return loss.detach()
+
+        run = compile(step)
+        losses = []
+        for x, y in batches(8):
+            losses.append(run(x, y).item())
+            scheduler.step()
+        return [losses, list(net.parameters())], [run]
+
+    compare(program, [compilations])
+
+
+def test_gradients_of_several_micro_batches():
+    def program(compile):
+        net, seen = network(), []
+        optimizer = torch.optim.Adam(net.parameters(), lr=0.05)
+
+        def accumulate(x, y):
+            loss = F.mse_loss(net(x), y) / 3
+            loss.backward()
+            return loss.detach()
+
+        def update():
+            norm = nn.utils.clip_grad_norm_(net.parameters(), 0.5)
+            optimizer.step()
+            optimizer.zero_grad()
+            return norm
+
+        accumulate, update = compile(accumulate), compile(update)
+        for i, (x, y) in enumerate(batches(9)):
+            seen.append(accumulate(x, y))
+            if i % 3 == 2:
+                seen.append(update())
+        return [seen, list(net.parameters())], [accumulate, update]
+
+    compare(program, [1, 1])
+
+
+def test_micro_batches_within_a_step():
+    def program(compile):
+        net = network()
+        optimizer = torch.optim.SGD(net.parameters(), lr=0.05, momentum=0.9)
+
+        def step(x, y):
+            optimizer.zero_grad(set_to_none=True)
+            for part, target in zip(x.chunk(4), y.chunk(4)):
+                (F.mse_loss(net(part), target) / 4).backward()
+            nn.utils.clip_grad_value_(net.parameters(), 0.1)
+            optimizer.step()
+
+        run = compile(step)
+        for x, y in batches():
+            run(x, y)
+        return [list(net.parameters()), [p.grad for p in net.parameters()], dict(net.named_buffers())], [run]
+
+    compare(program, [1])
+
+
+def test_parameters_are_frozen_and_thawed():
+    def program(compile):
+        net = network()
+        optimizer = torch.optim.SGD(net.parameters(), lr=0.05)
+
+        def step(x, y):
+            optimizer.zero_grad(set_to_none=True)
+            loss = F.mse_loss(net(x), y)
+            loss.backward()
+            optimizer.step()
+            return loss.detach()
+
+        run, seen = compile(step), []
+        for i, (x, y) in enumerate(batches(9)):
+            net[0].requires_grad_(i < 3 or i >= 6)
+            seen.append(run(x, y))
+            seen.append([p.grad is None for p in net.parameters()])
+        return [seen, list(net.parameters())], [run]
+
+    compare(program)
+
+
+def test_two_networks_with_an_optimizer_each():
+    def program(compile):
+        real, fake = nn.Sequential(nn.Linear(5, 7), nn.Tanh(), nn.Linear(7, 2)), nn.Linear(3, 5)
+        judge, make = torch.optim.Adam(real.parameters(), lr=0.01), torch.optim.RMSprop(fake.parameters(), lr=0.01)
+
+        def step(x, y):
+            noise = torch.randn(8, 3)
+            judge.zero_grad()
+            loss = F.mse_loss(real(x), y) + real(fake(noise).detach()).square().mean()
+            loss.backward()
+            judge.step()
+            make.zero_grad()
+            other = -real(fake(noise)).square().mean()
+            other.backward()
+            make.step()
+            return loss.detach(), other.detach()
+
+        run = compile(step)
+        return [[run(x, y) for x, y in batches()], list(real.parameters()), list(fake.parameters())], [run]
+
+    compare(program, [1])
+
+
+def test_a_moving_average_of_weights():
+    def program(compile):
+        net = network()
+        average = copy.deepcopy(net).requires_grad_(False)
+        optimizer = torch.optim.SGD(net.parameters(), lr=0.05)
+
+        def step(x, y):
+            optimizer.zero_grad()
+            loss = F.mse_loss(net(x), y)
+            loss.backward()
+            optimizer.step()
+            with torch.no_grad():
+                for p, q in zip(average.parameters(), net.parameters()):
+                    p.lerp_(q, 0.1)
+                for p, q in zip(average.buffers(), net.buffers()):
+                    p.copy_(q)
+
+        run = compile(step)
+        for x, y in batches():
+            run(x, y)
+        return [list(average.parameters()), dict(average.named_buffers()), net[1].num_batches_tracked], [run]
+
+    compare(program, [1])
+
+
+def test_modules_in_a_list_around():
+    def program(compile):
+        layers = [nn.Linear(5, 5) for _ in range(3)]
+        heads = {"a": nn.Linear(5, 2), "b": nn.Linear(5, 2)}
+        parameters = [p for m in (*layers, *heads.values()) for p in m.parameters()]
+        optimizer = torch.optim.Adam([{"params": parameters[:6], "lr": 0.1}, {"params": parameters[6:]}], lr=0.01)
+
+        def step(x, y, which):
+            optimizer.zero_grad()
+            for layer in layers:
+                x = x + torch.relu(layer(x))
+            loss = F.mse_loss(heads[which](x), y)
+            loss.backward()
+            optimizer.step()
+            return loss.detach()
+
+        run = compile(step)
+        return [[run(x, y, "ab"[i % 2]) for i, (x, y) in enumerate(batches(8))], parameters], [run]
+
+    compare(program)
+
+
+def test_a_penalty_on_gradients_and_their_gradients():
+    def program(compile):
+        net = nn.Sequential(nn.Linear(5, 7), nn.Tanh(), nn.Linear(7, 1)).double()
+        optimizer = torch.optim.SGD(net.parameters(), lr=0.05)
+
+        def step(x):
+            x = x.double().requires_grad_()
+            out = net(x).sum()
+            (first,) = torch.autograd.grad(out, x, create_graph=True)
+            (second,) = torch.autograd.grad(first.square().sum(), x, create_graph=True)
+            optimizer.zero_grad()
+            (out**2 + first.norm() + second.norm()).backward()
+            optimizer.step()
+            return first.detach(), second.detach()
+
+        run = compile(step)
+        return [[run(x) for x, _ in batches()], list(net.parameters())], [run]
+
+    compare(program, [1])
+
+
+@pytest.mark.parametrize("kind", ["LSTM", "GRU", "RNN"])
+def test_recurrent_layers_are_native_loops(kind):
+    def program(compile):
+        layer, head = getattr(nn, kind)(5, 6, num_layers=2, batch_first=True), nn.Linear(6, 2)
+        optimizer = torch.optim.Adam([*layer.parameters(), *head.parameters()], lr=0.01)
+
+        def step(x, y):
+            optimizer.zero_grad()
+            out, _ = layer(x.reshape(2, 4, 5))
+            loss = F.mse_loss(head(out).reshape(8, 2), y)
+            loss.backward()
+            optimizer.step()
+            return loss.detach()
+
+        run = compile(step)
+        seen = [run(x, y) for x, y in batches()]
+        if run is not step:
+            shown = run.kernels()
+            assert "native loop" in shown and "host call" not in shown
+        return [seen, list(layer.parameters())], [run]
+
+    compare(program, [1])
