@@ -74,7 +74,7 @@ def test_a_kernel_is_found_on_disk(monkeypatch):
 
 
 def test_without_an_assembler_the_driver_gets_ptx(monkeypatch):
-    monkeypatch.setattr(assembling, "assembler", lambda: None)
+    monkeypatch.setattr(assembling, "tool", lambda name: None)
     made = assemble(SOURCE.replace("scaled", "unassembled"), "unassembled", PARAMETERS)
     assert made.cubin is None and ".entry unassembled" in made.ptx
     with pytest.raises(CudaError, match=r"not assembled here: pip install 'tracejit\[cuda-compile\]'"):
@@ -92,13 +92,18 @@ def test_older_devices_are_refused():
 
 @needs_ptxas
 def test_what_the_assembler_refuses_is_told():
-    with pytest.raises(CudaError, match="does not take a kernel for compute capability 9.0"):
+    with pytest.raises(CudaError, match="ptxas does not take a kernel for compute capability 9.0"):
         machine_code(".version 7.8\n.target sm_90\nnonsense", (9, 0))
-    with pytest.raises(CudaError, match="does not take a kernel for compute capability 9.0"):
+    with pytest.raises(CudaError, match="ptxas does not take a kernel for compute capability 9.0"):
         by_ptxas(".version 7.8\n.target sm_90\nnonsense", (9, 0))
 
 
-def test_disassembly(monkeypatch):
+@needs_ptxas
+def test_a_device_that_ptxas_does_not_know_gets_ptx():
+    assert machine_code(assemble(SOURCE, "scaled", PARAMETERS).ptx, (99, 0)) is None
+
+
+def test_disassembly():
     if tool("nvdisasm") or tool("cuobjdump"):
         assert "EXIT" in assemble(SOURCE, "scaled", PARAMETERS).sass()
     else:

@@ -1,4 +1,4 @@
-"""The words of kernels: simulated, and as device code run on the host, against NumPy and SciPy; and compiled for devices by both compilers."""
+"""The words of kernels: simulated, and as device code run on the host, against NumPy and SciPy; and compiled for devices."""
 
 import types
 
@@ -37,7 +37,7 @@ def pairs(values):
 
 def simulated(expression, *arrays):
     """The expression in x, y, z of each row, as the simulator computes it."""
-    code, words = compile(expression, "", "eval"), namespace(simulated=True)
+    code, words = compile(expression, "", "eval"), namespace()
     with quiet():
         return np.array([eval(code, words, dict(zip("xyz", row))) for row in zip(*arrays)])
 
@@ -136,7 +136,7 @@ def test_casts_to_floats(source, target):
 
 
 def test_integers_of_python_wrap():
-    words = namespace(simulated=True)
+    words = namespace()
     assert words["int32"](2**31) == -(2**31) and words["uint8"](-1) == 255 and words["int64"](2**64 - 1) == -1
     assert words["int32"](2**31).dtype == "int32"
     assert np.empty(2, words["float32"]).dtype == "float32"
@@ -251,7 +251,7 @@ def test_atomic_updates(combine, dtype):
     got = np.array([2, 3, 4, 5], dtype)
     HostKernel(source, "k", [(values.dtype, "pointer"), (I32, "pointer"), (values.dtype, "pointer")]).launch(2, 4, [values, places, got])
     np.testing.assert_array_equal(got, want)
-    got, words = np.array([2, 3, 4, 5], dtype), namespace(simulated=True)
+    got, words = np.array([2, 3, 4, 5], dtype), namespace()
     for i in range(len(values)):
         words[f"atomic_{combine}"](got, places[i], values[i])
     np.testing.assert_array_equal(got, want)
@@ -308,7 +308,7 @@ def k(x, out):
 # -- compiled for devices
 def every_word(dtype):
     """A kernel with all words that take the dtype."""
-    words = namespace(simulated=True)
+    words = namespace()
     lines = ["def k(x, out, w):", "    i = int32(cuda.grid(1))", "    a = x[i]", "    b = x[i + 1]", f"    e = cuda.shared.array(64, {dtype})"]
     lines += [f"    out[i + {k}] = {name}({', '.join('abaa'[:n])})" for k, (name, n) in enumerate(_arities(dtype))]
     lines += [f"    w[i + {k}] = int32({name}(x[i]))" for k, name in enumerate(words) if isinstance(words[name], type(words["int32"]))]
@@ -334,28 +334,7 @@ def test_all_words_become_ptx(dtype, cc):
         by_ptxas(made.ptx, cc)
 
 
-@pytest.mark.parametrize("cc", [(8, 0), (9, 0)])
-@pytest.mark.parametrize("dtype", [*FLOATS, "int8", "int32", "int64", "uint32"])
-def test_all_words_are_known_to_numba(dtype, cc):
-    """The source is what numba-cuda compiles, too."""
-    pytest.importorskip("numba_cuda", reason="numba-cuda is not installed (extra cuda)")
-    from numba import cuda, types
-
-    words = namespace(simulated=False)
-    exec(every_word(dtype), words)
-    pointer = types.CPointer(getattr(types, dtype))
-    ptx, _ = cuda.compile_ptx(words["k"], (pointer, pointer, types.CPointer(types.int32)), cc=cc)
-    assert "ld.global" in ptx and "st.global" in ptx
-    if tool("ptxas") is not None:
-        by_ptxas(ptx, cc)
-
-
-def test_both_versions_have_the_same_words():
-    pytest.importorskip("numba_cuda", reason="numba-cuda is not installed (extra cuda)")
-    assert namespace(simulated=True).keys() == namespace(simulated=False).keys()
-
-
 def test_a_namespace_is_new_each_time():
-    first = namespace(simulated=True)
+    first = namespace()
     first["exp"] = None
-    assert isinstance(namespace(simulated=True)["exp"], types.FunctionType)
+    assert isinstance(namespace()["exp"], types.FunctionType)

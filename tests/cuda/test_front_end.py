@@ -35,7 +35,7 @@ def arrays():
 
 def by_python(source):
     args = arrays()
-    words = namespace(simulated=True)
+    words = namespace()
     for t in range(N):
         words["cuda"] = SimpleNamespace(
             grid=lambda _, t=t: t, gridsize=lambda _: N, threadIdx=SimpleNamespace(x=t), local=SimpleNamespace(array=lambda n, d: np.zeros(n, d))

@@ -23,7 +23,7 @@ INSTALL = "pip install 'tracejit[cuda]'"
 def missing_extra(error: ImportError) -> CudaError:
     """For a package of the extra that is not installed."""
     return CudaError(
-        at_user_line(f"the CUDA target needs CuPy and numba-cuda, and {error.name or 'one of them'} is not installed: {INSTALL} (for CUDA 12)")
+        at_user_line(f"the CUDA target needs CuPy, and {error.name or 'it'} is not installed: {INSTALL} (for CUDA 12)")
     )
 
 

@@ -190,7 +190,7 @@ class Simulated(Backend):
 
         from ..lowering.cuda.device_functions import namespace as words
 
-        names = words(simulated=True)
+        names = words()
         exec(compile(source, f"<kernel {name}>", "exec"), names)
         return Kernel(cuda.jit(names[name]), name, parameters)
 

@@ -3,8 +3,8 @@
     kernel = assemble(source, "kernel", [(np.dtype("f4"), "pointer"), (np.dtype("i4"), "value")], cc=(9, 0))
     kernel.ptx, kernel.cubin, kernel.seconds
 
-PTX comes from the NVPTX target of the LLVM that llvmlite carries, so no package of NVIDIA's is needed to compile.  The assembler is nvJitLink or
-`ptxas` of the extra `cuda-compile`; without one `cubin` is None, and the driver of a device assembles the PTX when it is loaded.
+PTX comes from the NVPTX target of the LLVM that llvmlite carries, so no package of NVIDIA's is needed to compile.  The assembler is `ptxas`, of the
+extras `cuda` and `cuda-compile` or of a CUDA toolkit; without it `cubin` is None, and the driver of a device assembles the PTX when it is loaded.
 
 Measured for kernels of 30 to 400 instructions: 2 to 7 ms in the front end, 4 to 10 in LLVM (instruction selection most of it; LLVM's standard
 pipeline would add as much again and saved no register), 15 to 60 in the assembler.  Both are kept on disk.
@@ -89,7 +89,7 @@ def assemble(
         fresh.append(True)
         return _packed(_ptx(text, cc), cc)
 
-    key = ("cuda kernel", _PASSES, _versions(), _dotted(cc), assembler() or "", text)
+    key = ("cuda kernel", _PASSES, _versions(), _dotted(cc), tool("ptxas") or "", text)
     ptx, cubin = _unpacked(disk_cache.fetch(key, make))
     return Assembled(source, name, tuple(cc), text, ptx, cubin, time.perf_counter() - start, not fresh)
 
@@ -148,44 +148,19 @@ def _versions() -> str:
 
 
 # -- machine code
-@cache
-def assembler() -> str | None:
-    """What assembles PTX here, nvJitLink with its version or the path of `ptxas`; None if there is neither."""
-    try:
-        if importlib.util.find_spec("cuda.bindings.nvjitlink") is not None:
-            from cuda.bindings import nvjitlink
+def machine_code(ptx: str, cc: tuple[int, int]) -> bytes | None:
+    """The cubin of a PTX text; None where there is no `ptxas`, or one that does not know the device, whose driver then assembles the text.
 
-            return "nvJitLink {}.{}".format(*nvjitlink.version())
-    except Exception:  # the bindings without the library, or of another major version of it: each has its own class of errors
-        pass
-    return tool("ptxas")
-
-
-def machine_code(ptx: str, cc: tuple[int, int], options: Sequence[str] = ()) -> bytes | None:
-    """The cubin of a PTX text, or None where there is no assembler. Raises `CudaError` where it refuses."""
-    found = assembler()
-    if found is None:
+    Raises `CudaError` where the text is refused.
+    """
+    if tool("ptxas") is None:
         return None
-    return _by_linker(ptx, cc) if found.startswith("nvJitLink") else by_ptxas(ptx, cc, options)[0]
-
-
-def _by_linker(ptx: str, cc: tuple[int, int]) -> bytes:
-    from cuda.bindings import nvjitlink
-
-    handle = nvjitlink.create(2, [f"-arch=sm_{_digits(cc)}", "-O3"])
     try:
-        data = ptx.encode()
-        nvjitlink.add_data(handle, nvjitlink.InputType.PTX, data, len(data), "kernel")
-        nvjitlink.complete(handle)
-        code = bytearray(nvjitlink.get_linked_cubin_size(handle))
-        nvjitlink.get_linked_cubin(handle, code)
-        return bytes(code)
-    except nvjitlink.nvJitLinkError as error:
-        log = bytearray(nvjitlink.get_error_log_size(handle))
-        nvjitlink.get_error_log(handle, log)
-        raise _refused(cc, log.decode(errors="replace")) from error
-    finally:
-        nvjitlink.destroy(handle)
+        return by_ptxas(ptx, cc)[0]
+    except CudaError as error:
+        if "is not defined for option 'gpu-name'" in str(error):
+            return None
+        raise
 
 
 def by_ptxas(ptx: str, cc: tuple[int, int], options: Sequence[str] = ()) -> tuple[bytes, str]:
@@ -210,8 +185,8 @@ def by_ptxas(ptx: str, cc: tuple[int, int], options: Sequence[str] = ()) -> tupl
 def _refused(cc: tuple[int, int], log: str) -> CudaError:
     return CudaError(
         at_user_line(
-            f"the assembler does not take a kernel for compute capability {_dotted(cc)}: {log.strip()} "
-            "(for a device that is newer than the assembler, upgrade it: pip install --upgrade 'tracejit[cuda]')"
+            f"ptxas does not take a kernel for compute capability {_dotted(cc)}: {log.strip()} "
+            "(one that is older than llvmlite may need to be upgraded: pip install --upgrade 'tracejit[cuda]')"
         )
     )
 
@@ -251,4 +226,4 @@ def _unpacked(contents: bytes) -> tuple[str, bytes | None]:
     return contents[8:end].decode(), contents[end:] or None
 
 
-__all__ = ["OLDEST", "Assembled", "assemble", "assembler", "by_ptxas", "machine_code", "sass", "tool"]
+__all__ = ["OLDEST", "Assembled", "assemble", "by_ptxas", "machine_code", "sass", "tool"]

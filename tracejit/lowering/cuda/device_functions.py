@@ -1,15 +1,14 @@
 """The words that the source of a kernel is written in.
 
-    exec(source, names := namespace(simulated=True))
+    exec(source, words := namespace())  # for Numba's simulator
 
-The source of a kernel is a Python function whose globals are these names, and nothing else.  There are two versions of each: for the device,
-functions that numba-cuda types and prints as one or a few instructions (on_device.py), and for its simulator, functions of NumPy scalars
-(simulated.py).  Both compute the same thing:
+The source of a kernel is a Python function whose globals are these words, and nothing else.  There are two versions of each: how it is written as
+LLVM IR for a device (words.py), and a function of NumPy scalars for Numba's simulator (simulated.py).  Both mean the same thing:
 
-- `cuda` is `numba.cuda`.
+- `cuda` is `numba.cuda`, of which kernels use `threadIdx`, `blockIdx`, `blockDim`, `gridDim`, `grid`, `gridsize`, `syncthreads`, `syncwarp`, and
+  `shared.array` and `local.array` of a constant size.
 - Casts: `float16 float32 float64 int8 int16 int32 int64 uint8 uint16 uint32 uint64 boolean`.  Integers wrap, floats are truncated towards zero.
-  They are also the dtypes of `cuda.shared.array`.  Numba adds two int32 to an int64 and the simulator to an int32, so a kernel says `int32(a +
-  b)`, which is free on the device.
+  They are also the dtypes of `cuda.shared.array` and `cuda.local.array`.
 - The same bits as another type: `bits_f16 bits_f32 bits_f64` (to the signed integer of the width) and `float_i16 float_i32 float_i64` (back).
 - Functions of one float32 or float64 with the type of the argument: `exp exp2 expm1 log log1p log2 log10 sin cos tan asin acos atan sinh cosh tanh
   asinh acosh atanh erf erfc cbrt gammaln sqrt floor ceil trunc rint fabs`; of two: `atan2 hypot power fmod copysign maxnum minnum` (maxnum and
@@ -25,7 +24,7 @@ functions that numba-cuda types and prints as one or a few instructions (on_devi
 - `atomic_add atomic_mul atomic_min atomic_max atomic_and atomic_or(buffer, index, value)`, where `has_atomic` says so.  A NaN wins against any
   number.
 
-Buffers are `CPointer(dtype)` on the device and 1-D arrays in the simulator: `b[i]` reads and writes both, and neither checks or wraps the index.
+Buffers are arrays of one dimension; `b[i]` neither checks nor wraps the index.
 """
 
 from __future__ import annotations
@@ -41,20 +40,16 @@ SIMULATED_WARP = 4  # a simulated thread is a thread of the interpreter: few of 
 ATOMIC = ("add", "mul", "min", "max", "and", "or")
 
 
-def namespace(simulated: bool) -> dict[str, Any]:
-    """A new dictionary of the names above.
+def namespace() -> dict[str, Any]:
+    """A new dictionary of the words, as the simulator understands them.
 
-    Raises ImportError (naming the extra to install) where the device version is asked for and numba-cuda is not installed.
-
-    >>> names = namespace(simulated=True)
-    >>> names["int32"](2**31), names["ult"](names["int32"](1), names["int32"](-1))
+    >>> words = namespace()
+    >>> words["int32"](2**31), words["ult"](words["int32"](1), words["int32"](-1))
     (np.int32(-2147483648), True)
     """
-    if simulated:
-        from . import simulated as version
-    else:
-        from . import on_device as version
-    return dict(version.NAMES)
+    from .simulated import NAMES
+
+    return dict(NAMES)
 
 
 def has_atomic(dtype: np.dtype, combine: str) -> bool:
