@@ -43,11 +43,21 @@ class Config:
     `cuda_graphs`: whether programs of several kernels that are called on the same arrays again and again, as training steps are, become CUDA graphs
     (`TRACEJIT_CUDA_GRAPHS`).
 
+    `cuda_deterministic`: whether updates of places that a program computes, such as the gradient of `x[at]`, are added in their order, so that every
+    run gives the same bits; they are then made one after the other for each place of the other axes (`TRACEJIT_CUDA_DETERMINISTIC`). Read when a
+    function is compiled.
+
+    `cuda_products`: what products of float32 matrices are multiplied in on a GPU: "float32", or with fewer bits and several times as fast "tf32",
+    "bfloat16", "float16" (`TRACEJIT_CUDA_PRODUCTS`). Sums are float32 in all.
+
     `winograd`: the length of the tiles by which compiled convolutions with 3 x 3 taps save multiplications: up to 4, which rounds about twice as much
     as a direct sum in float32; up to 2, which rounds less than that; 0 for direct sums (`TRACEJIT_WINOGRAD`). Read when a function is compiled.
     """
 
-    __slots__ = ("cache", "cache_bytes", "cache_dir", "check", "cuda_graphs", "max_nodes", "max_variants", "threads", "trace_creation", "winograd")
+    __slots__ = (
+        "cache", "cache_bytes", "cache_dir", "check", "cuda_deterministic", "cuda_graphs", "cuda_products", "max_nodes",
+        "max_variants", "threads", "trace_creation", "winograd",
+    )  # fmt: skip
 
     def __init__(self) -> None:
         self.cache = _flag("TRACEJIT_CACHE", True)
@@ -57,6 +67,8 @@ class Config:
         self.check = _flag("TRACEJIT_CHECK", False)
         self.threads = _threads()
         self.cuda_graphs = _flag("TRACEJIT_CUDA_GRAPHS", True)
+        self.cuda_deterministic = _flag("TRACEJIT_CUDA_DETERMINISTIC", False)
+        self.cuda_products = os.environ.get("TRACEJIT_CUDA_PRODUCTS", "float32")
         self.trace_creation = _flag("TRACEJIT_TRACE_CREATION", True)
         self.max_variants = int(os.environ.get("TRACEJIT_MAX_VARIANTS", "32"))
         self.max_nodes = int(os.environ.get("TRACEJIT_MAX_NODES", "200000"))

@@ -195,3 +195,29 @@ def test_the_same_arrays_again_are_replayed(rng):
             np.testing.assert_array_equal(home.to_host(held[0]), held[1])  # results that someone holds are not overwritten
         held = got, home.to_host(got)
     assert len(program._replays._recordings) == 2
+
+
+@pytest.mark.parametrize("shape", [(30,), (30, 7), (5, 30, 3)])
+def test_the_last_of_several_assignments_counts(rng, shape):
+    axis = shape.index(30)
+    at = rng.integers(-30, 30, size=200)
+    place = (slice(None),) * axis + (at,)
+    values = rng.normal(size=np.zeros(shape)[place].shape)
+
+    def assign(x, at, values):
+        x = x.copy()
+        x[(slice(None),) * axis + (at,)] = values
+        return x
+
+    program = check(assign, rng.normal(size=shape), at, values)
+    assert not program.fallbacks
+
+
+def test_deterministic_updates_are_made_in_order(rng, monkeypatch):
+    from tracejit import config
+
+    monkeypatch.setattr(config, "cuda_deterministic", True)
+    x, at = rng.normal(size=(50, 40)), rng.integers(0, 50, size=300)
+    program = check(tj.grad(lambda x, at: (x[at] ** 2).sum()), x, at)
+    assert not any("atomic" in k.source for k in program.kernels)
+    assert 40 in [step.turns for step in program.plan.steps if isinstance(step, Launch)]

@@ -104,6 +104,10 @@ class Backend(abc.ABC):
 
         return run(self, op, args, params)
 
+    def multiply(self, x: Any, y: Any, out: Any) -> None:
+        """The product of two matrices, or of two stacks of them, into `out`; of float32 as `config.cuda_products` says."""
+        self.xp.matmul(x, y, out=out)
+
     # -- kernels
     @abc.abstractmethod
     def load(self, source: str, name: str, parameters: Parameters) -> Any:

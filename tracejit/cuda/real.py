@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from ..config import config
 from ..errors import at_user_line
 from .backend import Backend, Parameters
 from .errors import CudaError, missing_extra, out_of_memory, unavailable
@@ -42,6 +43,7 @@ class Real(Backend):
         if not self._count:
             raise unavailable(RuntimeError("cudaErrorNoDevice: no CUDA-capable device is detected"))
         self._stream_of = cupy.cuda.get_current_stream
+        self._products = ""
 
     @cached_property
     def special(self) -> Any:
@@ -112,6 +114,23 @@ class Real(Backend):
     def copy_to(self, x: Any, device: int) -> Any:
         with self._explained(), self.on(device):
             return self.cupy.array(x)
+
+    def multiply(self, x: Any, y: Any, out: Any) -> None:
+        if config.cuda_products != self._products:
+            self._set_products(config.cuda_products)
+        try:
+            self.cupy.matmul(x, y, out=out)
+        except self._errors as error:
+            raise unavailable(error) from None
+
+    def _set_products(self, kind: str) -> None:
+        types = {"float32": "FP32", "tf32": "TF32", "bfloat16": "BF16", "float16": "FP16"}
+        if kind not in types:
+            raise ValueError(at_user_line(f"config.cuda_products must be one of {', '.join(types)}, got {kind!r}"))
+        from cupy._core import _routines_linalg as linalg  # where CuPy has what its environment variable CUPY_TF32 sets at import
+
+        linalg.set_compute_type(np.float32, getattr(linalg, f"COMPUTE_TYPE_{types[kind]}"))
+        self._products = kind
 
     # -- kernels
     def load(self, source: str, name: str, parameters: Parameters) -> Any:

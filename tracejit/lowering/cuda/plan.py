@@ -16,8 +16,9 @@ from ..prepare import prepare
 from . import functions, split
 from .kernel_source import Kernel, write
 from .loops import scan_launch, while_launch
-from .schedule import DEVICE, SIMULATED, Geometry, Launch, launches, work
+from .schedule import DEVICE, SIMULATED, Geometry, Launch, collides, is_atomic, launches, work
 from .split import split_reductions
+from .writes import last_updates
 
 Step = Launch | Library | Routine | Host
 
@@ -49,8 +50,18 @@ class _Partitioner(Partitioner):
     def _dear(stage):
         return stage
 
+    def _write_stages(self, node):
+        return [_apart_first(stage) for stage in super()._write_stages(node)]
+
     def _reduce_stages(self, node):
         return [_kept_first(stage) for stage in super()._reduce_stages(node)]
+
+
+def _apart_first(stage: Stage) -> Stage:
+    """An update that must be made in order, with the loops over other places outside of those that may meet."""
+    if not stage.into or is_atomic(stage):
+        return stage
+    return replace(stage, counters=sorted(stage.counters, key=lambda c: collides(stage, c)))
 
 
 def _kept_first(stage: Stage) -> Stage:
@@ -64,6 +75,7 @@ class CudaPlan:
     def __init__(self, graph: Graph, own: Container[int] = (), by_value: Container[int] = (), geometry: Geometry = DEVICE):
         self.graph = graph
         prepared = prepare(graph, _is_whole)
+        prepared = last_updates(prepared)
         prepared = split_reductions(prepared, split.SIMULATED if geometry is SIMULATED else split.DEVICE)
         self.partition: Partition = _Partitioner(prepared, native, own).run()
         self.inputs = self.partition.inputs

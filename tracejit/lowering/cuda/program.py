@@ -131,6 +131,8 @@ class Program:
     def _array(self, values: list[Any], b: Buffer) -> Any:
         """A buffer as an array."""
         found = values[self._slots[b]]
+        if isinstance(found, np.generic):
+            return self.backend.from_host(found)
         return _part(values[-1], self.plan.offsets[b], b) if type(found) is int else found
 
     def _is_recordable(self) -> bool:
@@ -165,7 +167,7 @@ class Program:
         return launch
 
     def _product(self, step: Library) -> Callable:
-        xp = self.backend.xp
+        home, xp = self.backend, self.backend.xp
         views = [(v.buffer, v.shape, v.offset, v.strides) for v in step.operands]
         plain = [shape == b.shape and not offset and strides == ix.strides(shape) for b, shape, offset, strides in views]
 
@@ -174,7 +176,7 @@ class Program:
                 self._array(values, b) if is_plain else strided(xp, self._array(values, b), shape, offset, strides)
                 for is_plain, (b, shape, offset, strides) in zip(plain, views)
             )
-            xp.matmul(x, y, out=self._array(values, step.result))
+            home.multiply(x, y, self._array(values, step.result))
 
         return multiply
 

@@ -15,6 +15,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from ...config import config
 from .. import index as ix
 from ..contract import Storage, contract
 from ..fuse import Loop, Nest, reads
@@ -151,8 +152,11 @@ def collides(stage: Stage, counter: Counter) -> bool:
 
 
 def is_atomic(stage: Stage) -> bool:
-    """Whether the stage may combine into memory from several threads at once."""
+    """Whether the stage may combine into memory from several threads at once. Sums of floats then depend on who comes first: not where
+    `config.cuda_deterministic` is set."""
     dtype = stage.buffer.type.dtype
+    if config.cuda_deterministic and dtype.kind in "fc" and stage.combine in ("add", "multiply"):
+        return False
     if dtype.kind == "c":
         return stage.combine == "add"
     name = {"add": "add", "multiply": "mul", "maximum": "max", "minimum": "min"}.get(stage.combine or "")
