@@ -16,13 +16,13 @@ SPECIAL = [0.0, -0.0, 1.0, -1.5, 2.5, 3.0, np.inf, -np.inf, np.nan, 1e-42, -1e-4
 
 FUNCTIONS = {
     "absolute": np.absolute, "add": np.add, "ceil": np.ceil, "copysign": np.copysign, "divide": np.true_divide, "equal": np.equal, "floor": np.floor,
-    "greater": np.greater, "greater_equal": np.greater_equal, "less": np.less, "less_equal": np.less_equal,
-    "multiply": np.multiply, "negative": np.negative, "not_equal": np.not_equal, "rint": np.rint, "sign": np.sign,
-    "sqrt": np.sqrt, "square": np.square, "subtract": np.subtract, "trunc": np.trunc,
-    "broadcast_to": lambda x: np.broadcast_to(x, (2, *x.shape)), "concatenate": lambda x, y: np.concatenate([x, y]),
-    "convert": lambda x: (x > 0).astype(np.float32), "gather": lambda x: np.take(x, np.array([3, 1, 1])), "logical_and": lambda x, y: (x > 0) & (y > 0),
-    "logical_not": lambda x: ~(x > 0), "logical_or": lambda x, y: (x > 0) | (y > 0), "pad": lambda x: np.pad(x, 2), "reshape": lambda x: x.reshape(-1, 1),
-    "reverse": lambda x: x[::-1], "select": lambda x, y: np.where(x > y, x, y), "slice": lambda x: x[2:7:2], "transpose": lambda x: (x.reshape(1, -1)).T,
+    "greater": np.greater, "greater_equal": np.greater_equal, "less": np.less, "less_equal": np.less_equal, "multiply": np.multiply,
+    "negative": np.negative, "not_equal": np.not_equal, "rint": np.rint, "sign": np.sign, "sqrt": np.sqrt, "square": np.square,
+    "subtract": np.subtract, "trunc": np.trunc, "broadcast_to": lambda x: np.broadcast_to(x, (2, *x.shape)),
+    "concatenate": lambda x, y: np.concatenate([x, y]), "convert": lambda x: (x > 0).astype(np.float32),
+    "gather": lambda x: np.take(x, np.array([3, 1, 1])), "logical_and": lambda x, y: (x > 0) & (y > 0), "logical_not": lambda x: ~(x > 0),
+    "logical_or": lambda x, y: (x > 0) | (y > 0), "pad": lambda x: np.pad(x, 2), "reshape": lambda x: x.reshape(-1, 1),
+    "reverse": lambda x: x[::-1], "select": lambda x, y: np.where(x > y, x, y), "slice": lambda x: x[2:7:2], "transpose": lambda x: x.reshape(1, -1).T,
 }  # fmt: skip
 
 
@@ -155,11 +155,10 @@ def another_group(i, model, optimizer):
         optimizer.add_param_group({"params": [extra], "lr": 0.5})
 
 
-@pytest.mark.parametrize(
-    "during",
-    [lower_rate, rate_as_a_tensor, other_decay, no_gradient, other_memory, strided_gradient, loaded, another_group],
-    ids=lambda f: f.__name__,
-)
+CHANGES = [lower_rate, rate_as_a_tensor, other_decay, no_gradient, other_memory, strided_gradient, loaded, another_group]
+
+
+@pytest.mark.parametrize("during", CHANGES, ids=lambda f: f.__name__)
 def test_what_changes_between_steps_is_noticed(soon, during):
     def adam(p):
         return torch.optim.Adam(p, lr=0.05)
