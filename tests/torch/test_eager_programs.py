@@ -22,7 +22,8 @@ FUNCTIONS = {
     "concatenate": lambda x, y: np.concatenate([x, y]), "convert": lambda x: (x > 0).astype(np.float32),
     "gather": lambda x: np.take(x, np.array([3, 1, 1])), "logical_and": lambda x, y: (x > 0) & (y > 0), "logical_not": lambda x: ~(x > 0),
     "logical_or": lambda x, y: (x > 0) | (y > 0), "pad": lambda x: np.pad(x, 2), "reshape": lambda x: x.reshape(-1, 1),
-    "reverse": lambda x: x[::-1], "select": lambda x, y: np.where(x > y, x, y), "slice": lambda x: x[2:7:2], "transpose": lambda x: x.reshape(1, -1).T,
+    "reverse": lambda x: x[::-1], "select": lambda x, y: np.where(x > y, x, y), "slice": lambda x: x[2:7:2],
+    "transpose": lambda x: x.reshape(1, -1).T,
 }  # fmt: skip
 
 
