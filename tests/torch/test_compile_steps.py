@@ -408,3 +408,28 @@ def test_recurrent_layers_are_native_loops(kind):
         return [seen, list(layer.parameters())], [run]
 
     compare(program, [1])
+
+
+def test_a_step_that_fails_changes_no_parameter():
+    """Parameters are computed in their own memory; a label that is out of range is found before anything is written there."""
+    torch.manual_seed(0)
+    layer = torch.nn.Linear(4, 3)
+    optimizer = torch.optim.SGD(layer.parameters(), lr=0.1, momentum=0.9)
+
+    @torch.compile
+    def step(x, y):
+        optimizer.zero_grad()
+        loss = torch.nn.functional.cross_entropy(layer(x), y)
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    x, y = torch.randn(5, 4), torch.tensor([0, 1, 2, 0, 1])
+    for _ in range(4):
+        step(x, y)
+    before = [np.array(p.detach().numpy()) for p in layer.parameters()]
+    with pytest.raises(IndexError):
+        step(x, torch.tensor([0, 1, 7, 0, 1]))
+    for p, old in zip(layer.parameters(), before):
+        np.testing.assert_array_equal(p.detach().numpy(), old)
+    assert np.isfinite(float(step(x, y).detach()))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .fuse import Nest, reads
+from .fuse import Nest
 from .partition import Library
-from .plan import touched
+from .plan import may_fail, touched
 from .program import Program
 from .reuse import in_place
 
@@ -15,7 +15,7 @@ def over_inputs(program: Program, inputs: Sequence[int | None]) -> list[bool]:
     """Whether the output in each place of `inputs` can lie over the input of that number: nothing reads what was there any more when it is made, and
     nothing can fail after that."""
     items = program.items
-    if any([not isinstance(item, (Nest, Library)) or _may_fail(item) for item in items]):
+    if any([not isinstance(item, (Nest, Library)) or may_fail(item) for item in items]):
         return [False] * len(inputs)
     steps = [set(touched(item)) for item in items]
     found = []
@@ -26,9 +26,3 @@ def over_inputs(program: Program, inputs: Sequence[int | None]) -> list[bool]:
         there = items[made]
         found.append(last < made or last == made and isinstance(there, Nest) and (new, old) in in_place(there, {old}, {new}))
     return found
-
-
-def _may_fail(item: Nest | Library) -> bool:
-    """Whether a step reports positions that it computes and that are out of range."""
-    stages = item.stages() if isinstance(item, Nest) else ()
-    return any(i.computed() for s in stages for i in (*s.target, *[i for e in reads(s) for i in e.data[1]]))

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from ..config import config
 from ..ir import ArrayType, Graph, Node
+from ..ops.lanes import node_may_fail
 from .collapse import collapse
 from .contract import Storage, contract
 from .fuse import Item, Nest, fuse, reads
@@ -122,6 +123,14 @@ class Plan:
         for new, old in reversed(shared.items()):  # the youngest first, so that a chain of them adds up
             alive[old][1] = max(alive[old][1], alive[new][1])
         return shared
+
+
+def may_fail(item: Item) -> bool:
+    """Whether a step may raise, not end, or report positions that it computes and that are out of range. After a failure no later step is run."""
+    if isinstance(item, (Routine, Host)):
+        return isinstance(item, Host) or node_may_fail(item.node)
+    stages = item.stages() if isinstance(item, Nest) else ()
+    return any(i.computed() for s in stages for i in (*s.target, *[i for e in reads(s) for i in e.data[1]]))
 
 
 def touched(item: Item) -> list[Buffer]:

@@ -12,7 +12,7 @@ from ..contract import Storage
 from ..fuse import Nest
 from ..kernel import Buffer
 from ..partition import Library, Progression, Routine
-from ..plan import Plan
+from ..plan import Plan, may_fail
 from ..structure import structure
 from . import blas, routines, special_library, threads
 from .emit import Emitter, Function, Module, Value
@@ -62,19 +62,36 @@ def compile_segments(segments: Sequence[Sequence[Nest | Library | Routine]], pla
 
 
 def _segment(code: ModuleCode, name: str, steps: Sequence[Nest | Library | Routine], plan: Plan) -> Function:
-    """The function `i64 name(ptr slots)` of a run of steps."""
+    """The function `i64 name(ptr slots)` of a run of steps, which ends where one of them fails."""
     f = Function(code.module, name, [("ptr", "slots")], "i64")
-    if len(steps) <= PART:
-        f.ret(code.steps(f, steps, plan, _slots(f)))
-        return f
-    e = Emitter(f, 1)
-    status = e.const("i64", 0)
-    for start in range(0, len(steps), PART):
-        part = Function(code.module, f"{name}_from{start}", [("ptr", "slots")], "i64", linkage="internal")
-        part.ret(code.steps(part, steps[start : start + PART], plan, _slots(part)))
-        status = e.or_(status, f.effect("i64", 1, f"call i64 @{part.name}({f.parameter('slots').typed})"))
-    f.ret(status)
+    parts, start = _parts(steps), 0
+    for part in parts:
+        if len(parts) == 1:
+            status = code.steps(f, part, plan, _slots(f))
+        else:
+            own = Function(code.module, f"{name}_from{start}", [("ptr", "slots")], "i64", linkage="internal")
+            own.ret(code.steps(own, part, plan, _slots(own)))
+            status = f.effect("i64", 1, f"call i64 @{own.name}({f.parameter('slots').typed})")
+        start += len(part)
+        if part is parts[-1]:
+            f.ret(status)
+        else:
+            failed, well = f.fresh_label("failed"), f.fresh_label("well")
+            f.cbr(Emitter(f, 1).icmp("ne", status, Emitter(f, 1).const("i64", 0)), failed, well, likely=False)
+            f.label(failed)
+            f.ret(status)
+            f.label(well)
     return f
+
+
+def _parts(steps: Sequence[Nest | Library | Routine]) -> list[list[Nest | Library | Routine]]:
+    """The steps in runs of up to `PART`, cut behind those that may fail."""
+    parts: list[list[Nest | Library | Routine]] = [[]]
+    for step in steps:
+        if len(parts[-1]) == PART or parts[-1] and may_fail(parts[-1][-1]):
+            parts.append([])
+        parts[-1].append(step)
+    return parts
 
 
 def _slots(f: Function) -> Callable[[int], Value]:

@@ -19,20 +19,18 @@ from ...ir import Graph, Literal
 from ...lowering.cpu.entry import compile_entry
 from ...lowering.cpu.specs import Array as ArraySpec
 from ...lowering.cpu.specs import Constant, PyScalar, Tuple
-from ...lowering.fuse import Item, Nest, reads
-from ...lowering.partition import Host, Routine
-from ...lowering.plan import touched
+from ...lowering.fuse import Nest
+from ...lowering.plan import may_fail, touched
 from ...lowering.program import Program
 from ...lowering.program import program as compiled
 from ...lowering.reuse import in_place
-from ...ops.lanes import node_may_fail
 from ..dispatch import Primitive
 from ..modes import state
 from ..nodes import Saved
 from ..storage import here
 from ..tensor import Tensor
 from .outside import CompiledBackward, Freed
-from .places import Watch
+from .places import Fluid, Watch
 from .recording import EXTEND, Found, Made, Recorded, build
 from .surroundings import Surroundings
 
@@ -145,7 +143,7 @@ class Binding:
     def __init__(self, variant: Variant, look: Surroundings, structure: Any):
         self.variant, self.look, self.structure = variant, look, structure
         self.modes = state.grad, state.inference
-        self.watch = look.watch() if self._repeatable() else None
+        self.watch = look.watch(self._fluid()) if self._repeatable() else None
         self.leaves = [self._leaf(look, n) for n in look.arguments]
         self._values = [None if n is not None else leaf for n, leaf in zip(look.arguments, look.leaves)]
         self._moving = {n.key for n in look.numbers if n.container is None}
@@ -173,7 +171,7 @@ class Binding:
         variant, look, made = self.variant, self.look, self.variant.made
         own = {n: i for i, n in enumerate(look.arguments) if n is not None and n >= look.first_argument}
         passed = {look.storage_number(look.tensors[n]._storage): i for n, i in own.items() if n in look.alone or not look.tensors[n]._chain}
-        self._slots = [(i, Slot(look, n, self.watch)) for n, i in own.items() if look.storage_number(look.tensors[n]._storage) in passed]
+        self._slots = [(i, Slot(look, n, None)) for n, i in own.items() if look.storage_number(look.tensors[n]._storage) in passed]
         self._targets = [(passed.get(n), n) for n in variant.written]
         self._versions = [(passed.get(n), n, writes, history) for n, writes, history in made.versions]
         self._replaced: dict[int, tuple[Slot, str]] = {}
@@ -184,6 +182,16 @@ class Binding:
         way = made.differentiable
         self._operands = [look.storage_number(look.tensors[n]._storage) for n in way.operands] if way is not None else []
         self._has_nodes = way is not None or _freed(made)
+
+    def _fluid(self) -> Fluid:
+        look, replaced = self.look, self.variant.replaced
+        effects = [self.variant.made.effects[i] for i in replaced]
+        own = [n for n in look.arguments if n is not None and n >= look.first_argument]
+        return Fluid(
+            frozenset(id(look.tensors[n].__dict__) for n in own),
+            frozenset(id(look.tensors[n].__dict__) for n in replaced.values()),
+            frozenset((id(look.containers[e.container]), e.key) for e in effects),
+        )
 
     def _repeatable(self) -> bool:
         """Whether a later call can be recognised quickly: the state of its arguments, which may be other tensors then, plays no role."""
@@ -378,26 +386,17 @@ def _direct(program: Program, variant: Variant, count: int) -> list[bool]:
     """Which of the first `count` outputs can be computed in the very memory of the storage that they are written to: nothing reads what was there
     any more when they are made, and nothing can fail after that."""
     items, inputs = program.items, program.partition.inputs
-    if any(map(_may_fail, items)):
-        return [False] * count
+    fallible = max((time for time, item in enumerate(items) if may_fail(item)), default=-1)
     steps = [set(touched(item)) for item in items]
     found = []
     for n, new in zip(variant.written[:count], program.partition.outputs):
         old = inputs[variant.places[n]] if n in variant.places else None
         made = next(time for time, there in enumerate(steps) if new in there)
-        read = [time for time, there in enumerate(steps) if old in there]
-        last = read[-1] if read else -1
+        last = max((time for time, there in enumerate(steps) if old in there), default=-1)
         there = items[made]
-        found.append(last < made or last == made and isinstance(there, Nest) and (new, old) in in_place(there, {old}, {new}))
+        alone = last < made or last == made and isinstance(there, Nest) and (new, old) in in_place(there, {old}, {new})
+        found.append(alone and made > fallible)
     return found
-
-
-def _may_fail(item: Item) -> bool:
-    """Whether a step may raise, not end, or report positions that it computes and that are out of range."""
-    if isinstance(item, (Routine, Host)):
-        return isinstance(item, Host) or node_may_fail(item.node)
-    stages = item.stages() if isinstance(item, Nest) else ()
-    return any(i.computed() for s in stages for i in (*s.target, *[i for e in reads(s) for i in e.data[1]]))
 
 
 __all__ = ["Binding", "Found", "Variant"]
