@@ -7,6 +7,8 @@ import pytest
 
 import tracejit as tj
 from tests.cuda.host_target import TARGET, check, compiled
+from tracejit import config
+from tracejit.lowering.cuda.program import Program
 from tracejit.lowering.cuda.schedule import Launch
 
 
@@ -110,8 +112,6 @@ def test_index_out_of_range_is_reported(rng):
 
 
 def test_numbers_by_value_are_no_arrays():
-    from tracejit.lowering.cuda.program import Program
-
     graph = tj.trace(lambda x, s: x * s + s.real)(np.ones(5), np.complex128(2 + 1j))
     program = Program(graph, by_value=frozenset({1}), target=TARGET)
     home = TARGET.backend
@@ -181,8 +181,6 @@ def test_attention(rng):
 
 def test_the_same_arrays_again_are_replayed(rng):
     graph = tj.trace(tj.grad(lambda w, x: (np.tanh(x @ w) ** 2).sum()))(np.ones((4, 6)), np.ones((5, 4)))
-    from tracejit.lowering.cuda.program import Program
-
     program, home = Program(graph, target=TARGET), TARGET.backend
     w, x = (home.from_host(rng.normal(size=s)) for s in ((4, 6), (5, 4)))
     held = None
@@ -214,10 +212,21 @@ def test_the_last_of_several_assignments_counts(rng, shape):
 
 
 def test_deterministic_updates_are_made_in_order(rng, monkeypatch):
-    from tracejit import config
-
     monkeypatch.setattr(config, "cuda_deterministic", True)
     x, at = rng.normal(size=(50, 40)), rng.integers(0, 50, size=300)
     program = check(tj.grad(lambda x, at: (x[at] ** 2).sum()), x, at)
     assert not any("atomic" in k.source for k in program.kernels)
     assert 40 in [step.turns for step in program.plan.steps if isinstance(step, Launch)]
+
+
+def test_an_index_out_of_range_is_raised_by_the_next_call_where_nothing_waits(rng, monkeypatch):
+    graph = tj.trace(lambda x, i: x[i])(np.ones(10), np.array([1, 2]))
+    program, home = Program(graph, target=TARGET), TARGET.backend
+    x, good, bad = home.from_host(np.arange(10.0)), home.from_host(np.array([1, 2])), home.from_host(np.array([3, 12]))
+    monkeypatch.setattr(type(home), "simulated", False)
+    monkeypatch.setattr(Program, "_temporaries", lambda self, arena: [])
+    program.run([x, bad])
+    with pytest.raises(IndexError, match=r"test_kernels.py:\d+, in an earlier call"):
+        program.run([x, good])
+    (result,) = program.run([x, good])
+    np.testing.assert_array_equal(home.to_host(result), [1.0, 2.0])

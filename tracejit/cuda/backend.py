@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from .. import residence
+from .flags import Flag
 
 Parameters = Sequence[tuple[np.dtype, str]]
 """Of a kernel: the dtype of each parameter, and whether it is a "pointer" to such numbers or a "value"."""
@@ -119,6 +120,10 @@ class Backend(abc.ABC):
     @abc.abstractmethod
     def launch(self, kernel: Any, grid: int, block: int, args: Sequence[Any]) -> None:
         """Queue a kernel for `grid` blocks of `block` threads; `args` are C-ordered arrays on the device, and NumPy scalars for values."""
+
+    @abc.abstractmethod
+    def flag(self, message: str) -> Flag:
+        """A number that kernels set where an index is out of range, and what is said then."""
 
     @abc.abstractmethod
     def record(self, queue: Callable[[], Any]) -> Any:

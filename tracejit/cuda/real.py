@@ -17,6 +17,7 @@ from ..config import config
 from ..errors import at_user_line
 from .backend import Backend, Parameters
 from .errors import CudaError, missing_extra, out_of_memory, unavailable
+from .flags import Flag, raise_reported
 
 # Bytes of an array that is copied to the host into pinned memory, at the full speed of the bus. For less it does not matter; more would take too much
 # of the host's memory out of its hands.
@@ -83,9 +84,9 @@ class Real(Backend):
 
     def to_host(self, x: Any) -> np.ndarray:
         with self._explained():
-            if not _SMALL <= x.nbytes <= _LARGE:
-                return x.get()
-            return x.get(out=self.pinned(x.shape, x.dtype))
+            found = x.get(out=self.pinned(x.shape, x.dtype)) if _SMALL <= x.nbytes <= _LARGE else x.get()
+        raise_reported()
+        return found
 
     def pinned(self, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
         size = math.prod(shape)
@@ -148,6 +149,11 @@ class Real(Backend):
         except self._errors as error:
             raise unavailable(error) from None
 
+    def flag(self, message: str) -> Flag:
+        with self._explained():
+            memory = self.cupy.cuda.alloc_pinned_memory(4)  # which the device reaches under the same address
+        return Flag(memory.ptr, np.frombuffer(memory, np.int32, 1), message)
+
     def record(self, queue: Callable[[], Any]) -> Any:
         stream = self.cupy.cuda.Stream(non_blocking=True)  # the default one cannot be captured
         with self._explained(), stream:
@@ -205,6 +211,7 @@ class Real(Backend):
     def synchronize(self, device: int | None = None) -> None:
         with self._explained():
             self.cupy.cuda.Device(device).synchronize()
+        raise_reported()
 
     def memory(self) -> dict[str, int]:
         free, total = self.cupy.cuda.runtime.memGetInfo()

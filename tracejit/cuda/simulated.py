@@ -19,6 +19,7 @@ import numpy as np
 from ..errors import at_user_line
 from .backend import Backend, Parameters
 from .errors import CudaError, DeviceMemoryError, missing_extra, set_too_late
+from .flags import Flag
 from .simulated_array import Namespace, SimulatedArray, namespace
 
 DEVICES = 2
@@ -200,6 +201,10 @@ class Simulated(Backend):
         given = [kernel.argument(x, dtype, pointer) for x, (dtype, pointer) in zip(args, kernel.parameters, strict=True)]
         with _launching, quiet():
             kernel.function[grid, block](*given)
+
+    def flag(self, message: str) -> Flag:
+        number = np.zeros(1, np.int32)
+        return Flag(SimulatedArray(number), number, message)
 
     def record(self, queue: Callable[[], Any]) -> Callable[[], Any]:
         return queue

@@ -61,6 +61,8 @@ class Program:
         buffers = [*plan.inputs, *plan.outputs, *plan.offsets]
         self._slots = {b: i for i, b in enumerate(buffers)}
         self._offsets = list(plan.offsets.values())
+        checks = any(k.checks for k in plan.kernels.values())
+        self._flag = self.backend.flag(_out_of_range(graph)) if checks else None
         self._steps = [self._prepared(step) for step in plan.steps]
         self._replays = Replays(self.backend, self._values, self._launch, self._outcome) if self._is_recordable() else None
         self._results = [(o.value, None) if isinstance(o, Literal) else (None, self._slots[o]) for o in plan.partition.outputs]
@@ -82,11 +84,14 @@ class Program:
             results = self._replays.run(args, self._key(args))
             if results is not None:
                 return results
+        if self._flag is not None and self._flag.take():
+            raise IndexError(self._flag.message)  # of the call before
         values = self._values(args)
-        if self._launch(values):
+        self._launch(values)
+        if self._flag is not None and self.backend.simulated and self._flag.take():
             host = self.backend.to_host
             replay(self.graph, [host(a) if self.backend.is_device_array(a) else a for a in args])  # raises the error, with the position
-            raise RuntimeError("a kernel reported an index out of range that the interpreter did not find")
+            raise IndexError(self._flag.message)
         return self._outcome(values)
 
     def _key(self, args: Sequence[Any]) -> tuple:
@@ -104,12 +109,10 @@ class Program:
             values.append(arena)
         return values
 
-    def _launch(self, values: list[Any]) -> bool:
-        """Queue all steps. True where one has met an index out of range, for which a program that computes indices waits."""
-        checks: list[Any] = []
+    def _launch(self, values: list[Any]) -> None:
+        """Queue all steps."""
         for step in self._steps:
-            step(values, checks)
-        return any([int(c[0]) for c in checks])
+            step(values)
 
     def _outcome(self, values: list[Any]) -> list[Any]:
         return [value if slot is None else values[slot] for value, slot in self._results]
@@ -136,12 +139,12 @@ class Program:
         return _part(values[-1], self.plan.offsets[b], b) if type(found) is int else found
 
     def _is_recordable(self) -> bool:
-        """Whether a CUDA graph can hold the steps: kernels that report nothing, and products for which the library needs no memory of its own."""
+        """Whether a CUDA graph can hold the steps: kernels, and products for which the library needs no memory of its own."""
         plan = self.plan
-        kernels = all(not plan.kernels[s].checks if isinstance(s, Launch) else isinstance(s, Library) and _is_plain(s) for s in plan.steps)
-        return kernels and len(plan.steps) >= FEW_STEPS and all(b in self._slots for b in plan.partition.outputs)
+        known = all(isinstance(s, Launch) or isinstance(s, Library) and _is_plain(s) for s in plan.steps)
+        return known and len(plan.steps) >= FEW_STEPS and all(b in self._slots for b in plan.partition.outputs)
 
-    def _prepared(self, step: Step) -> Callable[[list[Any], list[Any]], None]:
+    def _prepared(self, step: Step) -> Callable[[list[Any]], None]:
         if isinstance(step, Launch):
             return self._prepared_launch(self.plan.kernels[step])
         if isinstance(step, Library):
@@ -154,14 +157,14 @@ class Program:
         grid, threads = max(1, min(-(-kernel.turns // kernel.groups), BLOCKS_PER_PROCESSOR * self._processors)), kernel.threads
         slots = [self._slots[p.buffer] for p in kernel.parameters if p.buffer is not None]
         numbers = [(i, p) for i, p in enumerate(kernel.parameters) if p.by_value]
+        flag = self._flag if kernel.checks else None
 
-        def launch(values: list[Any], checks: list[Any]) -> None:
+        def launch(values: list[Any]) -> None:
             given = [values[i] for i in slots]
             for i, p in numbers:
                 given[i] = _number(given[i], p)
-            if kernel.checks:
-                checks.append(home.from_host(np.zeros(1, np.int32)))
-                given.append(checks[-1])
+            if flag is not None:
+                given.append(flag.argument)
             start(loaded, grid, threads, given)
 
         return launch
@@ -171,7 +174,7 @@ class Program:
         views = [(v.buffer, v.shape, v.offset, v.strides) for v in step.operands]
         plain = [shape == b.shape and not offset and strides == ix.strides(shape) for b, shape, offset, strides in views]
 
-        def multiply(values: list[Any], checks: list[Any]) -> None:
+        def multiply(values: list[Any]) -> None:
             x, y = (
                 self._array(values, b) if is_plain else strided(xp, self._array(values, b), shape, offset, strides)
                 for is_plain, (b, shape, offset, strides) in zip(plain, views)
@@ -191,7 +194,7 @@ class Program:
                 return self._array(values, o)
             return home.xp.arange(o.start, o.start + type_.shape[0]) if isinstance(o, Progression) else o
 
-        def run(values: list[Any], checks: list[Any]) -> None:
+        def run(values: list[Any]) -> None:
             if not wanted and not node.op.effect:
                 return
             given = [operand(o, a.type, values) for o, a in zip(step.operands, node.inputs)]
@@ -208,6 +211,14 @@ def _is_plain(step: Library) -> bool:
     return all(len(v.shape) == 2 and v.strides in (ix.strides(v.shape), ix.strides(v.shape[::-1])[::-1]) for v in step.operands)
 
 
+def _out_of_range(graph: Graph) -> str:
+    """The error of a call that has ended long ago: which index it was is not known any more, but the lines that use indices are."""
+    lines = dict.fromkeys(f"{n.source.filename}:{n.source.line}" for n in graph.nodes if n.op.name in _INDEXING and n.source)
+    where = f" at one of {', '.join(lines)}" if lines else ""
+    return f"an index was out of bounds for its axis{where}, in an earlier call on a device, which does not wait for its results"
+
+
+_INDEXING = frozenset("gather dynamic_slice dynamic_update_slice dynamic_slice_add scatter_add scatter_set scatter_max scatter_min".split())
 _BYTE = np.dtype(np.uint8)
 
 
