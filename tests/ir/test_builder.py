@@ -4,6 +4,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+import tracejit as tj
 from tracejit import config
 from tracejit.ir import ArrayType, Builder, Literal, Var
 from tracejit.ops import elementwise as ew
@@ -84,3 +85,16 @@ def test_type_errors_come_from_the_op():
         b.emit(ew.add, (x, Var(ArrayType((3,), np.dtype(np.float32)))), {})
     with pytest.raises(TypeError, match="invert is not defined for dtype float64"):
         b.emit(ew.invert, (x,), {})
+
+
+@pytest.mark.parametrize("outer, inner, merged", [
+    (100.0, 2.0, True), (-3.0, 0.5, False), (3.0, 3.0, False), (0.5, 2.0, False), (1e308, 4.0, False), (2.0, -1.0, True), (np.inf, 2.0, False),
+])  # fmt: skip
+def test_factors_that_are_powers_of_two_are_joined(outer, inner, merged):
+    """Only where every result, also near overflow and underflow, has the same bits."""
+    f = lambda x: outer * (inner * x)
+    with np.errstate(all="ignore"):
+        x = np.array([1.7, -5e-324, 4e-320, 1e308, 1.7e308, -8e307, 0.0, -0.0, np.inf, np.nan, 3e-308, 1 / 3])
+        np.testing.assert_array_equal(tj.jit(f)(x).view(np.uint64)[:-3], f(x).view(np.uint64)[:-3])
+        np.testing.assert_array_equal(tj.jit(f)(x), f(x))
+    assert (len(tj.jit(f).graph(x).nodes) == 1) == merged

@@ -47,7 +47,23 @@ def _simplify_subtract(builder, x, y):
 
 
 def _simplify_multiply(builder, x, y):
-    return x if is_literal(y, 1) else y if is_literal(x, 1) else None
+    if is_literal(x, 1) or is_literal(y, 1):
+        return y if is_literal(x, 1) else x
+    if type(x) is type(y) or x.type.dtype.kind != "f":
+        return None
+    factor, rest = (x, y) if type(x) is Literal else (y, x)
+    return _joined(builder, factor.value, rest) if abs(factor.value) >= 1 else None
+
+
+def _joined(builder, factor, product):
+    """`factor * (n * z)` as one product where n is a power of two: n * z is exact then, and it becomes infinite no sooner than the whole does."""
+    node = builder.produced_by(product, multiply)
+    inner, rest = (node.inputs if type(node.inputs[0]) is Literal else node.inputs[::-1]) if node else (None, None)
+    if type(inner) is not Literal or abs(inner.value) < 1 or np.frexp(abs(inner.value))[0] != 0.5:
+        return None
+    with np.errstate(over="ignore"):
+        both = factor * inner.value
+    return builder.emit(multiply, (Literal(both), rest), {})[0] if np.isfinite(both) else None
 
 
 def _transpose_multiply(ct, x, y):
