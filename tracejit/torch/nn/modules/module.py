@@ -540,6 +540,6 @@ class Module:
 
     def compile(self, *args: Any, **kwargs: Any) -> None:
         """Compile `forward` in place."""
-        from ...compile import compile as compiled
+        from ...compiling import compile as compiled
 
         object.__setattr__(self, "forward", compiled(self.forward, *args, **kwargs))

@@ -11,9 +11,10 @@ import numpy as np
 from ....api import scan
 from ....ops.elementwise import logistic
 from ...dispatch import FUNCTIONS, Primitive
-from ...tensor import Tensor
+from ...tensor import Tensor, wrap
 from .. import functional as F
 from .. import init
+from ..utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 from .linear import new_parameter
 from .module import Module
 
@@ -44,26 +45,39 @@ def _weights(given: tuple, bias: bool, projected: bool) -> tuple:
     return w_ih, w_hh, b_ih, b_hh, rest.pop(0) if projected else None
 
 
-def _sequence_impl(x, *operands, mode, reverse, bias, projected):
-    """Outputs (T, N, H), then the last state."""
+def _sequence_impl(x, *operands, mode, reverse, bias, projected, masked=False):
+    """Outputs (T, N, H), then the last state; the last operand of a `masked` one is where there are elements, (T, N, 1)."""
+    mask = None
+    if masked:
+        *operands, mask = operands
     states = 2 if mode == "LSTM" else 1
-    start, weights = operands[:states], operands[states:]
+    start, weights = tuple(operands[:states]), operands[states:]
     w_ih, w_hh, b_ih, b_hh, w_hr = _weights(weights, bias, projected)
     from_x = np.matmul(x, np.transpose(w_ih))
     from_x = from_x if b_ih is None else from_x + b_ih
     if all(type(a) is np.ndarray for a in (x, *operands)):
         state, outputs = start, []
-        for row in from_x[::-1] if reverse else from_x:
-            state = _step(mode, row, state, w_hh, b_hh, w_hr)
+        times = range(len(from_x))
+        for t in reversed(times) if reverse else times:
+            made = _step(mode, from_x[t], state, w_hh, b_hh, w_hr)
+            state = made if mask is None else _where_there(mask[t], made, state)
             outputs.append(state[0])
         return (np.stack(outputs[::-1] if reverse else outputs), *state)
 
     def turn(state, row):
-        made = _step(mode, row, state, w_hh, b_hh, w_hr)
+        if mask is None:
+            made = _step(mode, row, state, w_hh, b_hh, w_hr)
+        else:
+            made = _where_there(row[1], _step(mode, row[0], state, w_hh, b_hh, w_hr), state)
         return made, made[0]
 
-    state, outputs = scan(turn, start, from_x, reverse=reverse)
+    state, outputs = scan(turn, start, from_x if mask is None else (from_x, mask), reverse=reverse)
     return (outputs, *state)
+
+
+def _where_there(there: Any, made: tuple, state: tuple) -> tuple:
+    """The new state of the sequences that have an element now; the others keep theirs."""
+    return tuple([np.where(there, a, b) for a, b in zip(made, state)])
 
 
 def _cell_impl(x, *operands, mode, bias):
@@ -74,8 +88,8 @@ def _cell_impl(x, *operands, mode, bias):
     return made if states > 1 else made[0]
 
 
-_sequences = {mode: Primitive(f"{name}Layer", _sequence_impl) for mode, name in zip(GATES, ("RnnTanh", "RnnRelu", "Lstm", "Gru"))}
-_cells = {mode: Primitive(f"{name}Cell", _cell_impl) for mode, name in zip(GATES, ("RnnTanh", "RnnRelu", "Lstm", "Gru"))}
+_sequences = {mode: Primitive(f"{name}Layer", _sequence_impl, native=True) for mode, name in zip(GATES, ("RnnTanh", "RnnRelu", "Lstm", "Gru"))}
+_cells = {mode: Primitive(f"{name}Cell", _cell_impl, native=True) for mode, name in zip(GATES, ("RnnTanh", "RnnRelu", "Lstm", "Gru"))}
 
 
 class RNNBase(Module):
@@ -143,7 +157,9 @@ class RNNBase(Module):
             made.append(h)
         return tuple(made)
 
-    def forward(self, input: Tensor, hx: Any = None) -> tuple[Tensor, Any]:
+    def forward(self, input: Any, hx: Any = None) -> tuple[Any, Any]:
+        if isinstance(input, PackedSequence):
+            return self._packed(input, hx)
         if input.dim() not in (2, 3):
             raise ValueError(f"{self._get_name()}: Expected input to be 2D or 3D, got {input.dim()}D instead")
         if input.shape[-1] != self.input_size:
@@ -152,27 +168,46 @@ class RNNBase(Module):
         x = input.unsqueeze(1) if not batched else input.transpose(0, 1) if self.batch_first else input
         if x.shape[0] == 0:
             raise RuntimeError("Expected sequence length to be larger than 0 in RNN")
-        start = self._start(hx, x.shape[1], x, batched)
+        x, finals = self._layers(x, self._start(hx, x.shape[1], x, batched))
+        if not batched:
+            x, finals = x.squeeze(1), tuple(h.squeeze(1) for h in finals)
+        elif self.batch_first:
+            x = x.transpose(0, 1)
+        return x, finals if self.mode == "LSTM" else finals[0]
+
+    def _packed(self, input: PackedSequence, hx: Any) -> tuple[PackedSequence, Any]:
+        """The outputs of packed sequences, packed likewise, and the states at the end of each."""
+        if input.data.dim() != 2 or input.data.shape[-1] != self.input_size:
+            raise RuntimeError(f"input.size(-1) must be equal to input_size. Expected {self.input_size}, got {input.data.shape[-1]}")
+        plain = PackedSequence(input.data, input.batch_sizes)
+        x, lengths = pad_packed_sequence(plain)
+        start = self._start(hx, x.shape[1], x, True)
+        if input.sorted_indices is not None and hx is not None:
+            start = tuple(FUNCTIONS["index_select"](h, 1, input.sorted_indices) for h in start)
+        mask = wrap((np.arange(x.shape[0])[:, None] < lengths._array)[:, :, None])
+        x, finals = self._layers(x, start, mask)
+        if input.unsorted_indices is not None:
+            finals = tuple(FUNCTIONS["index_select"](h, 1, input.unsorted_indices) for h in finals)
+        return input._with(pack_padded_sequence(x, lengths).data), finals if self.mode == "LSTM" else finals[0]
+
+    def _layers(self, x: Tensor, start: tuple[Tensor, ...], mask: Tensor | None = None) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """The outputs of the last layer (T, N, *), and the last states of all. `mask` (T, N, 1) says where there are elements."""
         directions, last = 1 + self.bidirectional, []
+        masked = () if mask is None else (mask,)
         for layer in range(self.num_layers):
             outputs = []
             for direction in range(directions):
                 place = layer * directions + direction
                 out, *state = _sequences[self.mode](
-                    x, *(h[place] for h in start), *self._of(self._suffixes[place]), mode=self.mode, reverse=direction == 1, bias=self.bias,
-                    projected=self.proj_size > 0,
+                    x, *(h[place] for h in start), *self._of(self._suffixes[place]), *masked, mode=self.mode, reverse=direction == 1, bias=self.bias,
+                    projected=self.proj_size > 0, masked=mask is not None,
                 )  # fmt: skip
                 outputs.append(out)
                 last.append(state)
             x = outputs[0] if directions == 1 else FUNCTIONS["cat"](outputs, -1)
             if self.dropout and layer < self.num_layers - 1:
                 x = F.dropout(x, self.dropout, self.training)
-        finals = tuple(FUNCTIONS["stack"](list(parts)) for parts in zip(*last))
-        if not batched:
-            x, finals = x.squeeze(1), tuple(h.squeeze(1) for h in finals)
-        elif self.batch_first:
-            x = x.transpose(0, 1)
-        return x, finals if self.mode == "LSTM" else finals[0]
+        return x, tuple(FUNCTIONS["stack"](list(parts)) for parts in zip(*last))
 
     def extra_repr(self) -> str:
         text = f"{self.input_size}, {self.hidden_size}"
