@@ -415,14 +415,16 @@ class Tensor(OwnOperators):
         return complex(self._one(complex))
 
     def __index__(self) -> int:
-        if self._data.dtype.kind not in "iub":
+        if self._data.dtype.kind not in "iub" or self._data.size != 1:
             raise TypeError("only integer tensors of a single element can be converted to an index")
         return int(self._one(int))
 
     def _one(self, kind: type) -> Any:
         array = self._array
-        if array.size != 1:
-            raise RuntimeError(f"a Tensor with {array.size} elements cannot be converted to Scalar")
+        if array.size != 1:  # matplotlib, among others, tells arrays from numbers by this type of error
+            raise ValueError(f"only one element tensors can be converted to Python scalars, and this one has {array.size}: index it, or use tolist()")
+        if array.dtype.kind == "c" and kind is not complex:
+            raise RuntimeError(f"value cannot be converted to type {kind.__name__} without overflow: it is complex, take x.real or x.abs()")
         return array.reshape(()) if array.ndim else array
 
     def __format__(self, spec: str) -> str:
