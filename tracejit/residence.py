@@ -17,6 +17,7 @@ class Home(Protocol):
     """What the runtime of a device says of its arrays."""
 
     kind: str  # "cuda"
+    array: type  # their class
     xp: Any  # the namespace that computes with them
 
     def run(self, op: Any, args: Sequence[Any], params: dict[str, Any]) -> Any:
@@ -91,6 +92,14 @@ def may_share_memory(x: Any, y: Any) -> bool:
 def is_writeable(x: Any) -> bool:
     """Whether an array may be written into. On a device all may."""
     return not isinstance(x, np.ndarray) or x.flags.writeable
+
+
+def gathered(values: Sequence[Any], beside: Iterable[Any]) -> list[Any]:
+    """The values, with arrays and numbers of the host brought to the device where something of `beside` lives on one."""
+    device = meeting(beside) if classes else None
+    if device is None:
+        return list(values)
+    return [device.from_host(x) if isinstance(x, (np.ndarray, np.generic)) else x for x in values]
 
 
 def copied(x: Any) -> Any:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import tree
+from .. import residence, tree
 from ..errors import at_user_line
 from ..interpret import replay
 from ..ir import ArrayType, Var, is_inexact
@@ -25,6 +25,7 @@ from ..trace.constants import active_traces, copied_on_write
 from ..transforms import backward, forward
 from ..transforms.forward import differentiable, instantiate
 from .linear_maps import Linear, Pullback, Pushforward, check_structure, cotangents, matching, matching_tangents
+from .placement import require_beside, require_together
 from .recording import (
     Recording,
     abstract,
@@ -48,7 +49,9 @@ def _record(f: Callable, what: str, args: Any, has_aux: bool = False) -> tuple[l
     flat = [
         x if type(x) is Tracer else x if isinstance(x, (bool, int, float, complex)) and not isinstance(x, np.generic) else as_value(x) for x in flat
     ]
-    return flat, structure, record(f, what, flat, structure, concrete=True, has_aux=has_aux)
+    made = record(f, what, flat, structure, concrete=True, has_aux=has_aux)
+    require_together(flat, made.outside, f, what, lambda: argument_paths(args))
+    return flat, structure, made
 
 
 def _values(made: Recording) -> dict[Var, Any]:
@@ -72,6 +75,7 @@ def _linearize(f: Callable, what: str, args: Any, active: Sequence[int] | None =
     if active is None:
         active = differentiable(made.graph.in_types[: len(flat)])
     outputs, linear = forward.linearize(made.graph, _values(made), active, name_of(f))
+    outputs = residence.gathered(outputs, (*flat, *made.outside))
     return outputs, linear, made, structure, flat
 
 
@@ -96,7 +100,9 @@ def jvp(f: Callable, primals: Sequence[Any], tangents: Sequence[Any], has_aux: b
     primals, tangents = tuple(primals), tuple(tangents)
     flat, structure, made = _record(f, what, primals, has_aux)
     moved = matching_tangents(what, primals, tangents, [type_of(x) for x in flat])
+    require_beside(what, "tangents", moved, "primals", flat)
     outputs, out = forward.push_forward(made.graph, _values(made), [*moved, *[None] * len(made.outside)])
+    outputs = residence.gathered(outputs, (*flat, *made.outside))
     pushed = own([instantiate(t, type_) for t, type_ in zip(out, made.graph.out_types)], [*flat, *moved, *made.outside, *outputs])
     results = _rebuild(made, outputs), _rebuild(made, pushed)
     return (*results, made.aux) if has_aux else results
@@ -162,13 +168,14 @@ def value_and_grad(f: Callable, argnums: int | Sequence[int] = 0, has_aux: bool 
     def value_and_gradient(*args, **kwargs):
         numbers, chosen = choose(what, f, args, argnums)
         _require_differentiable(what, f, chosen, numbers, holomorphic)
+        require_together(tree.leaves((args, kwargs)), (), f, what, lambda: argument_paths(args, kwargs))
         function = with_fixed(f, args, kwargs, numbers)
         outputs, linear, made, structure, flat = _linearize(function, what, chosen, has_aux=has_aux)
         _require_scalar(what, f, made, outputs, holomorphic)
         type_ = made.graph.out_types[0]
         one = constant_beside(outputs[0], type_.dtype.type(1))
         back = backward.transpose(linear.graph, len(linear.active), linear.residuals, [one] if linear.reached else [])
-        gradient = structure.unflatten(cotangents([type_of(x) for x in flat], linear.active, linear.residuals, back, []))
+        gradient = structure.unflatten(cotangents([type_of(x) for x in flat], linear.active, linear.residuals, back, [], flat))
         value = _rebuild(made, outputs)
         return ((value, made.aux) if has_aux else value), gradient if isinstance(argnums, Sequence) else gradient[0]
 
@@ -334,7 +341,7 @@ def _basis(flat: Sequence[Any]) -> list:
         row, column = (traces[0].emit(iota, (), p) if traces else iota(**p) for p in positions)
         result.append(reshape(convert(equal(row, column + at), dtype=t.dtype), shape=(total, *t.shape)))
         at += t.size
-    return result
+    return result if traces else residence.gathered(result, flat)
 
 
 def _split(stacked: Any, types: Sequence[ArrayType], axis: int):

@@ -19,6 +19,7 @@ from ..ops.elementwise import convert
 from ..trace import type_of
 from ..transforms import backward
 from ..transforms.forward import Linearized, instantiate
+from .placement import require_beside
 from .recording import as_value
 from .results import own
 
@@ -48,10 +49,12 @@ class Pushforward:
         linear = self.linear
         primals = linear.in_structure.unflatten([zeros(t.strong) for t in linear.in_types])
         moved = matching_tangents(linear.what, primals, tangents, linear.in_types)
+        require_beside(linear.what, "tangents", moved, "values of the forward pass", self.residuals)
         out: list[Any] = [None] * len(linear.out_types)
         for i, t in zip(linear.reached, replay(linear.graph, [*(moved[i] for i in linear.active), *self.residuals])):
             out[i] = t
-        return linear.out_structure.unflatten(own([instantiate(t, type_) for t, type_ in zip(out, linear.out_types)], [*moved, *self.residuals]))
+        results = [instantiate(t, type_) for t, type_ in zip(out, linear.out_types)]
+        return linear.out_structure.unflatten(own(results, [*moved, *self.residuals], tree.leaves(tangents)))
 
     def __repr__(self) -> str:
         return f"<derivative by {self.linear.what}>"
@@ -73,8 +76,9 @@ class Pullback:
             for i, (c, t) in enumerate(zip(tree.leaves(ct), linear.out_types))
             if i in linear.reached
         ]
+        require_beside(linear.what, "cotangents", cts, "values of the forward pass", self.residuals)
         back = backward.transpose(linear.graph, len(linear.active), self.residuals, cts)
-        return linear.in_structure.unflatten(cotangents(linear.in_types, linear.active, self.residuals, back, cts))
+        return linear.in_structure.unflatten(cotangents(linear.in_types, linear.active, self.residuals, back, cts, tree.leaves(ct)))
 
     def __repr__(self) -> str:
         return f"<pullback of {self.linear.what}>"
@@ -84,10 +88,12 @@ for _map in (Pushforward, Pullback):
     tree.register_node(_map, lambda x: (x.residuals, x.linear), _map)
 
 
-def cotangents(types: Sequence[ArrayType], active: Sequence[int], residuals: Sequence[Any], back: Sequence[Any], cts: Sequence[Any]) -> list:
-    """A cotangent for each argument leaf, from those of the active ones, which were made from `cts`."""
+def cotangents(
+    types: Sequence[ArrayType], active: Sequence[int], residuals: Sequence[Any], back: Sequence[Any], cts: Sequence[Any], beside: Sequence[Any]
+) -> list:
+    """A cotangent for each argument leaf, from those of the active ones, which were made from `cts`; they live where something of `beside` does."""
     found = dict(zip(active, back))
-    return own([instantiate(found.get(i), type_.strong) for i, type_ in enumerate(types)], [*cts, *residuals])
+    return own([instantiate(found.get(i), type_.strong) for i, type_ in enumerate(types)], [*cts, *residuals], beside)
 
 
 def check_structure(what: str, name_a: str, a: Any, name_b: str, b: Any) -> None:

@@ -119,4 +119,31 @@ def require_one_place(outside: Sequence[Any], placed: Placement | None, f: Calla
             )  # fmt: skip
 
 
-__all__ = ["Placement", "parse_target", "placement", "require_one_place"]
+def require_together(flat: Sequence[Any], outside: Sequence[Any], f: Callable, what: str, paths: Callable[[], list[str]]) -> None:
+    """Raise `DeviceError` where the arguments of a function that is computed at once, and what it closes over, live in several places."""
+    if residence.classes:
+        placed = placement(flat, outside, None, f, what, paths)
+        if placed is not None or any(isinstance(x, np.ndarray) and x.ndim for x in flat):
+            require_one_place(outside, placed, f, what)
+
+
+def require_beside(what: str, name: str, given: Sequence[Any], other: str, values: Sequence[Any]) -> None:
+    """Raise `DeviceError` where arrays among `given` and those among `values`, which they belong to, live in different places."""
+    if not residence.classes:
+        return
+    places = {_place(x) for x in given if type(x) is not Tracer and residence.is_array(x) and x.ndim}
+    wanted = {_place(x) for x in values if type(x) is not Tracer and residence.is_array(x) and x.ndim}
+    if wanted and places - wanted:
+        from ..cuda.errors import DeviceError
+
+        here, there = (places - wanted).pop(), wanted.pop()
+        advice = f'pass `tracejit.device_put(x, "{there}")`' if there != "the host" else "pass `tracejit.device_get(x)`"
+        raise DeviceError(at_user_line(f"{what}: an array among the {name} lives on {here}, and the {other} on {there}: {advice}"))
+
+
+def _place(x: Any) -> str:
+    home = residence.home(x)
+    return "the host" if home is None else f"cuda:{home.device_of(x)}"
+
+
+__all__ = ["Placement", "parse_target", "placement", "require_beside", "require_one_place", "require_together"]

@@ -13,16 +13,17 @@ from .. import residence
 from ..trace import Tracer
 
 
-def own(results: Iterable[Any], given: Iterable[Any]) -> list[Any]:
+def own(results: Iterable[Any], given: Iterable[Any], beside: Iterable[Any] = ()) -> list[Any]:
     """`results`, copied where they are read-only or share memory with an array of `given` or an earlier result.
 
-    A proxy becomes a new proxy of the same value: `jit` takes results that are one object for one array. Where `given` live on a device, so do the
-    results.
+    A proxy becomes a new proxy of the same value: `jit` takes results that are one object for one array. Where something of `given` or `beside` lives
+    on a device, so do the results.
     """
-    given = list(given)
-    device = residence.meeting(given) if residence.classes else None
-    if device is not None:
-        return _own_on_device(results, given, device)
+    if residence.classes:
+        given, beside = list(given), list(beside)
+        device = residence.meeting((*given, *beside))
+        if device is not None:
+            return _own_on_device(results, given, device)
     taken: dict[int, list[np.ndarray]] = {}
     for x in given:
         if type(x) is np.ndarray:
@@ -45,7 +46,7 @@ def own(results: Iterable[Any], given: Iterable[Any]) -> list[Any]:
 
 
 def _own_on_device(results: Iterable[Any], given: list[Any], device: residence.Home) -> list[Any]:
-    kind = type(next(x for x in given if residence.home(x) is device))
+    kind = device.array
     taken = [x for x in given if type(x) is kind]
     made = []
     for x in results:

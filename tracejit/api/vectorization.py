@@ -15,6 +15,7 @@ from ..ops.core import move_axis
 from ..ops.movement import broadcast_to
 from ..trace import type_of
 from ..transforms.batch import batch
+from .placement import require_together
 from .recording import argument_paths, as_value, check_leaves, defined_at, name_of, record, require_callable, with_keywords
 from .results import own
 from .states import spread_states
@@ -70,6 +71,7 @@ def vmap(f: Callable, in_axes: Any = 0, out_axes: Any = 0, axis_size: int | None
         types = [type_of(v) if a is None else type_of(v)._replace(shape=type_of(v).shape[1:]) for v, a in zip(values, axes)]
         types = [t._replace(weak=type_of(x).weak) for t, x in zip(types, flat)]
         made = record(with_keywords(f), what, types, structure, concrete=False, keep_cells=True)
+        require_together(flat, made.outside, f, what, lambda: argument_paths(args, kwargs))
         outside, spread = spread_states(made.cells, made.outside, size, what)
         marks = [a is not None for a in axes] + spread
         results, marked = batch(made.graph, [*values, *outside], marks)

@@ -17,8 +17,8 @@ from ..ops.core import by_name
 from ..trace.constants import outside_of_traces
 
 HOST = frozenset(
-    """betainc_slope block_normals callback expm expm_slope gammainc_slope lstsq mersenne_normals mersenne_words pure_callback shuffled sqrtm
-    sylvester""".split()
+    """betainc_slope block_normals callback cofactor_slope cofactors expm expm_slope gammainc_slope lstsq mersenne_normals mersenne_words
+    pure_callback shuffled sqrtm sylvester""".split()
 )
 _found_missing: set[str] = set()  # ops of functions that CuPy turned out not to have
 

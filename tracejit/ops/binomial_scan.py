@@ -21,6 +21,7 @@ from ..trace import type_of
 from ..transforms.backward import transpose as transpose_graph
 from .bodies import build, captures_first, cut, grow, materialize, parts, positions, split
 from .core import Linear, add_tangents, define, zeros
+from .movement import concatenate, reshape
 from .scan import batch_scan, scan
 from .sweeps import Sweep, dual_body, reached_outputs
 from .while_loop import while_loop
@@ -118,7 +119,10 @@ def _transpose(cts, *inputs, body, consts, carry, length, reverse, slots):
         return [at, *store, *b_state, *map(add_tangents, acc, b_consts), *b_xs]
 
     # A slot for each kept state, and one that takes what is not to be kept. The first state is kept throughout.
-    stores = [np.concatenate([np.reshape(s, (1, *type_of(s).shape)), np.zeros((slots, *type_of(s).shape), type_of(s).dtype)]) for s in f_state]
+    stores = []
+    for s in f_state:
+        t = type_of(s)
+        stores.append(concatenate(reshape(s, shape=(1, *t.shape)), zeros(ArrayType((slots, *t.shape), t.dtype)), axis=0))
     begin = [zeros(t) if cts[i] is None else cts[i] for i, t in zip(moving_state, state_types)]
     rows = [np.arange(length), *starts.T]
     rows = [np.ascontiguousarray(r[::-1] if reverse else r) for r in rows]

@@ -16,6 +16,7 @@ import math
 
 import numpy as np
 
+from .. import residence
 from ..errors import at_user_line
 from ..ir import ArrayType
 from ..ir.types import INT
@@ -29,9 +30,12 @@ MODES = "raise", "clip", "wrap"
 
 # -- shared parts
 def positions_along(like, shape: tuple[int, ...], axis: int):
-    """`iota` in the trace that the array `like` belongs to: compiled code then counts, where an array made here would be read."""
+    """`iota` in the trace that the array `like` belongs to: compiled code then counts, where an array made here would be read. Or where it lives."""
     params = {"shape": shape, "axis": axis, "dtype": INT}
-    return like.owner.emit(iota, (), params) if type(like) is Tracer else iota(**params)
+    if type(like) is Tracer:
+        return like.owner.emit(iota, (), params)
+    device = residence.home(like)
+    return iota(**params) if device is None else device.from_host(iota(**params))
 
 
 def type_either(x) -> ArrayType:

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import residence
 from ..errors import TracerConversionError, at_user_line
 from ..ir import ArrayType, supported
 from .tracer import Tracer
@@ -86,6 +87,8 @@ class Constants:
 
     def emit(self, op, args: tuple, params: dict[str, Any]):
         """The result of `op`, computed at once."""
+        if residence.classes and _active.traces and residence.meeting(args) is not None:
+            return _active.traces[-1].emit(op, args, params)
         values = [a.atom.value if type(a) is Tracer else a for a in args]
         with np.errstate(all="ignore"):
             results = op.run(np, *values, **params)
@@ -145,7 +148,11 @@ def constant(value: Any) -> Any:
 
 
 def copied_on_write(x: Any) -> Any:
-    """An array that is not the traced function's own as a constant proxy of it. Anything else stays as it is."""
+    """An array that is not the traced function's own as a proxy of it, a constant one if it is on the host. Anything else stays as it is."""
+    if type(x) in residence.classes:
+        from .beside import stand_in
+
+        return stand_in(x)
     return constant(x) if type(x) is np.ndarray and x.ndim and supported(x.dtype) and x.dtype.isnative else x
 
 

@@ -39,23 +39,26 @@ class Capture:
     """A value from outside, which the graph takes as an extra input.
 
     An array is passed by reference, so that a compiled function sees what is in it at each call.  One that the function itself writes into while it
-    is traced is a buffer: the graph takes what was in it when it was read.
+    is traced is a buffer: the graph takes what was in it when it was read.  What is computed at once on a `device` takes a copy there.
     """
 
-    __slots__ = ("value", "var", "content")
+    __slots__ = ("value", "var", "content", "source")
 
-    def __init__(self, value: Any, var: Var):
-        self.value, self.var = value, var
+    def __init__(self, value: Any, var: Var, device: Any = None):
+        self.source, self.var = value, var
         compared = type(value) is np.ndarray and value.flags.writeable and value.nbytes <= COMPARED
         self.content = value.tobytes() if compared else None
+        self.value = device.from_host(value) if device is not None and type(value) is np.ndarray else value
 
     def written(self) -> bool:
         """Whether the array has been written into since it was read."""
-        return self.content is not None and self.value.tobytes() != self.content
+        return self.content is not None and self.source.tobytes() != self.content
 
     def now(self) -> Any:
         """The value to pass: the outside one, or what it was if it has changed."""
-        return np.frombuffer(self.content, self.value.dtype).reshape(self.value.shape) if self.written() else self.value
+        if self.value is self.source and self.written():
+            return np.frombuffer(self.content, self.value.dtype).reshape(self.value.shape)
+        return self.value
 
     def settle(self) -> Any:
         """The value to pass, from here on."""
@@ -68,8 +71,8 @@ class Trace:
     """Grows one graph from Python. `what` names the transformation in messages ("jit of loss")."""
 
     __slots__ = (
-        "what", "depth", "builder", "alive", "values", "inner", "claims", "partial", "apart", "advice", "states", "cells", "_captures", "_settled",
-        "_actual", "_asked",
+        "what", "depth", "builder", "alive", "values", "inner", "claims", "partial", "apart", "device", "advice", "states", "cells", "_captures",
+        "_settled", "_actual", "_asked",
     )  # fmt: skip
 
     def __init__(self, what: str, concrete: bool = False):
@@ -83,6 +86,7 @@ class Trace:
         self.partial = False  # whether it stands for a turn of a loop or one side of a branch: what it does may be done many times, or never
         self.advice: str | None = None  # what to write in place of a conversion to a plain number, where the usual advice does not fit
         self.apart = False  # whether nothing may be written from it into arrays outside: who recorded it does that, with what it gives
+        self.device: Any = None  # where values are computed at once, if not on the host
         self.states: list[Tracer] = []  # what `Cell.write` has written here
         self.cells: dict[Any, tuple[Tracer, Var]] = {}  # the cells that were looked at: what stands for each, and what it began as
         self._captures: dict[Any, Capture] = {}  # by identity of the outside value, which it keeps alive
@@ -107,6 +111,7 @@ class Trace:
         """An input of a concrete trace, with its ambient value."""
         type_ = type_of(value)
         var = self.builder.input(type_)
+        self.device = self.device or residence.home(value)
         self.values[var] = Tracer(value.owner, value.atom) if type(value) is Tracer else value
         return Tracer(self, var, type_.weak)
 
@@ -143,9 +148,9 @@ class Trace:
             self._settled.append(found)
             found = None
         if found is None:
-            found = self._captures[key] = Capture(x, Var(type_of(x).strong))
+            found = self._captures[key] = Capture(x, Var(type_of(x).strong), self.device)
             if self.values is not None:
-                self.values[found.var] = x
+                self.values[found.var] = found.value
         return found.var
 
     def cell(self, cell: Any, outside: Callable[[], Any]) -> Tracer:

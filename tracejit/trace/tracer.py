@@ -8,10 +8,18 @@ from __future__ import annotations
 
 import numpy as np
 
+from .. import residence
 from ..errors import TracerBoolError, TracerConversionError, at_user_line, scipy_function
 from ..ir import ArrayType, is_inexact
 from . import dispatch
 from .views import refresh
+
+
+def _with_proxies(proxy, x):
+    """x with proxies in place of arrays of a device, of the trace of `proxy` or an inner one."""
+    from .beside import with_proxies  # which needs this module
+
+    return with_proxies([proxy, x])[1]
 
 
 def _binary(ufunc):
@@ -191,9 +199,11 @@ class Tracer:
 
     # -- indexing
     def __getitem__(self, index):
-        return dispatch.operators["getitem"](self, index)
+        return dispatch.operators["getitem"](self, _with_proxies(self, index) if residence.classes else index)
 
     def __setitem__(self, index, value):
+        if residence.classes:
+            index, value = _with_proxies(self, index), _with_proxies(self, value)
         dispatch.operators["setitem"](self, index, value)
 
     def __contains__(self, value) -> bool:
@@ -488,6 +498,10 @@ class Tracer:
                 return found
         if kwargs.get("out") is not None:
             return dispatch.operators["function into"](func, args, kwargs)
+        if residence.classes:
+            from .beside import with_proxies
+
+            args, kwargs = with_proxies((args, kwargs))
         result = dispatch.call_function(func, args, kwargs)
         return result if func in dispatch.views else as_new(result, *args)
 
