@@ -24,15 +24,14 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     require_tensor(input, "linear")
     if bias is None:
         return FUNCTIONS["matmul"](input, weight.t() if weight._data.ndim == 2 else weight)
-    if input._data.ndim == 2:
-        x, w, b = input._data, weight._data, bias._data
-        if w.ndim == 2 and x.shape[1] == w.shape[1] and b.shape == w.shape[:1] and x.dtype == w.dtype == b.dtype:
-            return _linear(bias, input, weight)
-        return FUNCTIONS["addmm"](bias, input, weight.t())  # says what does not fit
     if input._data.ndim < 2:
         return FUNCTIONS["matmul"](input, weight.t()) + bias
-    flat = input.reshape(-1, input._data.shape[-1])
-    return FUNCTIONS["addmm"](bias, flat, weight.t()).view(*input._data.shape[:-1], weight._data.shape[0])
+    if input._data.ndim > 2:
+        return linear(input.reshape(-1, input._data.shape[-1]), weight, bias).view(*input._data.shape[:-1], weight._data.shape[0])
+    x, w, b = input._data, weight._data, bias._data
+    if w.ndim == 2 and x.shape[1] == w.shape[1] and b.shape == w.shape[:1] and x.dtype == w.dtype == b.dtype:
+        return _linear(bias, input, weight)
+    return FUNCTIONS["addmm"](bias, input, weight.t())  # says what does not fit
 
 
 _bilinear = Primitive("Trilinear", lambda x, y, w: np.einsum("...i,oij,...j->...o", x, w, y))
