@@ -6,10 +6,8 @@ items of lists) is looked at when it has returned, taken back, and noted as an `
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
-
-import numpy as np
 
 from ... import tree
 from ...errors import TracejitError, at_user_line
@@ -18,11 +16,11 @@ from ...trace import Trace, Tracer, dispatch, type_of
 from ...trace.creation import tracing
 from ...trace.guards import Evaluation, Guards
 from ..modes import state
-from ..nodes import Node
-from ..storage import Storage, storage_of
-from ..tensor import Tensor, along
+from ..storage import storage_of
+from ..tensor import Tensor
 from .ledgers import Entry, Ledger, put_in_place, take_away
 from .outside import Boundary, Differentiable, leads_to, spent
+from .recipes import EXTEND, Array, Effect, Found, Known, Made, MadeOf, Several
 from .surroundings import Surroundings
 
 ABSENT = object()
@@ -30,63 +28,6 @@ _ADVICE = (
     "Return the tensor, or x.item(), which may also be appended to a list or assigned to an attribute, and print or convert it after the call; "
     "use torch.sqrt(x) in place of math.sqrt(x)."
 )
-
-
-class Effect(NamedTuple):
-    """`containers[container][key]` is bound to what `recipe` makes; None takes the key away. A list is extended by a tuple of recipes (`EXTEND`)."""
-
-    container: int
-    key: Any
-    recipe: Any
-
-
-EXTEND = object()
-
-
-class Known(NamedTuple):
-    """The very object."""
-
-    value: Any
-
-
-class Found(NamedTuple):
-    """A tensor of the surroundings, by position."""
-
-    number: int
-
-
-class Made(NamedTuple):
-    """A new tensor over an output of the program, or over the memory of a storage that was found (`outside`)."""
-
-    number: int
-    chain: tuple
-    requires: bool
-    outside: bool = False
-    node: int | None = None  # which differentiable result it is; -1 where the graph behind it was freed inside
-
-
-class MadeOf(NamedTuple):
-    """A view of a tensor that was found, by position."""
-
-    number: int
-    chain: tuple
-    requires: bool
-    node: int | None = None
-
-
-class Array(NamedTuple):
-    """An output of the program as an array or a Python number of this type."""
-
-    number: int
-    kind: type | None
-
-
-class Several(NamedTuple):
-    """A tuple, list or dictionary; `keys` are those of a dictionary."""
-
-    kind: type
-    items: tuple
-    keys: tuple | None = None
 
 
 class Recorded(NamedTuple):
@@ -361,44 +302,3 @@ def _holds_tensors(x: Any) -> bool:
     if isinstance(x, dict):
         return any(_holds_tensors(v) for v in x.values())
     return isinstance(x, (Tensor, Tracer)) or isinstance(x, (list, tuple)) and any(map(_holds_tensors, x))
-
-
-def build(recipe: Any, outputs: Sequence[Any], look: Surroundings, nodes: Sequence[Any] = ()) -> Any:
-    """What a recipe makes of the outputs of a run."""
-    kind = type(recipe)
-    if kind is Made:
-        if recipe.outside:
-            storage = look.storages[recipe.number]
-            made = Tensor._sharing(along(recipe.chain, storage._array), storage, recipe.chain)
-        else:
-            root = outputs[recipe.number]
-            if type(root) is not np.ndarray and not isinstance(root, Storage):
-                root = np.asarray(root)
-            storage = storage_of(root)
-            made = Tensor._sharing(along(recipe.chain, root) if recipe.chain else root, storage, recipe.chain)
-        if recipe.requires:
-            made._requires = True
-            if recipe.node is not None:
-                node: Node = nodes[recipe.node]
-                made._node, made._nr = node, max(recipe.node, 0)
-        return made
-    if kind is MadeOf:
-        t = look.tensors[recipe.number]
-        made = Tensor._sharing(along(recipe.chain, t._data), t._storage, (*t._chain, *recipe.chain))
-        if recipe.requires:
-            made._requires = True
-            if recipe.node is not None:
-                made._node, made._nr = nodes[recipe.node], max(recipe.node, 0)
-        return made
-    if kind is Known:
-        return recipe.value
-    if kind is Found:
-        return look.tensors[recipe.number]
-    if kind is Array:
-        value = outputs[recipe.number]
-        return value if recipe.kind is None else recipe.kind(value)
-    items = [build(r, outputs, look, nodes) for r in recipe.items]
-    if recipe.keys is not None:
-        made = dict(zip(recipe.keys, items))
-        return made if recipe.kind is dict else recipe.kind(made)
-    return recipe.kind._make(items) if hasattr(recipe.kind, "_make") else recipe.kind(items)

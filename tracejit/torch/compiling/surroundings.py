@@ -28,12 +28,13 @@ from ..random import Generator
 from ..storage import Storage
 from ..tensor import Tensor
 from .ledgers import Entry
-from .places import CONTENTS, Number, Variable, Watch
+from .places import CONTENTS, Fluid, Number, Variable, Watch
 
 _VALUES = (bool, int, float, complex, str, bytes, type(None), type(Ellipsis), slice, range, np.generic, np.dtype, dtypes.dtype)
 _COMPARED = 4096  # bytes of a plain array, which Python may have read, that are compared at every call
 _PACKAGE = __name__.partition(".torch")[0] + ".torch"
 _HOOKS = frozenset(("_accumulator", "_kept_accumulator", "_history", "_nr", "_chain", "_base", "_no_grad_view", "_inference"))
+_UNREAD = frozenset(("_non_persistent_buffers_set",))  # changes only with `_buffers`
 TENSOR_STATE = ("_requires", "_node", "_grad", "_storage")
 _MAKING = frozenset(("__init__", "__new__", "__init_subclass__", "__post_init__"))  # run when a class is called, not when its objects are used
 
@@ -332,7 +333,7 @@ class Surroundings:
         if known:
             self.watches.append(("len", space, None, len(space)))
         for name, value in list(space.items()):
-            if name in getattr(kind, "not_compiled", ()):
+            if name in _UNREAD or name in getattr(kind, "not_compiled", ()):
                 continue
             if known or name in self._names or "*" in self._names:
                 self._note(f"{path}.{name}", "attribute")
@@ -351,9 +352,9 @@ class Surroundings:
                     )
 
     # -- later
-    def watch(self) -> Watch:
-        """Tells quickly whether nothing has been replaced since."""
-        return Watch(self.watches)
+    def watch(self, fluid: Fluid) -> Watch:
+        """Tells quickly whether nothing has been replaced since, but for what is `fluid`."""
+        return Watch(self.watches, fluid)
 
 
 def _is_rate(container: Any, key: Any, value: Any) -> bool:

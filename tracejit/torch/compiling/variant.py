@@ -31,7 +31,8 @@ from ..storage import here
 from ..tensor import Tensor
 from .outside import CompiledBackward, Freed
 from .places import Fluid, Watch
-from .recording import EXTEND, Found, Made, Recorded, build
+from .recipes import EXTEND, Found, Made, build
+from .recording import Recorded
 from .surroundings import Surroundings
 
 _NUMBERS = {bool: "bool", int: "int", float: "float", complex: "complex"}
@@ -173,12 +174,15 @@ class Binding:
         passed = {look.storage_number(look.tensors[n]._storage): i for n, i in own.items() if n in look.alone or not look.tensors[n]._chain}
         self._slots = [(i, Slot(look, n, None)) for n, i in own.items() if look.storage_number(look.tensors[n]._storage) in passed]
         self._targets = [(passed.get(n), n) for n in variant.written]
-        self._versions = [(passed.get(n), n, writes, history) for n, writes, history in made.versions]
         self._replaced: dict[int, tuple[Slot, str]] = {}
         for i, number in variant.replaced.items():
             effect = made.effects[i]
             name = self.watch.of_place(look.containers[effect.container], effect.key) if self.watch is not None else ""
             self._replaced[i] = Slot(look, number, self.watch), name
+        passing = {slot.storage for slot in (*[s for _, s in self._slots], *[s for s, _ in self._replaced.values()])}
+        steady = [passed.get(n) is None and n not in passing and not history for n, _, history in made.versions]
+        self._counts = [(look.storages[n], writes) for (n, writes, _), same in zip(made.versions, steady) if same]
+        self._versions = [(passed.get(n), n, writes, int(history)) for (n, writes, history), same in zip(made.versions, steady) if not same]
         way = made.differentiable
         self._operands = [look.storage_number(look.tensors[n]._storage) for n in way.operands] if way is not None else []
         self._has_nodes = way is not None or _freed(made)
@@ -239,30 +243,27 @@ class Binding:
         """The result, or MISS where a guard does not hold: nothing has happened then."""
         variant, look = self.variant, self.look
         made = variant.made
-        values: list[Any] = [number.value(flat) for number in look.numbers]
-        for place in variant.from_arguments:
-            values.append(flat[place]._data)
         storages = look.storages
-        for n in variant.fluid:
-            values.append(storages[n]._array)
-        results = self._call(values)
-        if made.guards is not None and not results[-1]:
+        values: list[Any] = [number.value(flat) for number in look.numbers]
+        values += [flat[place]._data for place in variant.from_arguments]
+        values += [storages[n]._array for n in variant.fluid]
+        targets, outputs = self._call(values)
+        if made.guards is not None and not outputs[-1]:
             return MISS
-        for (argument, n), new in zip(self._targets, results):
-            if new is not None:
-                if argument is not None:
-                    np.copyto(flat[argument]._data, new)
-                else:
-                    np.copyto(self._memory(n), new)
-        if self._versions:
+        if targets:
+            for (argument, n), new in zip(targets, outputs):
+                np.copyto(flat[argument]._data if argument is not None else self._memory(n), new)
+            outputs = outputs[len(targets) :]
+        if made.versions:
             line = here()
+            for storage, writes in self._counts:
+                storage.version += writes
+                storage.written_at = line
             for argument, n, writes, history in self._versions:
                 storage = storages[n] if argument is None else flat[argument]._storage
                 storage.version += writes
                 storage.written_at = line
-                if history:
-                    storage.history += 1
-        outputs = results[len(variant.written) :]
+                storage.history += history
         nodes = self._nodes(flat, values, outputs) if self._has_nodes else ()
         for i, effect in enumerate(made.effects):
             self._apply(i, effect, outputs, nodes)
@@ -285,8 +286,8 @@ class Binding:
                     slot.space[name] = value
                 slot.put(value)
 
-    def _call(self, values: list[Any]) -> list[Any]:
-        """The outputs; None for contents that are in place already."""
+    def _call(self, values: list[Any]) -> tuple[Sequence[Any], Sequence[Any]]:
+        """The targets that are to be written, and the outputs, which begin with what to write there. All else is in place already."""
         variant = self.variant
         variant.runs += 1
         if self._entry is not None:
@@ -294,13 +295,13 @@ class Binding:
             if found is not MISS:
                 for n, scratch in self._copies:
                     np.copyto(n, scratch)
-                return [*self._in_place, *found]
+                return self._left, found
         stable, rest = [self._memory(n) for n in variant.stable], variant.made.arrays
         full = [np.asarray(x, v.type.dtype) if not isinstance(x, np.ndarray) else x for x, v in zip([*values, *stable, *rest], variant.graph.inputs)]
         results = list(variant.program.run(full))
         if self.watch is not None and self._entry is None and variant.program.address is not None:
             self._enter(values, stable, rest)
-        return results
+        return self._targets, results
 
     def _memory(self, number: int) -> np.ndarray:
         """Of a storage of the surroundings, or of a cell that was reached by no path."""
@@ -322,7 +323,7 @@ class Binding:
         direct = _direct(program, variant, len(first))
         memory = [t if d else np.empty_like(t) for t, d in zip(targets, direct)]
         self._copies = [(t, m) for t, m, d in zip(targets, memory, direct) if not d]
-        self._in_place = [None] * len(first)
+        self._left = self._targets[len(first) :]
         results = Tuple([Constant(o.value) if isinstance(o, Literal) else ArraySpec(o.shape, o.type.dtype) for o in outputs[len(first) :]])
         addresses = [*[x.ctypes.data for x in held], program.arena_address, *[m.ctypes.data for m in memory]]
         entry = compile_entry(variant.name, specs, results, program.address, addresses, MISS, keep=(program, held, memory))
