@@ -230,3 +230,16 @@ def test_an_index_out_of_range_is_raised_by_the_next_call_where_nothing_waits(rn
         program.run([x, good])
     (result,) = program.run([x, good])
     np.testing.assert_array_equal(home.to_host(result), [1.0, 2.0])
+
+
+def test_rows_of_a_while_loop_take_their_own_number_of_turns(rng):
+    newton = lambda a: tj.while_loop(lambda x: np.abs(x * x - a) > 1e-10, lambda x: 0.5 * (x + a / x), a)
+    program = check(tj.vmap(newton), rng.uniform(0.1, 1e4, size=200))
+    assert groups(program) == [1] and "while True" in program.kernels[0].source
+
+    def trajectory(x, speed):
+        fall = lambda x, v: (x + 0.05 * np.stack([v, -0.1 * x[1] - 0.2]), v * 0.99)
+        return tj.while_loop(lambda s: s[0][1] > 0, lambda s: fall(*s), (x, speed))
+
+    program = check(tj.vmap(trajectory), rng.uniform(0.5, 1, size=(100, 2)), rng.normal(size=100))
+    assert groups(program) == [1]

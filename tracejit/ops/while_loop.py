@@ -1,5 +1,8 @@
 """`while_loop(*cond_consts, *body_consts, *carry)` runs `body(body_consts, carry) -> carry` as long as `cond(cond_consts, carry)` holds.
 
+With `rows`, as batching makes it, the state has a first axis of rows, whose number of turns is each one's own: the condition is `reduce_any` over the
+conditions of the rows, and a turn leaves the rows alone whose condition does not hold.
+
 In forward mode the tangents go round with the state.  That loop is linear in the tangents, and its transpose is `sweeps`: forwards with the values
 that the way back needs on a tape, and back.
 """
@@ -29,7 +32,7 @@ class Limit(NamedTuple):
     where: str
 
 
-def _infer_while(*types, cond, body, cond_consts, body_consts, limit):
+def _infer_while(*types, cond, body, cond_consts, body_consts, limit, rows=False):
     out = tuple(t.strong for t in body.out_types)
     if out != tuple(t.strong for t in types[cond_consts + body_consts :]):
         raise TypeError(
@@ -38,16 +41,16 @@ def _infer_while(*types, cond, body, cond_consts, body_consts, limit):
     return out
 
 
-def _run_while(xp, *args, cond, body, cond_consts, body_consts, limit):
+def _run_while(xp, *args, cond, body, cond_consts, body_consts, limit, rows=False):
     return run_while(lambda *a: replay(cond, a)[0], lambda *a: replay(body, a), *parts(args, cond_consts, body_consts), limit)
 
 
-def _show_while(*args, cond, body, cond_consts, body_consts, limit):
+def _show_while(*args, cond, body, cond_consts, body_consts, limit, rows=False):
     groups = (f"({', '.join(p)}{',' * (len(p) == 1)})" for p in parts(args, cond_consts, body_consts))
     return f"tracejit.interpret.run_while({cond}, {body}, {', '.join(groups)}, {limit and tuple(limit)})"
 
 
-def _jvp_while(primals, outs, tangents, cond, body, cond_consts, body_consts, limit):
+def _jvp_while(primals, outs, tangents, cond, body, cond_consts, body_consts, limit, rows=False):
     """Forward mode: the tangents go round with the state."""
     for_cond, for_body, state = parts(primals, cond_consts, body_consts)
     _, t_body, t_state = parts(tangents, cond_consts, body_consts)
@@ -96,12 +99,12 @@ def _jvp_while(primals, outs, tangents, cond, body, cond_consts, body_consts, li
     return tuple(result)
 
 
-def _transpose_while(cts, *inputs, cond, body, cond_consts, body_consts, limit):
+def _transpose_while(cts, *inputs, cond, body, cond_consts, body_consts, limit, rows=False):
     layout = (Sweep(body_consts, len(body.outputs)),)
     return transpose_sweeps(cts, *inputs, cond=cond, bodies=(body,), cond_consts=cond_consts, layout=layout, limit=limit)
 
 
-def _batch_while(args, batched, cond, body, cond_consts, body_consts, limit):
+def _batch_while(args, batched, cond, body, cond_consts, body_consts, limit, rows=False):
     """Every example turns until all are done; those that are done keep their state. Where a turn too many might fail, they run one by one."""
     n = next(type_of(a).shape[0] for a, b in zip(args, batched) if b)
     for_cond, for_body, state = parts(args, cond_consts, body_consts)
@@ -149,6 +152,7 @@ def _batch_while(args, batched, cond, body, cond_consts, body_consts, limit):
         cond_consts=cond_consts + len(cond_outside),
         body_consts=before + len(body_outside),
         limit=limit,
+        **({"rows": True} if cond_batched else {}),
     )
     return tuple(r if f else broadcast_to(r, shape=(n, *type_of(r).shape)) for r, f in zip(results, b_state))
 

@@ -25,7 +25,9 @@ def _scan(bodies: Bodies, args: Sequence[Any], body: Graph, consts: int, carry: 
     return run_scan(bodies(body), *parts(args, consts, carry), length, reverse)
 
 
-def _while(bodies: Bodies, args: Sequence[Any], cond: Graph, body: Graph, cond_consts: int, body_consts: int, limit: Limit | None):
+def _while(
+    bodies: Bodies, args: Sequence[Any], cond: Graph, body: Graph, cond_consts: int, body_consts: int, limit: Limit | None, rows: bool = False
+):
     return run_while(_test(bodies, cond), bodies(body), *parts(args, cond_consts, body_consts), limit)
 
 

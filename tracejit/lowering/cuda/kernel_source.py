@@ -236,7 +236,7 @@ class _Writer(Group):
         self._settle()
         with self._indented("while True:"):
             self._block(loop.body[: loop.tested], path)
-            holds = self._value(load(loop.holds, ()))
+            holds = self._value(loop.condition)
             with self._indented(f"if not {holds.name}:"):
                 self.s.line("break")
             self._block(loop.body[loop.tested :], path)

@@ -13,7 +13,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from ...ir import Literal
+from ...ir import Graph, Literal, Var
+from ...ops.reduction import reduce_any
 from .. import index as ix
 from ..fuse import Loop, fuse, reads
 from ..index import Counter, Index
@@ -47,7 +48,10 @@ def scan_launch(step: Routine, body: Partition, outside: set[Buffer], geometry: 
 
 
 def while_launch(step: Routine, cond: Partition, body: Partition, outside: set[Buffer], geometry: Geometry) -> Launch | None:
-    """The kernel of a while loop, of one block; None where the loop must be driven from outside."""
+    """The kernel of a while loop, given the steps of its condition and body; None where the loop must be driven from outside.
+
+    In a loop over `rows` the condition is that of one row, an array.
+    """
     params = step.node.params
     (holds,) = cond.outputs
     if params["limit"] is not None or isinstance(holds, Literal) or not all(isinstance(s, Stage) for s in (*cond.steps, *body.steps)):
@@ -58,12 +62,22 @@ def while_launch(step: Routine, cond: Partition, body: Partition, outside: set[B
     test = _moved(cond, [*step.operands[:for_cond], *states])
     turn = _moved(body, [*step.operands[for_cond : for_cond + for_body], *states])
     turn += [item for s, b in zip(states, body.outputs) for item in _copy(s, b)]
-    if work([*test, *turn]) > BLOCK_WORK:
-        return None
     before = [item for s, x in zip(states, first) for item in _copy(s, x)]
     after = [item for r, s in zip(step.results, states) for item in _copy(r, s)]
     loop = Until(Counter(1), [*test, *turn], holds, len(test))
+    if params.get("rows"):
+        found = _by_rows([*before, loop, *after], set(step.results), geometry)
+        return launch_of([found[0]], found[1], 1, outside, geometry) if found else None
+    if work(loop.body) > BLOCK_WORK:
+        return None
     return launch_of([], [*before, loop, *after], geometry.block, outside, geometry)
+
+
+def row_condition(cond: Graph) -> Graph | None:
+    """The condition of each row, of a loop over rows."""
+    (holds,) = cond.outputs
+    made = next((n for n in cond.nodes if holds in n.outputs), None)
+    return Graph(cond.inputs, cond.nodes, made.inputs) if made is not None and made.op is reduce_any and type(made.inputs[0]) is Var else None
 
 
 # -- the loop as stages
@@ -142,7 +156,10 @@ def _by_rows(items: Sequence[Item], results: set[Buffer], geometry: Geometry) ->
     row = Counter(extents.pop())
     inside: list[Item] = []
     for item in items:
-        if isinstance(item, InOrder):
+        if isinstance(item, Until):
+            test, turn = ([x for inner in part for x in _of_row(inner, row)] for part in (item.body[: item.tested], item.body[item.tested :]))
+            inside.append(Until(item.counter, [*test, *turn], item.holds, len(test), row))
+        elif isinstance(item, InOrder):
             inside.append(InOrder(item.counter, [x for inner in item.body for x in _of_row(inner, row)]))
         else:
             inside += _of_row(item, row)
@@ -173,4 +190,4 @@ def _of_row(item: Item, row: Counter) -> list[Item]:
     return Rewriter({item.counter: ix.of(row)}).block(item.body) if isinstance(item, Loop) else [item]
 
 
-__all__ = ["scan_launch", "while_launch"]
+__all__ = ["row_condition", "scan_launch", "while_launch"]

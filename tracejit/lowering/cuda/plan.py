@@ -15,7 +15,7 @@ from ..plan import touched
 from ..prepare import prepare
 from . import functions, split
 from .kernel_source import Kernel, write
-from .loops import scan_launch, while_launch
+from .loops import row_condition, scan_launch, while_launch
 from .schedule import DEVICE, SIMULATED, Geometry, Launch, collides, is_atomic, launches, work
 from .split import split_reductions
 from .writes import last_updates
@@ -99,7 +99,7 @@ class CudaPlan:
     def _place(self) -> None:
         alive: dict[Buffer, list[int]] = {}
         for time, step in enumerate(self.steps):
-            for b in _touched(step):
+            for b in touched_by(step):
                 if b.role == "temporary":
                     alive.setdefault(b, [time, time])[1] = time
         offsets, self.arena_bytes = plan(Interval(*span, b.type.nbytes) for b, span in alive.items())
@@ -126,7 +126,8 @@ def _loop(step: Routine, outside: set[Buffer], geometry: Geometry) -> Launch | N
     params = step.node.params
     if step.node.op.kind == "scan":
         return scan_launch(step, _steps(params["body"]), outside, geometry)
-    return while_launch(step, _steps(params["cond"]), _steps(params["body"]), outside, geometry)
+    cond = row_condition(params["cond"]) if params.get("rows") else params["cond"]
+    return cond and while_launch(step, _steps(cond), _steps(params["body"]), outside, geometry)
 
 
 def _steps(body: Graph) -> Partition:
@@ -134,11 +135,12 @@ def _steps(body: Graph) -> Partition:
     return body.derived("cuda steps", lambda: _Partitioner(prepare(body, _is_whole), native, range(len(body.outputs))).run())
 
 
-def _touched(step: Step) -> list[Buffer]:
+def touched_by(step: Step) -> list[Buffer]:
+    """The stored buffers that a step reads or writes."""
     if isinstance(step, Launch):
         found = [b for s in step.stages() for b in (s.buffer, *(e.data[0] for e in reads(s)))]
         return [b for b in dict.fromkeys(found) if not step.storage[b].private]
     return touched(step)
 
 
-__all__ = ["CudaPlan", "Step", "native"]
+__all__ = ["CudaPlan", "Step", "native", "touched_by"]

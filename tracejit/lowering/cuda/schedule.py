@@ -20,7 +20,7 @@ from .. import index as ix
 from ..contract import Storage, contract
 from ..fuse import Loop, Nest, reads
 from ..index import Counter
-from ..kernel import Buffer, load, loads
+from ..kernel import Buffer, Expression, load, loads
 from ..partition import Stage
 from .device_functions import SIMULATED_WARP, WARP, has_atomic
 
@@ -56,10 +56,17 @@ class InOrder(Loop):
 
 @dataclass(eq=False)
 class Until(InOrder):
-    """A loop that ends when the number in `holds`, which the first `tested` items of a turn make, is false. Its counter counts nothing."""
+    """A loop that ends when the number in `holds`, which the first `tested` items of a turn make, is false; where that is an array, its element that
+    `row` counts. The loop's own counter counts nothing."""
 
     holds: Buffer | None = None
     tested: int = 0
+    row: Counter | None = None
+
+    @property
+    def condition(self) -> Expression:
+        """The number in `holds`."""
+        return load(self.holds, () if self.row is None else (ix.of(self.row),))
 
 
 @dataclass(eq=False)
