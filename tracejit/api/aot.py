@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from .. import tree
+from .. import residence, tree
 from ..errors import TracejitError, at_user_line
 from ..ir import ArrayType, Graph, Literal
 from ..trace import Tracer
 from .environment import Environment
+from .placement import new_variant, placement, require_one_place
 from .rebinding import Rebinding
 from .recording import (
     Recording,
@@ -24,7 +25,7 @@ from .recording import (
     with_keywords,
 )
 from .statics import with_statics
-from .variant import MISS, Variant, never
+from .variant import MISS, never
 
 
 class CostAnalysis(NamedTuple):
@@ -54,7 +55,7 @@ class Lowered:
     """A function traced for types of arguments; made by `jit(f).lower`."""
 
     def __init__(self, jitted: Any, args: tuple, kwargs: dict):
-        self._what, self._f = f"lowering of {name_of(jitted.f)}", jitted.f
+        self._what, self._f, self.target = f"lowering of {name_of(jitted.f)}", jitted.f, jitted.target
         moving, named, statics = jitted._split(args, kwargs)
         self.statics = statics
         self._numbers = jitted._static_places(args)
@@ -63,6 +64,8 @@ class Lowered:
         self.in_types: list[ArrayType] = check_leaves(flat, lambda: self._paths, jitted.f, self._what, abstract)
         actual = None if any(map(is_abstract, flat)) else flat  # with values Python may branch on them, as under jit
         self._environment = Environment(jitted.f, statics)
+        flat = [residence.adopted(x) for x in flat]
+        where = placement(flat, self._environment.arrays, jitted.target, jitted.f, self._what, lambda: self._paths)
         f = Rebinding(with_keywords(with_statics(jitted.f, statics)), self._environment, self._what)
         made: Recording = record(
             f, self._what, self.in_types, self._structure, concrete=False, keep_writes=True, keep_cells=True, actual=actual,
@@ -75,7 +78,9 @@ class Lowered:
                     f"not: return the value, or write it into an array (`{f.effects[0].path}[...] = value`)"
                 )
             )
-        self._variant = Variant(made, name_of(jitted.f), self._environment)
+        require_one_place(made.outside, where, jitted.f, self._what)
+        self.placement = where
+        self._variant = new_variant(made, name_of(jitted.f), self._environment, (), where)
         # What it can be made from again, elsewhere: without the arrays, unless Python has branched on what is in them.
         known = args if made.guards is not None else tuple(a if n in self._numbers else _types_of(a) for n, a in enumerate(args))
         self._made_from = jitted, known, {name: _types_of(x) if name in named and made.guards is None else x for name, x in kwargs.items()}
@@ -148,12 +153,20 @@ class Compiled:
     def _slow(self, args: tuple, kwargs: dict) -> Any:
         lowered, variant = self._lowered, self._variant
         flat, structure = tree.flatten((args, kwargs))
+        flat = [residence.adopted(x) for x in flat]
         if structure != lowered._structure:
             raise TypeError(at_user_line(f"{lowered._what}: compiled for arguments {lowered._structure}, called with {structure}"))
         types = check_leaves(flat, lambda: lowered._paths, lowered._f, lowered._what)
         for path, have, want in zip(parameter_names(lowered._f, lowered._paths), types, lowered.in_types):
             if have.shape != want.shape or have.dtype != want.dtype:
                 raise TypeError(at_user_line(f"{lowered._what}: argument `{path}` of {defined_at(lowered._f)} is {have}, compiled for {want}"))
+        if residence.classes:
+            have = placement(flat, (), lowered.target, lowered._f, lowered._what, lambda: lowered._paths)
+            if have is not None and (lowered.placement is None or have.device != lowered.placement.device):
+                from ..cuda.errors import DeviceError
+
+                where = lowered.placement or "the host"
+                raise DeviceError(at_user_line(f"{lowered._what}: compiled for {where}, called with arrays on {have}: lower it for such arrays"))
         broken = variant.broken(flat, self._outside)
         if broken is not None:
             raise ValueError(at_user_line(f"{lowered._what}: {broken} when it was lowered, and is not for these arguments"))
@@ -174,32 +187,29 @@ class Compiled:
         >>> tj.jit(lambda a, b: a @ b).lower(tj.ShapeDtype((64, 32), np.float64), tj.ShapeDtype((32, 16), np.float64)).compile().cost_analysis().flops
         65536
         """
-        from ..lowering.costs import bytes_moved, costs
+        from ..lowering.costs import costs
 
-        total, moved = costs(self._variant.graph), bytes_moved(self.program)
+        total, moved = costs(self._variant.graph), self._variant.bytes_moved()
         work = total.flops + total.transcendentals
         return CostAnalysis(total.flops, total.transcendentals, moved, work / moved if moved else 0.0, total.loops)
 
     def memory_analysis(self) -> MemoryAnalysis:
         """The memory that one run needs."""
-        program = self.program
+        plan = self.program.plan
         types = [v.type for v in self._variant.graph.inputs]
         count = len(types) - len(self._outside)
-        made = {b: b.type.nbytes for b in program.outputs}
-        constants = sum(o.type.nbytes for o in program.partition.outputs if isinstance(o, Literal))
-        return MemoryAnalysis(
-            sum(t.nbytes for t in types[:count]), sum(t.nbytes for t in types[count:]), sum(made.values()) + constants, program.plan.arena_bytes
-        )
+        made = {b: b.type.nbytes for b in plan.outputs}
+        constants = sum(o.type.nbytes for o in plan.partition.outputs if isinstance(o, Literal))
+        given, captured = (sum(t.nbytes for t in part) for part in (types[:count], types[count:]))
+        return MemoryAnalysis(given, captured, sum(made.values()) + constants, plan.arena_bytes)
 
     def as_text(self) -> str:
-        """The LLVM module of the program."""
-        return self.program.segments.text
+        """The LLVM module of the program; for a device the sources of its kernels."""
+        return self._variant.code()
 
     def kernels(self) -> str:
         """What the program does, step by step."""
-        from ..lowering.show import show
-
-        return show(self.program)
+        return self._variant.show()
 
     def __repr__(self) -> str:
         return f"<compiled {self._lowered!r}>"

@@ -27,7 +27,7 @@ from . import explanation
 from .aot import Lowered
 from .cache import SIGNATURES, CacheInfo, store
 from .environment import Environment
-from .placement import Placement, parse_target, placement, require_one_place
+from .placement import new_variant, parse_target, placement, require_one_place
 from .plain_draws import told
 from .rebinding import Rebinding
 from .recording import argument_paths, as_value, check_leaves, defined_at, name_of, record, require_callable, with_keywords
@@ -195,7 +195,7 @@ class Jit(Dispatcher):
                 key, environment, flat, statics, _ = self._signature(args, kwargs)
             key, environment = self._without_own_effects(key, environment, statics)
             require_one_place(made.outside, key.placement, self.f, self._what)
-            variant = _new_variant(made, name_of(self.f), environment, f.effects, key.placement)
+            variant = new_variant(made, name_of(self.f), environment, f.effects, key.placement)
             # A function that closes over a value of an outer trace means something else each time.
             if not any(type(x) is Tracer for x in made.outside):
                 self._store.add(key, variant)
@@ -242,14 +242,13 @@ class Jit(Dispatcher):
         return self._variant(args, kwargs)[0].graph
 
     def kernels(self, *args, **kwargs) -> str:
-        """What the compiled program does, step by step: its loop nests as readable code, library calls and host calls."""
-        from ..lowering.show import show
-
-        return show(self._variant(args, kwargs)[0].program)
+        """What the compiled program does, step by step: its loop nests as readable code, library calls and host calls; on a device the sources of its
+        kernels with their PTX and SASS."""
+        return self._variant(args, kwargs)[0].show()
 
     def llvm(self, *args, **kwargs) -> str:
-        """The LLVM module of the compiled program, as text."""
-        return self._variant(args, kwargs)[0].program.segments.text
+        """The LLVM module of the compiled program, as text; for a device the sources of its kernels."""
+        return self._variant(args, kwargs)[0].code()
 
     def explain(self, *args, **kwargs) -> str:
         """Why a call with these arguments runs what is compiled, or must be compiled anew: it is compared with the nearest call that was.
@@ -304,14 +303,6 @@ class BoundJit(BoundDispatcher):
 
     def __repr__(self) -> str:
         return f"<method of {self.__self__!r}: {self.__func__!r}>"
-
-
-def _new_variant(made: Any, name: str, environment: Environment, effects: Sequence[Any], where: Placement | None) -> Variant:
-    if where is None:
-        return Variant(made, name, environment, effects)
-    from .device_variant import DeviceVariant
-
-    return DeviceVariant(made, name, environment, effects, where)
 
 
 def _codes(f: Any) -> list[types.CodeType]:

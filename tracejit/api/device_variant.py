@@ -16,6 +16,7 @@ from .. import residence
 from ..cuda.backend import backend
 from ..cuda.programs import execute, make
 from ..cuda.uploads import uploaded
+from ..lowering.cuda.show import bytes_moved, show, summary
 from ..trace import Tracer
 from ..trace.guards import Guard
 from .device_entry import device_entry
@@ -92,6 +93,23 @@ class DeviceVariant(Variant):
     def passed_on(self, result: Any, given: Any) -> Any:
         """An array on the device that is returned is the very object; one of the host is what it became on the device."""
         return given if type(given) in (self.backend.array, Tracer) else result
+
+    def state(self) -> str:
+        """That it is compiled, and for what; what has no kernel is listed."""
+        return f"is compiled for {self.placement}: {summary(self.program)}"
+
+    def show(self) -> str:
+        """The steps of the program, its kernels as source, PTX and SASS."""
+        with self.backend.on(self.placement.device):
+            return show(self.program)
+
+    def code(self) -> str:
+        """The sources of the kernels."""
+        return "\n".join(kernel.source for kernel in self.program.kernels)
+
+    def bytes_moved(self) -> int:
+        """Bytes that the steps of the program read and write."""
+        return bytes_moved(self.program)
 
     def entry(self, positional: Sequence[Any], environment: Environment, alone: bool, named: Mapping[str, Any] = MappingProxyType({})) -> Callable:
         """The entry for these arguments, in Python."""

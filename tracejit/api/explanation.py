@@ -74,7 +74,7 @@ def explain(f: Callable, store: Store, signature: Signature) -> str:
     found, reasons = choose(variants, signature.environment, signature.flat)
     if found is not None:
         guards = "" if found.guards is None else "; " + "; ".join(map(str, found.guards.asked))
-        return f"is compiled{guards}"
+        return f"{found.state()}{guards}"
     if variants:
         lines = ["an array that was read with plain Python has other contents" if guard is None else str(guard) for guard in reasons]
         return "\n".join(f"compiles anew: {line}" for line in dict.fromkeys(lines))

@@ -79,7 +79,22 @@ def placement(
             device = found.device_of(next(x for x in closed_over if residence.home(x) is found))
     if device is None:
         return None
-    return Placement(device, frozenset([i for i, x in enumerate(flat) if residence.home(x) is None and np.ndim(x) == 0 and type(x) is not Tracer]))
+    return Placement(device, frozenset([i for i, x in enumerate(flat) if _is_number(x)]))
+
+
+def _is_number(x: Any) -> bool:
+    return isinstance(x, (np.generic, int, float, complex)) or isinstance(x, np.ndarray) and not x.ndim
+
+
+def new_variant(made: Any, name: str, environment: Any, effects: Sequence[Any], where: Placement | None) -> Any:
+    """The variant of a recorded function, for the host or a device."""
+    if where is None:
+        from .variant import Variant
+
+        return Variant(made, name, environment, effects)
+    from .device_variant import DeviceVariant
+
+    return DeviceVariant(made, name, environment, effects, where)
 
 
 def _wanted(target: str) -> int:
@@ -146,4 +161,4 @@ def _place(x: Any) -> str:
     return "the host" if home is None else f"cuda:{home.device_of(x)}"
 
 
-__all__ = ["Placement", "parse_target", "placement", "require_beside", "require_one_place", "require_together"]
+__all__ = ["Placement", "new_variant", "parse_target", "placement", "require_beside", "require_one_place", "require_together"]

@@ -145,6 +145,27 @@ class Variant:
                 cell = Outside(environment.targets.get(cell, environment.arrays[cell]))
             cell.write(new)
 
+    # -- what was built
+    def state(self) -> str:
+        """That it is compiled, and for what."""
+        return "is compiled"
+
+    def show(self) -> str:
+        """The steps of the program."""
+        from ..lowering.show import show
+
+        return show(self.program)
+
+    def code(self) -> str:
+        """The program as the text that machine code is made from."""
+        return self.program.segments.text
+
+    def bytes_moved(self) -> int:
+        """Bytes that the steps of the program read and write."""
+        from ..lowering.costs import bytes_moved
+
+        return bytes_moved(self.program)
+
     # -- native entries
     def entry(self, positional: Sequence[Any], environment: Environment, alone: bool, named: Mapping[str, Any] = MappingProxyType({})) -> Callable:
         """The native entry for these arguments (statics in `Static`), keywords in this order, or `never` where there is none.

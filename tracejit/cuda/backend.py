@@ -109,7 +109,17 @@ class Backend(abc.ABC):
         """The product of two matrices, or of two stacks of them, into `out`; of float32 as `config.cuda_products` says."""
         self.xp.matmul(x, y, out=out)
 
+    def runs_on_host(self, op: Any) -> bool:
+        """Whether `run` is known to go to the host for an op."""
+        from .running import on_host
+
+        return on_host(op)
+
     # -- kernels
+    def listings(self, source: str, name: str, parameters: Parameters) -> list[tuple[str, str]]:
+        """What the compiler makes of a kernel for the current device: texts, with what each is."""
+        return []
+
     @abc.abstractmethod
     def load(self, source: str, name: str, parameters: Parameters) -> Any:
         """The function `name` of a kernel's source, ready to be launched on the current device.

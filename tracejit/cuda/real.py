@@ -134,10 +134,19 @@ class Real(Backend):
         self._products = kind
 
     # -- kernels
-    def load(self, source: str, name: str, parameters: Parameters) -> Any:
+    def _assembled(self, source: str, name: str, parameters: Parameters) -> Any:
         from ..lowering.cuda.assemble import assemble
 
-        made = assemble(source, name, tuple(parameters), cc=self.properties(self.current_device())["capability"])
+        return assemble(source, name, tuple(parameters), cc=self.properties(self.current_device())["capability"])
+
+    def listings(self, source: str, name: str, parameters: Parameters) -> list[tuple[str, str]]:
+        from ..lowering.cuda.assemble import sass
+
+        made = self._assembled(source, name, parameters)
+        return [(f"PTX, compiled in {made.seconds:.2f} s", made.ptx), ("SASS", sass(made.cubin))]
+
+    def load(self, source: str, name: str, parameters: Parameters) -> Any:
+        made = self._assembled(source, name, parameters)
         module = self.cupy.cuda.function.Module()
         with self._explained():
             module.load(made.cubin or made.ptx.encode())

@@ -1,0 +1,60 @@
+"""A program on a GPU as text for people: its steps, the sources of its kernels, and the machine code that they became."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from . import driven
+from .plan import touched_by
+from .schedule import Launch
+
+
+def show(program: Any) -> str:
+    """The steps of a program in order; each kernel's source where it is met first, and behind them what the compiler made of it."""
+    names: dict[Any, str] = {}
+    return "\n".join(line for step in program.plan.steps for line in _step(program, step, names))
+
+
+def _step(program: Any, step: Any, names: dict[Any, str]) -> Iterator[str]:
+    if not isinstance(step, Launch):
+        yield f"# {_what(program, step.node.op)}: {step.node.op.name}"
+        return
+    kernel = program.plan.kernels[step]
+    if kernel in names:
+        yield f"# {names[kernel]} again"
+        return
+    names[kernel] = f"kernel {len(names) + 1}"
+    yield f"# {names[kernel]}: blocks of {kernel.threads} threads"
+    yield kernel.source
+    signature = tuple((p.dtype, "value" if p.by_value else "pointer") for p in kernel.parameters)
+    for title, text in program.backend.listings(kernel.source, "kernel", signature):
+        yield f"# {names[kernel]}, {title}:"
+        yield text
+
+
+def _what(program: Any, op: Any) -> str:
+    if op.kind in driven.LOOPS:
+        return "a loop or branch that Python drives, over programs of its own"
+    if op.kind == "dot":
+        return "a library's product"
+    return "on the host" if program.backend.runs_on_host(op) else "through CuPy"
+
+
+def summary(program: Any) -> str:
+    """How many kernels there are, and what has none: in one line."""
+    found: dict[str, list[str]] = {}
+    for step in program.plan.steps:
+        if not isinstance(step, Launch):
+            found.setdefault(_what(program, step.node.op), []).append(step.node.op.name)
+    launches = sum(isinstance(step, Launch) for step in program.plan.steps)
+    text = f"{launches} kernel{'s' * (launches != 1)}"
+    return "; ".join([text, *(f"{what}: {', '.join(dict.fromkeys(names))}" for what, names in found.items())])
+
+
+def bytes_moved(program: Any) -> int:
+    """Bytes that the steps read and write, each buffer once a step."""
+    return sum(b.type.nbytes for step in program.plan.steps for b in touched_by(step))
+
+
+__all__ = ["bytes_moved", "show", "summary"]
