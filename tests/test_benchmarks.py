@@ -2,17 +2,21 @@
 
 import dataclasses
 import json
+import os
+import subprocess
 import sys
 
 import numpy as np
 import pytest
 
-from benchmarks import report, runner
+import tracejit.cuda.backend
+from benchmarks import cuda, report, runner
 from benchmarks.__main__ import main
 from benchmarks.measure import MemoryPeak, first_call, steady_calls
 from benchmarks.systems import SYSTEMS
 from benchmarks.task import Prepared, disagreement, flatten, in_float64
 from benchmarks.tasks import load_tasks, ocean_density
+from tracejit.cuda import CudaError
 
 
 @pytest.fixture(scope="module")
@@ -77,10 +81,10 @@ def test_wrong_result_is_reported(monkeypatch):
 
 def test_every_task_has_tracejit_peers_and_a_reference():
     tasks = load_tasks()
-    assert len(tasks) == 34
+    assert len(tasks) == 38
+    wanted = {"torch": {"tracejit", "torch", "torch_compile", "reference"}, "eager": {"tracejit", "torch", "reference"}}
     for name, task in tasks.items():
-        training = name.startswith("torch_")
-        assert ({"tracejit", "torch", "torch_compile", "reference"} if training else {"tracejit", "jax", "numpy"}) <= task.versions.keys()
+        assert wanted.get(name.partition("_")[0], {"tracejit", "jax", "numpy"}) <= task.versions.keys()
 
 
 @pytest.mark.parametrize("name", ["lorenz", "lotka_volterra_gradient", "jacobians", "hessian", "newton_while"])
@@ -153,3 +157,32 @@ def test_memory_peak_is_seen_after_it_is_freed():
 )
 def test_seconds_text(seconds, text):
     assert report.seconds_text(seconds) == text
+
+
+# -- on a GPU
+def run_cuda(*arguments):
+    command = [sys.executable, "-m", "benchmarks.cuda", "--small", "--rounds", "1", "--seconds", "0.02", *arguments]
+    environment = {name: value for name, value in os.environ.items() if name != "NUMBA_ENABLE_CUDASIM"} | {"TRACEJIT_CUDA": "host"}
+    return subprocess.run(command, cwd=runner.REPOSITORY, env=environment, capture_output=True, text=True, timeout=120)
+
+
+def test_tasks_of_the_gpu_run_small_on_the_host(tmp_path):
+    done = run_cuda("--systems", "tracejit", "--only", "copy", "greeks", "mlp_step", "--json", str(tmp_path / "results.json"))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "100% of the fastest copy" in done.stdout and "the host's processors" in done.stdout
+    results = json.loads((tmp_path / "results.json").read_text())
+    assert [task["systems"]["tracejit"]["status"] for task in results["tasks"]] == ["ok"] * 3
+
+
+def test_without_a_gpu_there_is_a_message(monkeypatch, capsys):
+    def backend():
+        raise CudaError("there is no CUDA device")
+
+    monkeypatch.setattr(tracejit.cuda.backend, "backend", backend)
+    assert cuda.main([]) == 2
+    assert "There is nothing to measure: there is no CUDA device" in capsys.readouterr().err
+
+
+def test_every_task_of_the_gpu_has_a_version_of_ours_and_a_reference():
+    for task in cuda.chosen_tasks().values():
+        assert {"tracejit", "reference"} <= task.versions.keys()

@@ -40,6 +40,10 @@ FILES = (
     "torch_convnet",
     "torch_lstm",
     "torch_resnet",
+    "eager_polynomial",
+    "eager_mlp_sgd",
+    "eager_mlp_adam",
+    "eager_scalars",
     "import_time",
 )
 
