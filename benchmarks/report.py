@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from benchmarks.systems import SYSTEMS
+from benchmarks.systems import ALL_SYSTEMS
 
 COLUMNS = ("system", "steady min", "median", "first call", "import", "peak memory", "ratio to best peer", "error")
 
@@ -22,7 +22,7 @@ def bytes_text(count: int) -> str:
 
 def row(system: str, record: dict) -> list[str]:
     """A table row; a system without numbers says why in its second cell."""
-    title = SYSTEMS[system].title
+    title = ALL_SYSTEMS[system].title
     if record["status"] != "ok":
         return [title, ": ".join(filter(None, (record["status"], record.get("message")))), *[""] * (len(COLUMNS) - 2)]
     in_process = "first_call_seconds" in record

@@ -11,13 +11,13 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from benchmarks import machine
-from benchmarks.systems import SUBJECT, SYSTEMS, environment_with_caches_in
+from benchmarks.systems import ALL_SYSTEMS, SUBJECT, environment_with_caches_in
 from benchmarks.task import Task, disagreement
 from benchmarks.worker import REFERENCE
 
@@ -28,10 +28,16 @@ class WorkerError(Exception):
     """A worker process that ended without a report; the message is its last line on stderr."""
 
 
-def run_worker(task: str, system: str, seconds: float, timeout: float) -> tuple[dict, dict[str, np.ndarray]]:
-    """Measure one task on one system in a new process; returns its report and its result's arrays. Raises WorkerError."""
+WORKER = ("-m", "benchmarks.worker")
+
+
+def run_worker(task: str, system: str, seconds: float, timeout: float, worker: Sequence[str] = WORKER) -> tuple[dict, dict[str, np.ndarray]]:
+    """Measure one task on one system in a new process, which runs Python with the arguments `worker`; returns its report and its result's arrays.
+
+    Raises WorkerError.
+    """
     with tempfile.TemporaryDirectory(prefix="benchmark-") as folder:
-        command = [sys.executable, "-m", "benchmarks.worker", task, system, folder, str(seconds)]
+        command = [sys.executable, *worker, task, system, folder, str(seconds)]
         environment = environment_with_caches_in(folder)
         try:
             process = subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, timeout=timeout)
@@ -44,16 +50,24 @@ def run_worker(task: str, system: str, seconds: float, timeout: float) -> tuple[
             return json.loads((Path(folder) / "report.json").read_text()), dict(arrays)
 
 
-def run_task(task: Task, systems: Iterable[str], rounds: int, seconds: float, timeout: float, announce: Callable[[str], None]) -> dict:
+def run_task(
+    task: Task,
+    systems: Iterable[str],
+    rounds: int,
+    seconds: float,
+    timeout: float,
+    announce: Callable[[str], None],
+    worker: Sequence[str] = WORKER,
+) -> dict:
     """Measure one task on all ``systems``; returns the record that `report` prints and the JSON file holds."""
     announce(f"{task.name}: reference")
-    _, reference = run_worker(task.name, REFERENCE, seconds, timeout)
+    _, reference = run_worker(task.name, REFERENCE, seconds, timeout, worker)
     records = {system: {"status": status_before_running(task, system), "rounds": []} for system in systems}
     for number in range(1, rounds + 1):
         for system, record in records.items():
             if record["status"] == "ok":
-                announce(f"{task.name}: {SYSTEMS[system].title}, round {number} of {rounds}")
-                measure_once(task, system, record, reference, seconds, timeout)
+                announce(f"{task.name}: {ALL_SYSTEMS[system].title}, round {number} of {rounds}")
+                measure_once(task, system, record, reference, seconds, timeout, worker)
     for record in records.values():
         if record["status"] == "ok":
             record |= summary(record["rounds"])
@@ -64,13 +78,15 @@ def run_task(task: Task, systems: Iterable[str], rounds: int, seconds: float, ti
 def status_before_running(task: Task, system: str) -> str:
     if system not in task.versions:
         return "not in this task"
-    return "ok" if SYSTEMS[system].is_installed() else "absent"
+    return "ok" if ALL_SYSTEMS[system].is_installed() else "absent"
 
 
-def measure_once(task: Task, system: str, record: dict, reference: dict[str, np.ndarray], seconds: float, timeout: float) -> None:
+def measure_once(
+    task: Task, system: str, record: dict, reference: dict[str, np.ndarray], seconds: float, timeout: float, worker: Sequence[str] = WORKER
+) -> None:
     """Add one round to a system's record, or the reason why it has none."""
     try:
-        report, result = run_worker(task.name, system, seconds, timeout)
+        report, result = run_worker(task.name, system, seconds, timeout, worker)
     except WorkerError as error:
         record |= {"status": "failed", "message": str(error)}
         return
@@ -103,9 +119,17 @@ def add_ratios(task: Task, records: dict[str, dict]) -> None:
             records[system]["ratio_to_best_peer"] = seconds / min(peers)
 
 
-def run(tasks: Iterable[Task], systems: list[str], rounds: int, seconds: float, timeout: float, announce: Callable[[str], None]) -> dict:
+def run(
+    tasks: Iterable[Task],
+    systems: list[str],
+    rounds: int,
+    seconds: float,
+    timeout: float,
+    announce: Callable[[str], None],
+    worker: Sequence[str] = WORKER,
+) -> dict:
     """Measure all tasks; returns a JSON-ready dict with the machine, the settings and one record per task."""
     described = machine.describe()
     settings = {"systems": systems, "rounds": rounds, "seconds": seconds}
-    measured = [run_task(task, systems, rounds, seconds, timeout, announce) for task in tasks]
+    measured = [run_task(task, systems, rounds, seconds, timeout, announce, worker) for task in tasks]
     return {"machine": described, "settings": settings, "tasks": measured}

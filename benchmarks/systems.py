@@ -6,6 +6,7 @@ import importlib
 import importlib.util
 import os
 import time
+from collections import ChainMap
 from dataclasses import dataclass
 
 
@@ -41,6 +42,11 @@ SYSTEMS = {
         System("numpy", "NumPy by hand", ("numpy",), ("numpy", "scipy")),
     )
 }
+
+CUDA_SYSTEMS = {name: SYSTEMS[name] for name in ("tracejit", "jax", "torch", "torch_compile")} | {
+    "cupy": System("cupy", "CuPy", ("cupy",), ("cupy-cuda12x",))
+}
+ALL_SYSTEMS = ChainMap(SYSTEMS, CUDA_SYSTEMS)
 
 SUBJECT = "tracejit"
 

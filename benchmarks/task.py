@@ -40,9 +40,9 @@ class Task:
     """A task at one size and dtype.
 
     ``tolerance`` bounds, for every array of the result, the largest absolute difference from the reference over the reference's largest
-    magnitude; the reference is the task's NumPy version run in float64, or what its file calls ``reference``. ``in_process`` is False where the work happens in child
-    processes, so that a first call and a memory peak of the worker would mean nothing. ``compared`` names the time whose ratio to the best
-    peer's is reported: of a steady call, or of the first one where the task is what a compiler takes.
+    magnitude; the reference is the task's NumPy version run in float64, or what its file calls ``reference``. ``in_process`` is False where the
+    work happens in child processes, so that a first call and a memory peak of the worker would mean nothing. ``compared`` names the time whose
+    ratio to the best peer's is reported: of a steady call, or of the first one where the task is what a compiler takes.
     """
 
     name: str

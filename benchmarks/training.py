@@ -23,12 +23,16 @@ COMPARED_STEPS = 4
 
 
 class Training(NamedTuple):
-    """What is trained: `loss(model, *batch)` is a scalar, `optimizer(parameters, **options)` makes the optimizer; `fused` are PyTorch's options."""
+    """What is trained: `loss(model, *batch)` is a scalar, `optimizer(parameters, **options)` makes the optimizer; `fused` are PyTorch's options.
+
+    All but the reference train on `device`.
+    """
 
     build: Callable[[ModuleType], Any]
     loss: Callable[..., Any]
     optimizer: Callable[..., Any]
     fused: dict[str, Any]
+    device: str = "cpu"
 
     def versions(self) -> tuple[Callable[[Data], Prepared], ...]:
         """The functions of a task file: tracejit, torch, torch_compile, reference."""
@@ -58,11 +62,12 @@ class Training(NamedTuple):
     def _prepared(
         self, torch: ModuleType, data: Data, options: dict | None = None, compile_step: bool = False, compile_loss: bool = False, double: bool = False
     ) -> Prepared:
-        batch = tuple(torch.from_numpy(array) for array in data.values())
+        device = "cpu" if double else self.device
+        batch = tuple(torch.from_numpy(array).to(device) for array in data.values())
 
         def fresh_step() -> Callable[[], Any]:
             torch.manual_seed(0)
-            model = self.build(torch)
+            model = self.build(torch).to(device)
             if double:
                 model = model.double()
             optimizer = self.optimizer(torch, model.parameters(), **(options or {}))
@@ -85,4 +90,5 @@ class Training(NamedTuple):
             call = fresh_step()
             return [float(call()) for _ in range(COMPARED_STEPS)]
 
-        return Prepared(fresh_step(), result=first_losses)
+        wait = None if device == "cpu" else lambda loss: torch.cuda.synchronize()
+        return Prepared(fresh_step(), wait=wait, result=first_losses)

@@ -2,8 +2,8 @@
 
 Order: import the system (timed), make the data, let the task's function place it and apply its decorators (timed as setup), note the
 resident memory, make the first call (timed: it traces, compiles and runs), time the steady calls, and only then compute the result
-to compare. Writes ``result.npz`` and ``report.json`` into FOLDER. SYSTEM ``reference`` runs the NumPy version in float64, or the task's own ``reference``, and times
-nothing.
+to compare. Writes ``result.npz`` and ``report.json`` into FOLDER. SYSTEM ``reference`` runs the NumPy version in float64, or the task's own
+``reference``, and times nothing.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.measure import MemoryPeak, first_call, steady_calls
-from benchmarks.systems import SYSTEMS
+from benchmarks.systems import ALL_SYSTEMS
 from benchmarks.task import Prepared, Task, in_float64
 from benchmarks.tasks import load_tasks
 
@@ -24,7 +24,7 @@ REFERENCE = "reference"
 
 
 def measure(task: Task, system: str, seconds: float) -> tuple[dict[str, object], Prepared]:
-    import_seconds = SYSTEMS[system].import_seconds()
+    import_seconds = ALL_SYSTEMS[system].import_seconds()
     data = task.make_data()
     start = time.perf_counter()
     prepared = task.versions[system](data)
@@ -46,10 +46,10 @@ def measure(task: Task, system: str, seconds: float) -> tuple[dict[str, object],
     return report, prepared
 
 
-def main(arguments: list[str]) -> None:
+def main(arguments: list[str], tasks: dict[str, Task] | None = None) -> None:
     task_name, system, folder_name, seconds = arguments
     folder = Path(folder_name)
-    task = load_tasks()[task_name]
+    task = (tasks or load_tasks())[task_name]
     if system == REFERENCE:
         make = task.versions.get(REFERENCE) or task.versions["numpy"]
         report, prepared = {}, make(in_float64(task.make_data()))

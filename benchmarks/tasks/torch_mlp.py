@@ -26,6 +26,7 @@ def optimizer(torch, parameters, **options):
     return torch.optim.Adam(parameters, lr=1e-3, **options)
 
 
-tracejit, torch, torch_compile, reference = Training(build, loss, optimizer, {"fused": True}).versions()
+TRAINING = Training(build, loss, optimizer, {"fused": True})
+tracejit, torch, torch_compile, reference = TRAINING.versions()
 
 TASKS = (Task("torch_mlp", "training step of modules: MLP 784-256-128-10, Adam, batch 128, f32", make_data, tolerance=1e-4),)

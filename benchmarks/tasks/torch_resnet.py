@@ -51,6 +51,7 @@ def optimizer(torch, parameters, **options):
     return torch.optim.SGD(parameters, lr=1e-2, momentum=0.9, **options)
 
 
-tracejit, torch, torch_compile, reference = Training(build, loss, optimizer, {"fused": True}).versions()
+TRAINING = Training(build, loss, optimizer, {"fused": True})
+tracejit, torch, torch_compile, reference = TRAINING.versions()
 
 TASKS = (Task("torch_resnet", "training step of modules: ResNet-18, SGD with momentum, batch 16 of 3 x 32 x 32, f32", make_data, tolerance=1e-2),)

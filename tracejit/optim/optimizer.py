@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .. import tree
+from .. import residence, tree
 
 Schedule = Callable[[Any], Any]
 """A learning rate as a function of the number of updates made before this one."""
@@ -92,8 +92,14 @@ def match_gradients(grads: Any, params: Any) -> Any:
 
 
 def zeros_like(params: Any) -> Any:
-    """A tree of zeros with the shapes and dtypes of the parameters."""
-    return tree.map(lambda param: np.zeros(np.shape(param), dtype_of(param)), params)
+    """A tree of zeros with the shapes and dtypes of the parameters, where these live."""
+
+    def zeros(param: Any) -> Any:
+        made = np.zeros(np.shape(param), dtype_of(param))
+        device = residence.home(residence.adopted(param))
+        return made if device is None else device.from_host(made)
+
+    return tree.map(zeros, params)
 
 
 def first_step() -> np.ndarray:
