@@ -32,7 +32,7 @@ STYLE = """
   :root { --ink: #d7dde6; --paper: #14181f; --soft: #1d232c; --line: #343c48; --accent: #79b0ff; }
   img { background: #ffffff; border-radius: 4px; }
 }
-body { margin: 0 auto; max-width: 50rem; padding: 2rem 1rem 4rem; background: var(--paper); color: var(--ink);
+body { margin: 0 auto; max-width: 54rem; padding: 2rem 1rem 4rem; background: var(--paper); color: var(--ink);
        font: 1.05rem/1.6 system-ui, "DejaVu Sans", sans-serif; }
 h1 { font-size: 2rem; line-height: 1.2; margin: 1rem 0; }
 h2 { font-size: 1.35rem; margin: 2.5rem 0 .5rem; }
