@@ -243,3 +243,15 @@ def test_rows_of_a_while_loop_take_their_own_number_of_turns(rng):
 
     program = check(tj.vmap(trajectory), rng.uniform(0.5, 1, size=(100, 2)), rng.normal(size=100))
     assert groups(program) == [1]
+
+
+def test_updates_of_parameters_run_side_by_side(rng):
+    parameters = [rng.normal(size=s) for s in ((300, 40), (4000,), (70, 90), (2500,))]
+
+    def step(*arrays):
+        half = len(arrays) // 2
+        return tuple(p - 0.1 * np.sign(g) * g**2 for p, g in zip(arrays[:half], arrays[half:]))
+
+    program = check(step, *parameters, *[p + 1 for p in parameters])
+    assert len(program.kernels) == 1 and program.kernels[0].turns == sum(p.size for p in parameters)
+    check(lambda x, y: (x.sum(axis=0), y * 2, np.exp(y), x[::-1] + 1), rng.normal(size=(60, 70)), rng.normal(size=5000))

@@ -42,7 +42,7 @@ class Group(Elements):
         if len(found) != 1 or len({tuple(c.extent for c in s.counters) for s in inside}) != 1:
             return None
         (at,) = found
-        counters = [c for c in inside[0].counters if c not in self.launch.outer]
+        counters = [c for c in inside[0].counters if c not in self.launch.counters]
         names = {c: k for k, c in enumerate(counters)}
         if not counters or not all(len(i.terms) <= 1 and all(isinstance(a, Counter) for a, _ in i.terms) for i in at):
             return None

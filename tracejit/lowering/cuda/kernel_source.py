@@ -24,11 +24,11 @@ from ..kernel import Buffer, load
 from ..partition import Stage
 from .elements import Number, Parameter, joined, memory_dtype, parts, size_of
 from .group import Group
-from .schedule import SIMULATED, WRITTEN_OUT, Geometry, InOrder, Launch, Until, collides, is_atomic, stages
+from .schedule import MANY_TURNS, SIMULATED, WRITTEN_OUT, Geometry, InOrder, Launch, Until, collides, is_atomic, stages
 from .source import CASTS
 
-# Elementwise kernels of at least so many turns, and at most so many operations, compute several elements at once: more loads are then in flight.
-MANY_TURNS, FEW_OPERATIONS = 1 << 18, 40
+# Elementwise kernels of many turns, and of at most so many operations, compute several elements at once: more loads are then in flight.
+FEW_OPERATIONS = 40
 
 
 class Kernel(NamedTuple):
@@ -61,7 +61,7 @@ class _Writer(Group):
         head = [f"def kernel({', '.join(p.name for p in parameters)}):"]
         constants = [f"{name} = {text}" for text, name in self.s.constants.items()]
         source = "\n".join([*constants, *head, *self.shared, *self.declarations, *self.s.lines]) + "\n"
-        return Kernel(source, tuple(parameters), launch.turns if launch.outer else 1, self.groups, launch.block, self.checks)
+        return Kernel(source, tuple(parameters), launch.turns if launch.outer or launch.sections else 1, self.groups, launch.block, self.checks)
 
     # -- the grid
     def _grid(self) -> None:
@@ -75,14 +75,17 @@ class _Writer(Group):
             first, step = f"cuda.blockIdx.x * {groups} + {thread} // {self.group}", f"cuda.gridDim.x * {groups}"
         if self.group > 1:
             s.line(f"lane = {CASTS[self.kind]}({thread} % {self.group})" if groups > 1 else f"lane = {CASTS[self.kind]}({thread})")
-        if not launch.outer:
+        if not launch.outer and not launch.sections:
             self._block(launch.body)
+            return
+        s.line(f"first = {CASTS[self.kind]}({first})")
+        s.line(f"step = {CASTS[self.kind]}({step})")
+        if launch.sections:
+            self._sections()
             return
         turn = Counter(launch.turns)
         self._number_through(launch.outer, turn)
         copies = self._copies()
-        s.line(f"first = {CASTS[self.kind]}({first})")
-        s.line(f"step = {CASTS[self.kind]}({step})")
         if copies > 1:
             self._several_at_once(turn, copies)
             return
@@ -91,6 +94,18 @@ class _Writer(Group):
             with self._scope():
                 self._block(launch.body)
                 self._settle()
+
+    def _sections(self) -> None:
+        """Launches side by side: each has a part of the turns."""
+        start = 0
+        with self.s.loop(self.kind, "first", str(self.launch.turns), "step") as i:
+            for section in self.launch.sections:
+                turn = Counter(section.turns)
+                self._number_through(section.outer, turn)
+                with self._indented(f"if ({i.name} >= {start}) & ({i.name} < {start + section.turns}):"):
+                    self.counters[turn] = self.e.isub(i, self.e.const(self.kind, start)) if start else i
+                    self._block(section.body)
+                start += section.turns
 
     def _copies(self) -> int:
         """How many elements a thread computes at once."""
@@ -145,7 +160,7 @@ class _Writer(Group):
                     uses.setdefault(item.buffer, []).append((path, item.target, item, True))
 
         visit(self.launch.body, ())
-        outer = set(self.launch.outer)
+        outer = self.launch.counters
         self.homes: dict[Buffer, tuple[Loop, ...]] = {}
         for b, found in uses.items():
             writers = [stage for _, _, stage, writes in found if writes]
@@ -356,7 +371,7 @@ class _Writer(Group):
         return stage.into and any(c in a.expression.counters for i in stage.target for a in i.computed() for c in self._parallel())
 
     def _parallel(self) -> Iterable[Counter]:
-        return [*self.launch.outer, *self.mapping]
+        return [*self.launch.counters, *self.mapping]
 
     def _hoist(self, loop: Loop) -> None:
         for x in invariants(loop):

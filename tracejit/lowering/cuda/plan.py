@@ -16,7 +16,7 @@ from ..prepare import prepare
 from . import functions, split
 from .kernel_source import Kernel, write
 from .loops import row_condition, scan_launch, while_launch
-from .schedule import DEVICE, SIMULATED, Geometry, Launch, collides, is_atomic, launches, work
+from .schedule import DEVICE, SIMULATED, Geometry, Launch, beside, collides, is_atomic, launches, work
 from .split import split_reductions
 from .writes import last_updates
 
@@ -93,6 +93,7 @@ class CudaPlan:
                 self.steps.append(_loop(item, outside, geometry) or item)
             else:
                 self.steps.append(item)
+        self.steps = beside(self.steps)
         self.kernels: dict[Launch, Kernel] = {s: write(s, geometry, self.by_value) for s in self.steps if isinstance(s, Launch)}
         self._place()
 

@@ -73,7 +73,8 @@ class Until(InOrder):
 class Launch:
     """One kernel. For all turns of the `outer` loops, numbered through, a group of `group` threads runs `body`; blocks have `block` threads.
 
-    Private arrays are in shared memory, but for those in `registers`, of which each thread has its own.
+    Private arrays are in shared memory, but for those in `registers`, of which each thread has its own.  A launch of `sections` has no outer loops:
+    its turns are theirs, one section after the other.
     """
 
     outer: list[Counter]
@@ -82,10 +83,16 @@ class Launch:
     block: int
     storage: dict[Buffer, Storage] = field(default_factory=dict)
     registers: frozenset[Buffer] = frozenset()
+    sections: tuple[Launch, ...] = ()
 
     @property
     def turns(self) -> int:
-        return math.prod(c.extent for c in self.outer)
+        return sum(s.turns for s in self.sections) if self.sections else math.prod(c.extent for c in self.outer)
+
+    @property
+    def counters(self) -> set[Counter]:
+        """Those of the outer loops."""
+        return set(self.outer).union(*(s.outer for s in self.sections))
 
     def stages(self) -> Iterable[Stage]:
         return stages(self.body)
@@ -195,6 +202,43 @@ def launch_of(outer: list[Counter], body: list[Loop | Stage], group: int, outsid
     if too_large:
         storage = contract(nest, outside | too_large)
     return Launch(outer, body, group, threads, storage, registers)
+
+
+# Launches of fewer turns than this run beside others, up to so many in one.
+MANY_TURNS, SECTIONS = 1 << 18, 16
+
+
+def beside(steps: list) -> list:
+    """The steps with launches by single threads that follow one another, and do not depend on one another, in one: the updates of all parameters in a
+    training step, say."""
+    result: list = []
+    open_: list[Launch] = []
+
+    def close() -> None:
+        result.extend([_side_by_side(open_)] if len(open_) > 1 else open_)
+        open_.clear()
+
+    for step in steps:
+        if not (isinstance(step, Launch) and step.group == 1 and step.outer and step.turns < MANY_TURNS):
+            close()
+            result.append(step)
+            continue
+        if len(open_) == SECTIONS or any(_depend(step, other) for other in open_):
+            close()
+        open_.append(step)
+    close()
+    return result
+
+
+def _depend(a: Launch, b: Launch) -> bool:
+    made_a, made_b = ({s.buffer for s in x.stages() if not x.storage[s.buffer].private} for x in (a, b))
+    return bool(made_a & b.storage.keys() or made_b & a.storage.keys())
+
+
+def _side_by_side(launches: list[Launch]) -> Launch:
+    storage = {b: how for x in launches for b, how in x.storage.items()}
+    registers = frozenset().union(*(x.registers for x in launches))
+    return Launch([], [item for x in launches for item in x.body], 1, launches[0].block, storage, registers, tuple(launches))
 
 
 def _registers(body: list[Loop | Stage], storage: dict[Buffer, Storage]) -> frozenset[Buffer]:
