@@ -38,8 +38,11 @@ class Picture:
     def bytes(self) -> int:
         return self.rows * self.columns * self.vector
 
-    def move(self, f: Function, function: str, picture: Place, plane: Place, pitch: int, channels: Count, start: Count, itemsize: int) -> None:
-        """Call `function` (pictures.py) for the rows of the picture, whose first is row `start - low` of the image at `plane`."""
+    def move(
+        self, f: Function, function: str, picture: Place, plane: Place, pitch: int, channels: Count, start: Count, itemsize: int, back: bool = False
+    ) -> None:  # fmt: skip
+        """Call `function` (pictures.py) for the rows of the picture, whose first is row `start - low` of the image at `plane`; `back`: to the
+        image."""
         height, width = self.sizes
         top, left = self.low
         first, last = max(0, -left), min(width, self.columns - left)
@@ -47,7 +50,7 @@ class Picture:
         origin = picture + ((top - start) * self.columns + left) * self.vector  # where the image's first element would stand
 
         def line(place: Place, element: Count, positions: Count | int, table: Place) -> None:
-            ends = (place, plane + element * itemsize) if function.startswith("from") else (plane + element * itemsize, place)
+            ends = (place, plane + element * itemsize) if back else (plane + element * itemsize, place)
             call(f, function, [*ends, pitch, table, channels, positions])
 
         def every() -> None:

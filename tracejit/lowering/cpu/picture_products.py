@@ -18,7 +18,7 @@ import numpy as np
 from ...config import config
 from ...ir import ArrayType, Node
 from ...ops.picture_products import axis
-from . import pictures, register_tiles, threads
+from . import pictures, register_tiles, shared_code, threads
 from .counting import Count, Place, call, counted, where
 from .emit import Emitter, Function, Module, Value
 from .image_blocks import KINDS, Blocks, Picture
@@ -33,8 +33,8 @@ WEIGHTS = 32
 
 
 def symbols() -> dict[str, int]:
-    """The address of the pool's `parallel_for`."""
-    return {"parallel_for": threads.parallel_for()}
+    """The addresses of the pool's `parallel_for` and of the functions that all convolutions share."""
+    return {"parallel_for": threads.parallel_for(), **shared_code.symbols()}
 
 
 def has_routine(node: Node) -> bool:

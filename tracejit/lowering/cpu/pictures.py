@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from .counting import Count, Place, counted
 from .emit import Emitter, Function, Module, Value
+from .shared_code import shared
 
 _SIGNATURE = [
     ("ptr", "source"), ("ptr", "target"), ("i64", "pitch"), ("ptr", "table"), ("i64", "channels"), ("i64", "positions"),
@@ -18,27 +19,22 @@ _SIGNATURE = [
 def into_picture(module: Module, kind: str, size: int, lanes: int) -> str:
     """`void f(source, target, pitch, table, channels, positions)`: up to `lanes` channels, `pitch` bytes apart, of adjacent positions become vectors
     at target + table[position]; missing channels are zeros."""
-    return _moved(module, f"into_picture_{kind}", kind, size, lanes, _write_into)
+    return shared(module, f"into_picture_{kind}{lanes}", _SIGNATURE, lambda f: _write_moved(f, kind, size, lanes, _write_into))
 
 
 def from_picture(module: Module, kind: str, size: int, lanes: int) -> str:
     """`void f(source, target, pitch, table, channels, positions)`: the vectors at source + table[position] become adjacent positions of up to `lanes`
     channels, `pitch` bytes apart."""
-    return _moved(module, f"from_picture_{kind}", kind, size, lanes, _write_from)
+    return shared(module, f"from_picture_{kind}{lanes}", _SIGNATURE, lambda f: _write_moved(f, kind, size, lanes, _write_from))
 
 
-def _moved(module: Module, name: str, kind: str, size: int, lanes: int, write) -> str:
-    if any(g.name == name for g in module.functions):
-        return name
-    f = Function(module, name, _SIGNATURE, linkage="internal")
-    f.never_inline()
+def _write_moved(f: Function, kind: str, size: int, lanes: int, write) -> None:
     positions, channels = Count(f, f.parameter("positions")), Count(f, f.parameter("channels"))
     everything = channels.compared("sge", lanes)
     whole = Count(f, Emitter(f, 1).select(everything, (positions - positions % lanes).value, Count(f, 0).value))
     counted(f, 0, whole, lanes, lambda p: write(f, kind, size, lanes, p, None))
     counted(f, whole, positions, lanes, lambda p: write(f, kind, size, lanes, p, (positions - p, channels)))
     f.ret()
-    return name
 
 
 def _places(f: Function, side: str, lanes: int, p: Count, left: Count | None = None) -> list[Place]:

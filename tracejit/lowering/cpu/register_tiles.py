@@ -11,6 +11,7 @@ from __future__ import annotations
 from .counting import Count, Place, carried, counted
 from .emit import Emitter, Function, Module, Value
 from .llvm import lanes as native_lanes
+from .shared_code import shared
 
 # Vectors of columns that a tile has.
 VECTORS = 2
@@ -24,15 +25,14 @@ def rows() -> int:
 def product(module: Module, kind: str, size: int, lanes: int) -> str:
     """`void f(a, rows, tiles, segments, count, length, a_step, b, b_step, m, m_step, first)`: whole tiles of rows; the sums begin with zero (`first`)
     or with what stands in m."""
-    name = f"panel_product_{kind}"
-    if any(g.name == name for g in module.functions):
-        return name
     parameters = [
         ("ptr", "a"), ("ptr", "rows"), ("i64", "tiles"), ("ptr", "segments"), ("i64", "count"), ("i64", "length"), ("i64", "a_step"),
         ("ptr", "b"), ("i64", "b_step"), ("ptr", "m"), ("i64", "m_step"), ("i1", "first"),
     ]  # fmt: skip
-    f = Function(module, name, parameters, linkage="internal")
-    f.never_inline()
+    return shared(module, f"panel_product_{kind}{lanes}x{rows()}", parameters, lambda f: _write_product(f, kind, size, lanes))
+
+
+def _write_product(f: Function, kind: str, size: int, lanes: int) -> None:
     number = lambda label: Count(f, f.parameter(label))
     height = rows()
 
@@ -44,7 +44,6 @@ def product(module: Module, kind: str, size: int, lanes: int) -> str:
 
     counted(f, 0, number("tiles"), 1, tile)
     f.ret()
-    return name
 
 
 def _write_tile(f: Function, kind: str, size: int, lanes: int, lines: list[Place], m: Place) -> None:

@@ -20,10 +20,11 @@ import numpy as np
 from ...config import config
 from ...ir import ArrayType, Node
 from ...ops.winograd import matrices
-from . import linear_maps, pictures, register_tiles, threads
+from . import linear_maps, pictures, register_tiles, shared_code, threads
 from .counting import Count, Place, call, counted, where
 from .emit import Emitter, Function, Module, Value
 from .image_blocks import KINDS, Blocks, Picture
+from .shared_code import shared
 from .strands import Phase, clear, table_of
 
 # Transformed tiles of one block: what is left of the second cache beside the weights. At least and at most so many tiles.
@@ -35,8 +36,8 @@ PART, WEIGHTS = 64, 32
 
 
 def symbols() -> dict[str, int]:
-    """The address of the pool's `parallel_for`."""
-    return {"parallel_for": threads.parallel_for()}
+    """The addresses of the pool's `parallel_for` and of the functions that all convolutions share."""
+    return {"parallel_for": threads.parallel_for(), **shared_code.symbols()}
 
 
 def has_routine(node: Node) -> bool:
@@ -105,7 +106,7 @@ class _Tiles(Blocks):
         self.each_tile(f, rows, tile)
 
     def transform(self, module: Module, name: str, matrix: np.ndarray) -> str:
-        return _transform(module, f"winograd{self.tile}_{name}_{self.kind}", self.kind, self.size, self.lanes, matrix)
+        return _transform(module, f"winograd{self.tile}_{name}_{self.kind}{self.lanes}", self.kind, self.size, self.lanes, matrix)
 
 
 class _Product(_Tiles):
@@ -262,7 +263,7 @@ class _Product(_Tiles):
 
                 self.each_tile(f, rows, tile)
                 at = phase.pointer[2] + ((image + i) * self.outputs + output) * plane
-                picture.move(f, move, scratch, at, plane, self.outputs - output, row * self.tile, self.size)
+                picture.move(f, move, scratch, at, plane, self.outputs - output, row * self.tile, self.size, back=True)
 
             counted(f, 0, images, 1, one)
 
@@ -395,20 +396,19 @@ def _true(f: Function) -> Value:
 
 def _transform(module: Module, name: str, kind: str, size: int, lanes: int, matrix: np.ndarray) -> str:
     """`void f(source, row, column, target, row, column)`: matrix @ source @ matrix' of vectors that stand `row` and `column` bytes apart."""
-    if any(g.name == name for g in module.functions):
-        return name
-    labels = [("ptr", "source"), ("i64", "row"), ("i64", "column"), ("ptr", "target"), ("i64", "to_row"), ("i64", "to_column")]
-    f = Function(module, name, labels, linkage="internal")
-    f.never_inline()
-    v = Emitter(f, lanes)
-    number = {label: Count(f, f.parameter(label)) for kind_, label in labels if kind_ == "i64"}
-    source, target = Place(f, f.parameter("source")), Place(f, f.parameter("target"))
-    columns = []
-    for j in range(matrix.shape[1]):
-        read = [v.load((source + number["row"] * i + number["column"] * j).value, kind, size) for i in range(matrix.shape[1])]
-        columns.append(linear_maps.apply(v, matrix, read))
-    for i in range(matrix.shape[0]):
-        for j, value in enumerate(linear_maps.apply(v, matrix, [column[i] for column in columns])):
-            v.store(value, (target + number["to_row"] * i + number["to_column"] * j).value, size)
-    f.ret()
-    return name
+    parameters = [("ptr", "source"), ("i64", "row"), ("i64", "column"), ("ptr", "target"), ("i64", "to_row"), ("i64", "to_column")]
+
+    def write(f: Function) -> None:
+        v = Emitter(f, lanes)
+        row, column, to_row, to_column = (Count(f, f.parameter(label)) for label in ("row", "column", "to_row", "to_column"))
+        source, target = Place(f, f.parameter("source")), Place(f, f.parameter("target"))
+        columns = []
+        for j in range(matrix.shape[1]):
+            read = [v.load((source + row * i + column * j).value, kind, size) for i in range(matrix.shape[1])]
+            columns.append(linear_maps.apply(v, matrix, read))
+        for i in range(matrix.shape[0]):
+            for j, value in enumerate(linear_maps.apply(v, matrix, [made[i] for made in columns])):
+                v.store(value, (target + to_row * i + to_column * j).value, size)
+        f.ret()
+
+    return shared(module, name, parameters, write)
