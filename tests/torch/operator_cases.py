@@ -23,6 +23,8 @@ def sample(spec, rng: np.random.Generator) -> np.ndarray:
     kind, shape = spec if spec and isinstance(spec[0], str) else ("normal", spec)
     if kind == "index":
         return rng.integers(0, 3, shape)
+    if kind == "places":  # all different
+        return rng.permutation(12)[: int(np.prod(shape))].reshape(shape)
     if kind == "bool":
         return rng.random(shape) < 0.5
     if kind == "whole":
@@ -198,7 +200,6 @@ _case("x.masked_select(y)", M, ("bool", M))
 _case("x.masked_fill(y, 2.0)", M, ("bool", M))
 _case("x.scatter(1, y, z)", M, ("index", (3, 1)), (3, 1))
 _case("x.scatter_add(1, y, z)", M, ("index", (3, 2)), (3, 2))
-_case("x.scatter_reduce(1, y, z, 'sum')", M, ("index", (3, 2)), (3, 2))
 _case("x.index_add(0, y, z)", M, ("index", (2,)), (2, 4))
 _case("x.index_fill(0, y, 2.0)", M, ("index", (1,)))
 _case("x.select(1, 2)", M)
@@ -319,3 +320,21 @@ _case("t.polar(x, y).imag", ("positive", M), M)
 _case("(x * 1).unsqueeze_(0).mul_(2)", M)
 _case("(x * 1).t_().add_(1)", M)
 _case("(x * 1).fill_diagonal_(0.0)", M)
+# signals, and numerical mathematics
+_case("t.stft(x, 8, 4, return_complex=True).abs().square()", (2, 20))
+_case("t.stft(x, 8, win_length=6, center=False, normalized=True, return_complex=False)", (20,))
+_case("t.istft(t.stft(x, 8, 2, return_complex=True), 8, 2, length=19)", (2, 20))
+_case("t.gradient(x)[0]", M)
+_case("t.gradient(x, spacing=[0.5, 2.0], edge_order=2)[1]", M)
+_case("t.cumulative_trapezoid(x, dx=0.5)", M)
+_case("t.frexp(x).mantissa", M)
+_case("t.nanmedian(x, 1)[0]", M)
+_case("t.nanquantile(x, 0.4)", M)
+_case("x.put(y, z)", M, ("places", (2,)), (2,))
+_case("x.as_strided((2, 2), (4, 1), 1) * 2", M)
+_case("x.unfold(1, 2, 1) * 2", M)
+for _how in ("sum", "prod", "mean", "amax", "amin"):
+    for _own in (True, False):
+        _case(f"x.scatter_reduce(1, y, z, '{_how}', include_self={_own})", M, ("index", (3, 2)), (3, 2))
+        if _how != "sum":
+            _case(f"x.index_reduce(0, y, z, '{_how}', include_self={_own})", M, ("index", (2,)), (2, 4))

@@ -24,6 +24,7 @@ from .absent import explained as _explained
 from .dispatch import FUNCTIONS as _FUNCTIONS
 from .dtypes import NAMES as _NAMES
 from .dtypes import dtype, finfo, get_default_dtype, iinfo, set_default_dtype  # noqa: F401
+from .functions import signals as _signals  # noqa: F401
 from .functions.creation import legacy_constructor as _legacy_constructor
 from .modes import enable_grad, inference_mode, is_grad_enabled, is_inference_mode_enabled, no_grad, set_grad_enabled  # noqa: F401
 from .printing import set_printoptions  # noqa: F401

@@ -1,3 +1,20 @@
 """The functions of the `torch` namespace. Importing the package enters them (`dispatch.function`)."""
 
-from . import activations, comparing, conversion, creation, indexing, joining, ordering, pointwise, products, random, reductions, shaping, strided  # noqa: F401
+from . import (  # noqa: F401
+    activations,
+    comparing,
+    conversion,
+    creation,
+    indexing,
+    joining,
+    numerics,
+    ordering,
+    pointwise,
+    products,
+    random,
+    reducing,
+    reductions,
+    shaping,
+    strided,
+    synonyms,
+)

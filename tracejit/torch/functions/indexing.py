@@ -220,7 +220,7 @@ def index_put(input: Tensor, indices: Any, values: Tensor, accumulate: bool = Fa
 
 
 # -- along one dimension
-_select_axis = Primitive("Select", lambda x, axis, i: x[(*(_FULL,) * axis, i)], part=True)
+_select_axis = Primitive("Select", lambda x, axis, i: x[(*(_FULL,) * axis, i, Ellipsis)], part=True)
 _narrow = Primitive("Slice", lambda x, axis, a, b, step: x[(*(_FULL,) * axis, slice(a, b, step))], part=True)
 
 
@@ -375,45 +375,6 @@ def scatter_add(input: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:
     dim = axis(dim, input._data.ndim)
     _check_places(index, input._data.shape[dim], "scatter_add")
     return _scatter_add(input, index, src, axis=dim, reduce="add")
-
-
-@function("scatter_reduce", inplace=True)
-def scatter_reduce(input: Tensor, dim: int, index: Tensor, src: Tensor, reduce: str, *, include_self: bool = True) -> Tensor:
-    """With elements of `src` combined by "sum", "prod", "mean", "amax" or "amin" in the places along `dim` that `index` names."""
-    dim = axis(dim, input._data.ndim)
-    if reduce not in ("sum", "prod", "mean", "amax", "amin"):
-        raise RuntimeError(f"reduce argument must be either sum, prod, mean, amax or amin, got {reduce}")
-    _check_places(index, input._data.shape[dim], "scatter_reduce")
-    if not include_self:
-        neutral = {"sum": 0, "mean": 0, "prod": 1, "amax": -np.inf, "amin": np.inf}[reduce]
-        hit = wrap(np.zeros(input._data.shape, bool))
-        hit = scatter(hit, dim, index, True)
-        touched = input.masked_fill(hit, neutral if input._data.dtype.kind == "f" or abs(neutral) < 2 else np.iinfo(input._data.dtype).min)
-    else:
-        touched = input
-    if reduce in ("sum", "mean"):
-        total = scatter_add(touched, dim, index, src)
-        if reduce == "sum":
-            return total
-        ones = wrap(np.ones(input._data.shape, input._data.dtype))
-        ones = ones if include_self else ones.masked_fill(hit, 0)
-        return total / scatter_add(ones, dim, index, wrap(np.ones(src._data.shape, input._data.dtype)))
-    if reduce == "prod":
-        return scatter(touched, dim, index, src, reduce="multiply")
-    return _scatter_extreme(touched, index, src, axis=dim, largest=reduce == "amax")
-
-
-def _scatter_extreme_impl(x, i, v, axis, largest):
-    places = _open(i, axis)
-    if isinstance(x, Tracer) or isinstance(v, Tracer):
-        base = np.copy(x) if isinstance(x, Tracer) else _traced(np.copy(x))
-        return getattr(base.at[places], "max" if largest else "min")(v)
-    made = x.copy()
-    (np.maximum if largest else np.minimum).at(made, places, v)
-    return made
-
-
-_scatter_extreme = Primitive("ScatterReduce", _scatter_extreme_impl)
 
 
 @function("index_add", inplace=True)
