@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def load(name):
-    spec = importlib.util.spec_from_file_location(f"examples_{name}", ROOT / "examples" / f"{name}.py")
+    spec = importlib.util.spec_from_file_location(f"examples_{name.replace('/', '_')}", ROOT / "examples" / f"{name}.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -113,6 +113,22 @@ def test_heat_inversion(tmp_path):
     observed, found = load("heat_inversion").main(["--turns", "500", "--output", str(tmp_path)])
     assert found < observed / 2.5
     assert (tmp_path / "heat_inversion.png").exists()
+
+
+@pytest.mark.parametrize("name", ["first_step", "perceptron", "descent", "lab", "fine_tuning"])
+def test_tutorials(name, tmp_path):
+    """Each runs and draws, and its page has its text and its code."""
+    build = load("tutorials/build")
+    build.main([name, "--output", str(tmp_path)])
+    page, kept = ((folder / f"{name}.html").read_text() for folder in (tmp_path, ROOT / "examples" / "tutorials" / "pages"))
+    assert 'src="data:image/png;base64,' in page and 20_000 < len(kept) < 300_000
+
+    def without_results(text):
+        return re.sub(r'<pre class="out">.*?</pre>|<img [^>]*>', "", text, flags=re.S)
+
+    assert without_results(page) == without_results(kept), "run examples/tutorials/build.py"
+    index = (ROOT / "examples" / "tutorials" / "pages" / "index.html").read_text()
+    assert index == (tmp_path / "index.html").read_text() and f'href="{name}.html"' in index
 
 
 def readme_blocks():
