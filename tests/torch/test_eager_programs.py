@@ -1,6 +1,8 @@
 """What eager code runs again and again: graphs by NumPy and as native code give the same bits, and nothing else changes either."""
 
+import copy
 import gc
+import pickle
 
 import numpy as np
 import pytest
@@ -168,6 +170,21 @@ def test_what_changes_between_steps_is_noticed(soon, during):
     assert_close(found[1], expected[1])
 
 
+def test_a_copy_of_an_optimizer_leaves_the_parameters_alone(soon):
+    w = torch.nn.Parameter(torch.ones(3))
+    optimizer = torch.optim.Adam([w], lr=0.1)
+    for _ in range(8):
+        w.grad = torch.ones(3)
+        optimizer.step()
+    assert optimizer._native.entry is not None
+    before = w.tolist()
+    v, other = copy.deepcopy((w, optimizer))
+    v.grad = torch.ones(3)
+    other.step()
+    assert w.tolist() == before and v.tolist() != before
+    assert pickle.loads(pickle.dumps(optimizer)).state_dict()["param_groups"] == optimizer.state_dict()["param_groups"]
+
+
 def test_rules_of_users_are_left_to_numpy(soon):
     class Descent(torch.optim.Optimizer):
         def update(self, x, gradient, state, group, step):
@@ -224,6 +241,16 @@ def test_a_part_is_differentiated_twice_and_shows_its_name():
     (g,) = torch.autograd.grad(y**3, x, create_graph=True)
     (h,) = torch.autograd.grad(g.sum(), x)
     assert g.tolist() == [0.0, 12.0, 0.0] and h.tolist() == [0.0, 12.0, 0.0]
+
+
+def test_parts_of_vectors():
+    x = torch.tensor([1.0, 2.0, 3.0], requires_grad=True)
+    (x.select(0, 1) * 5.0).backward()
+    x.narrow(0, 1, 2).sum().backward()
+    assert x.grad.tolist() == [0.0, 6.0, 1.0]
+    y = torch.zeros(3)
+    y.select(0, 2).add_(4.0)
+    assert y.tolist() == [0.0, 0.0, 4.0]
 
 
 def test_saved_results_show_through_the_node():

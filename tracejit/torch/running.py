@@ -28,7 +28,8 @@ ELEMENT = 0.0005  # and for each element: it stays in a register, or in memory t
 WORTH = 2000.0  # microseconds to be saved before a graph is compiled: compiling takes 5 to 30 ms, a tenth where the code is in the cache on disk
 LARGE = 100.0  # microseconds to be saved by each run of what is always compiled at once
 SMALL = 1.0  # and of what is if it is asked for
-SHAPES = 8  # small graphs of one name that are: a loop over lengths would compile for each
+SHAPES = 8  # small graphs of one name that are compiled at once: a loop over lengths would compile for each
+LARGE_SHAPES = 64  # and large ones
 ARENA = 1 << 26  # bytes of temporaries: a program keeps its own for as long as it lives
 
 VIEWS = frozenset(("reshape", "transpose"))
@@ -52,7 +53,7 @@ class Running:
         """`constants` are the last inputs. `own`: each result is an array of its own, never an argument or another result. `at_once`: see above."""
         self.name, self.graph, self.constants, self.own = name, graph, constants, own
         self.entry: Callable | None = None
-        self.runs, self.due = 0, due(graph, name if at_once else None)
+        self.runs, self.due = 0, due(name, graph, at_once)
         self._function: Callable | None = None
 
     def __call__(self, *values: Any) -> tuple:
@@ -83,19 +84,18 @@ class Running:
 
 
 # -- native code
-_compiled_at_once: Counter[str] = Counter()
+_at_once: Counter[tuple[str, bool]] = Counter()
 
 
-def due(graph: Graph, at_once: str | None = None) -> int:
-    """The run at which the graph is compiled; 0 for never. `at_once` is the name of what is to be compiled at the first."""
+def due(name: str, graph: Graph, at_once: bool) -> int:
+    """The run at which the graph is compiled; 0 for never. `at_once`: small ones too, at the first."""
     saved, working = saving(graph)
     if all([n.op.name in EXACT for n in working]):
         return max(2, math.ceil(WORTH / saved)) if saved > 0.3 else 0
-    if saved > LARGE:
-        return 1
-    if at_once is None or saved < SMALL or _compiled_at_once[at_once] >= SHAPES:
+    large = saved > LARGE
+    if not large and (not at_once or saved < SMALL) or _at_once[name, large] >= (LARGE_SHAPES if large else SHAPES):
         return 0
-    _compiled_at_once[at_once] += 1
+    _at_once[name, large] += 1
     return 1
 
 

@@ -35,14 +35,15 @@ PROGRAMS = 8  # of one optimizer, before it is left to NumPy: its options change
 
 
 class NativeStep:
-    """The program of an optimizer, made when it has paid."""
+    """The program of an optimizer, made when it has paid. A copy has none: its parameters lie elsewhere."""
 
-    def __init__(self, optimizer: Optimizer):
+    def __init__(self) -> None:
         self.steps, self.due, self.programs = 0, TRACED_AT, 0
         self.entry: Callable | None = None
-        self.fits = not hasattr(type(optimizer), "__wrapped__") and all(
-            [is_library(f.__code__.co_filename) for f in (type(optimizer).update, type(optimizer).advance, type(optimizer).start)]
-        )
+        self.fits = True  # as far as is known
+
+    def __reduce__(self):
+        return NativeStep, ()
 
     def run(self, optimizer: Optimizer, place: Place | None) -> bool:
         """Make the step, if there is a program for it; False where it is left to NumPy."""
@@ -95,6 +96,10 @@ class NativeStep:
 
     # -- making it
     def _make(self, optimizer: Optimizer) -> bool:
+        kind = type(optimizer)
+        if not all([is_library(f.__code__.co_filename) for f in (kind.update, kind.advance, kind.start)]):
+            self.fits = False  # a user's rule may decide by values
+            return False
         listed = [(p, group) for group in optimizer.param_groups for p in group["params"]]
         arrays = [a for p, _ in listed for a in (p._data, *[t._data for t in optimizer.state[p].values()])]
         gradients = [p._grad._data for p, _ in listed if p._grad is not None]

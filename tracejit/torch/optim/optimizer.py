@@ -50,6 +50,7 @@ class Optimizer:
     """
 
     counts_steps = True  # whether the state of a parameter has an entry "step"
+    not_compiled = ("_native",)  # compiled functions do not read it
     elementwise = False  # whether `update` is a rule for single real numbers, to be applied to pieces of parameters (see pieces.py)
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -66,7 +67,7 @@ class Optimizer:
         self._before_step, self._after_step = Hooks(), Hooks()
         self._opt_called = False  # schedulers ask
         self._stepping = False
-        self._native = NativeStep(self)
+        self._native = NativeStep()
         if defaults.get("differentiable"):
             raise ValueError(at_user_line("differentiable=True is not supported: write the update with functions of tensors, x = x - lr * g"))
         groups = list(params)
