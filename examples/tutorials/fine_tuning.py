@@ -69,7 +69,7 @@ print((model(data) - label).sum())
 
 # %%
 # How large are the gradients, from the first layer to the last? With one image, batch normalisation has little to average over, and every gradient is
-# several times as large as with sixteen.
+# several times as large as with eight.
 
 
 def sizes(images):
@@ -79,10 +79,10 @@ def sizes(images):
     return {name.removesuffix(".weight"): float(p.grad.norm() / p.norm()) for name, p in convolutions}
 
 
-one, batch = sizes(torch.rand(1, 3, 64, 64)), sizes(torch.rand(16, 3, 64, 64))
+one, batch = sizes(torch.rand(1, 3, 64, 64)), sizes(torch.rand(8, 3, 64, 64))
 fig, ax = plt.subplots(figsize=(7, 3.6), layout="constrained")
 ax.plot(list(one.values()), "o-", markersize=4, label="one image")
-ax.plot(list(batch.values()), "o-", markersize=4, label="sixteen images")
+ax.plot(list(batch.values()), "o-", markersize=4, label="eight images")
 ax.set(ylabel="|gradient| / |weight|", title="Gradients of the convolutions", ylim=(0, None))
 ax.set_xticks(range(len(one)), one.keys(), rotation=90, fontsize=8)
 ax.grid(alpha=0.3)
@@ -104,7 +104,7 @@ model.eval()
 trained = [name for name, p in model.named_parameters() if p.requires_grad]
 print(trained)
 
-images, classes = torch.rand(32, 3, 64, 64), torch.arange(32) % 10
+images, classes = torch.rand(20, 3, 32, 32), torch.arange(20) % 10
 optimizer = torch.optim.Adam(model.fc.parameters(), lr=0.01)
 
 
