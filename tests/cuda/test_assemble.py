@@ -46,6 +46,19 @@ def test_reads_of_distinct_arrays_go_through_the_read_only_cache():
     assert "ld.global.nc.b32" not in instructions(assemble(SOURCE, "scaled", PARAMETERS).ptx)
 
 
+def test_vectors_are_one_access():
+    source = """
+def k(x, y, out):
+    i = int32(cuda.grid(1) * 4)
+    a, b, c, d = load_vector(x, i, 4)
+    e, f = load_vector(y, i, 2)
+    store_vector(out, i, a + float32(e), b, c, d + float32(f))
+"""
+    parameters = [(F32, "pointer"), (np.dtype("f8"), "pointer"), (F32, "pointer")]
+    found = instructions(assemble(source, "k", parameters, distinct=True).ptx)
+    assert {"ld.global.nc.v4.b32", "ld.global.nc.v2.b64", "st.global.v4.b32"} <= set(found)
+
+
 def test_size_of_blocks():
     assert ".maxntid 128" in assemble(SOURCE, "scaled", PARAMETERS, threads=128).ptx
 

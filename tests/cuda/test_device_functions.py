@@ -237,11 +237,11 @@ def test_fmod_is_exact_over_the_range(dtype):
 
 
 # -- atomic updates
-@pytest.mark.parametrize("dtype", ["float32", "float64", "int32", "int64", "uint32", "uint64"])
-@pytest.mark.parametrize("combine", ATOMIC)
-def test_atomic_updates(combine, dtype):
-    if not has_atomic(dtype, combine):
-        pytest.skip("there is none")
+UPDATES = [(d, combine) for d in ("float32", "float64", "int32", "int64", "uint32", "uint64") for combine in ATOMIC if has_atomic(np.dtype(d), combine)]
+
+
+@pytest.mark.parametrize(("dtype", "combine"), UPDATES)
+def test_atomic_updates(dtype, combine):
     ufunc = {"add": np.add, "mul": np.multiply, "min": np.minimum, "max": np.maximum, "and": np.bitwise_and, "or": np.bitwise_or}[combine]
     values = np.array([3, 1, 2, 5, 7, 1, 2, 3], dtype)
     places = np.array([0, 1, 1, 2, 2, 2, 3, 0], "i4")

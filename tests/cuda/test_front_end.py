@@ -107,6 +107,34 @@ def k(x, out):
     np.testing.assert_array_equal(out.reshape(3, 4, 4), x.reshape(3, 4, 4).swapaxes(1, 2))
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int8"])
+def test_vectors(dtype):
+    source = """
+def k(x, out):
+    i = int32(cuda.grid(1) * 2)
+    a, b = load_vector(x, i, 2)
+    store_vector(out, i, b, a + b)
+"""
+    x, out = np.arange(8).astype(dtype), np.zeros(8, dtype)
+    HostKernel(source, "k", [(x.dtype, "pointer")] * 2).launch(2, 2, [x, out])
+    want = np.stack([x[1::2], x[::2] + x[1::2]], axis=1).ravel()
+    np.testing.assert_array_equal(out, want)
+    words = namespace()
+    exec(source, words)
+    out[:] = 0
+    for t in range(4):
+        words["cuda"] = SimpleNamespace(grid=lambda _, t=t: t)
+        words["k"](x, out)
+    np.testing.assert_array_equal(out, want)
+
+
+def test_parameters_that_are_assigned_to():
+    source = "def k(out, n):\n    while n > 0:\n        n = int32(n - 3)\n    out[0] = n\n"
+    out = np.zeros(1, "i4")
+    HostKernel(source, "k", [(I32, "pointer"), (I32, "value")]).launch(1, 1, [out, np.int32(10)])
+    assert out[0] == -2
+
+
 def test_numbers_by_value():
     source = "def k(out, flag, small, wide, half, x):\n    out[0] = float64(small) + float64(wide) + x\n    out[1] = float64(1 if flag else 0)\n"
     out = np.zeros(2)

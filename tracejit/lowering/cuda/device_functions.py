@@ -20,9 +20,11 @@ LLVM IR for a device (words.py), and a function of NumPy scalars for Numba's sim
 - `select(condition, a, b)`, where both are known already: an instruction, not a branch.
 - `shuffle_down(x, delta, exchange)`, `shuffle_xor(x, mask, exchange)`: the x of the lane `delta` further on (of the thread itself where the warp
   ends), or of the lane whose number differs in the bits of `mask`.  All threads of the block take part.  The simulator has no warps, and passes
-  the values through `exchange`, a shared array with an element for each thread; `WARP` is the number of lanes.
+  the values through `exchange`, a shared array with an element for each thread.
 - `atomic_add atomic_mul atomic_min atomic_max atomic_and atomic_or(buffer, index, value)`, where `has_atomic` says so.  A NaN wins against any
   number.
+- `load_vector(buffer, index, n)`, a tuple of n neighbouring elements, and `store_vector(buffer, index, ...)`: one access of up to 16 bytes, whose
+  address is a multiple of its size.
 
 Buffers are arrays of one dimension; `b[i]` neither checks nor wraps the index.
 """

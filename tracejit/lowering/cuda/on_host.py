@@ -50,6 +50,10 @@ class HostThread(DeviceThread):
     def shared_memory(name: str, kind: str, count: int) -> tuple[Value, str]:
         return Value(f"@{name}", "ptr"), f"@{name} = internal global [{count} x {kind}] zeroinitializer, align 16"
 
+    @staticmethod
+    def vector_alignment(itemsize: int, count: int) -> int:
+        return itemsize  # arrays of the host are not aligned as those of a device are
+
     def barrier(self) -> None:
         self._wait_at(_Record.barrier.offset)
 

@@ -160,9 +160,17 @@ def _atomic(f: Callable) -> Callable:
     return update
 
 
+def load_vector(buffer, index, count):
+    return tuple(buffer[index + k] for k in range(count))
+
+
+def store_vector(buffer, index, *values):
+    for k, value in enumerate(values):
+        buffer[index + k] = value
+
+
 NAMES: dict[str, Any] = {
     "cuda": cuda,
-    "WARP": SIMULATED_WARP,
     **CASTS,
     "bits_f16": _view("f2", "i2"),
     "bits_f32": _view("f4", "i4"),
@@ -197,6 +205,8 @@ NAMES: dict[str, Any] = {
     "uge": _unsigned_compare(operator.ge),
     "fshl": fshl,
     "select": select,
+    "load_vector": load_vector,
+    "store_vector": store_vector,
     "shuffle_down": _lane_exchange(operator.add),
     "shuffle_xor": _lane_exchange(operator.xor),
     "atomic_add": _atomic(operator.add),

@@ -62,6 +62,11 @@ class DeviceThread(Emitter):
         """The address of element `index` of an array in any kind of memory."""
         return self.function.let(pointer.kind, 1, f"getelementptr inbounds {kind}, {pointer.typed}, {index.typed}")
 
+    @staticmethod
+    def vector_alignment(itemsize: int, count: int) -> int:
+        """What may be said of the address of a vector: that it is a multiple of its size."""
+        return itemsize * count
+
     def barrier(self) -> None:
         """Wait for all threads of the block, and see what they have written."""
         self.function.module.declare("llvm.nvvm.barrier0", "void", [])
