@@ -111,7 +111,7 @@ class _Fuser:
             nest, position = Nest(), len(self.items)
             self.items.append(nest)
             self.reads[nest] = set()
-            _append(nest.body, _resolved(stage, {}), 0)
+            _append(nest.body, resolved(stage, {}), 0)
         nest.size += cost
         self.reads[nest] |= read
         self.place[stage.buffer] = max(position, self.place.get(stage.buffer, -1))
@@ -128,7 +128,7 @@ class _Fuser:
 def _merge(body: list, stage: Stage, names: dict[Counter, Counter], depth: int, top: bool = False, side_by_side: bool = False) -> bool:
     """Put `stage`, whose first `depth` loops are shared under `names`, into the block. At the top only where a loop can be shared."""
     if depth == len(stage.counters):
-        body.append(_resolved(stage, names))
+        body.append(resolved(stage, names))
         return True
     counter = stage.counters[depth]
     for position in range(len(body) - 1, -1, -1):
@@ -144,7 +144,7 @@ def _merge(body: list, stage: Stage, names: dict[Counter, Counter], depth: int, 
             break
     if top:
         return False
-    _append(body, _resolved(stage, names), depth)
+    _append(body, resolved(stage, names), depth)
     return True
 
 
@@ -217,7 +217,8 @@ def _identity_items(stage: Stage, names: dict[Counter, Counter], depth: int) -> 
     return body
 
 
-def _resolved(stage: Stage, names: dict[Counter, Counter]) -> Stage:
+def resolved(stage: Stage, names: dict[Counter, Counter]) -> Stage:
+    """The stage in other loop counters."""
     if not names:
         return stage
     renamed = lambda x: substitute(x, names)
@@ -261,4 +262,4 @@ def _allowed(loop: Loop, stage: Stage, names: dict[Counter, Counter], counter: C
     return True
 
 
-__all__ = ["Item", "Loop", "Nest", "fuse", "reads"]
+__all__ = ["Item", "Loop", "Nest", "fuse", "reads", "resolved"]

@@ -21,6 +21,7 @@ from .memory import Interval, plan
 from .parallel import parallelize
 from .partition import Host, Library, Partition, Routine, View, partition
 from .prepare import prepare
+from .pull import pull
 from .reuse import in_place
 
 # In the body of a loop, values of up to this many bytes are on the stack: 32 doubles.
@@ -53,7 +54,7 @@ class Plan:
         self.is_body = donated is not None
         self.prepared = prepare(graph)
         self.partition: Partition = partition(self.prepared, target.native, own, self.is_body, donated, target.overwrites)
-        self.items: list[Item] = parallelize(collapse(fuse(self.partition)), config.threads)
+        self.items: list[Item] = parallelize(collapse(pull(fuse(self.partition))), config.threads)
         for item in self.items:
             if isinstance(item, Routine):
                 item.results += [Buffer(type, "temporary") for type in target.work(item.node)]

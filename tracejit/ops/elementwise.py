@@ -101,11 +101,23 @@ multiply = binary(
     simplify=_simplify_multiply,
     singular=True,
 )
+
+
+def _quotient(t, y):
+    """t / y. By a constant it is a product, which takes a tenth of the time and differs in the last bit, if the reciprocal is a normal number."""
+    if isinstance(y, np.floating):
+        with np.errstate(all="ignore"):
+            reciprocal = 1 / y
+        if np.finfo(y.dtype).tiny <= abs(reciprocal) < np.inf:
+            return t * reciprocal
+    return t / y
+
+
 divide = binary(
     "divide",
     np.true_divide,
     INEXACT,
-    jvp=(lambda t, x, y, z: t / y, lambda t, x, y, z: -t * (z / y)),
+    jvp=(lambda t, x, y, z: _quotient(t, y), lambda t, x, y, z: -t * (z / y)),
     transpose=lambda ct, x, y: (unbroadcast(ct / y, x.shape), None),
     simplify=lambda builder, x, y: x if is_literal(y, 1) else None,
     dear=True,
