@@ -237,7 +237,7 @@ def test_fmod_is_exact_over_the_range(dtype):
 
 
 # -- atomic updates
-UPDATES = [(d, combine) for d in ("float32", "float64", "int32", "int64", "uint32", "uint64") for combine in ATOMIC if has_atomic(np.dtype(d), combine)]
+UPDATES = [(d, combine) for d in (*FLOATS, "int32", "int64", "uint32", "uint64") for combine in ATOMIC if has_atomic(np.dtype(d), combine)]
 
 
 @pytest.mark.parametrize(("dtype", "combine"), UPDATES)

@@ -228,7 +228,7 @@ class Expressions:
     def _Call(self, node: ast.Call) -> Any:
         if node.keywords:
             raise TypeError("calls have no keywords")
-        name = ast.unparse(node.func)
+        name = _name(node.func)
         if name.startswith("cuda."):
             return self._cuda(name, node.args)
         if name in WORDS:
@@ -317,6 +317,11 @@ def in_memory(dtype: np.dtype) -> np.dtype:
     return dtype if dtype.kind != "b" else np.dtype(np.uint8)
 
 
+def _name(node: ast.expr) -> str:
+    """What is called."""
+    return node.id if isinstance(node, ast.Name) else ast.unparse(node)
+
+
 @functools.cache
 def _pure_calls() -> frozenset[str]:
     return frozenset(name for name in (*WORDS, "min", "max") if not name.startswith("shuffle"))
@@ -325,7 +330,7 @@ def _pure_calls() -> frozenset[str]:
 def _has_effect(node: ast.expr) -> bool:
     """Whether an expression may not be computed where its value is not wanted: it reads memory, or waits for other threads."""
     return any(
-        isinstance(n, ast.Subscript) or isinstance(n, ast.Call) and ast.unparse(n.func) not in _pure_calls() for n in ast.walk(node)
+        isinstance(n, ast.Subscript) or isinstance(n, ast.Call) and _name(n.func) not in _pure_calls() for n in ast.walk(node)
     )
 
 

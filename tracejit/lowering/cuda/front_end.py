@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import ast
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -26,7 +26,7 @@ from ..cpu.emit import Function, Module, Value
 from ..cpu.scalar import kind_of
 from .expressions import Array, Expressions, Range, in_memory
 from .thread import DeviceThread
-from .words import ATOMIC, BOOL, TYPES, Typed, same, typed
+from .words import BOOL, TYPES, Typed, same, typed
 
 Parameters = Sequence[tuple[np.dtype, str]]
 
@@ -46,14 +46,10 @@ def llvm_text(
     tree = ast.parse(source)
     constants: dict[str, Any] = {name: dtype.type for name, dtype in TYPES.items()}
     known = set(constants)
-    function = None
-    for item in tree.body:
-        if isinstance(item, ast.FunctionDef) and item.name == name:
-            function = item
-        elif isinstance(item, ast.Assign):
-            exec(compile(ast.Module([item], []), f"<kernel {name}>", "exec"), constants)
+    function = next((item for item in tree.body if isinstance(item, ast.FunctionDef) and item.name == name), None)
     if function is None:
         raise SourceError(f"the source has no function {name}:\n{source}")
+    exec(compile(ast.Module([item for item in tree.body if isinstance(item, ast.Assign)], []), f"<kernel {name}>", "exec"), constants)
     numbers = {key: value for key, value in constants.items() if isinstance(value, np.generic | bool | int | float) and key not in known}
     return _Kernel(function, source, parameters, numbers, distinct, threads, thread).text()
 
@@ -75,9 +71,7 @@ class _Kernel(Expressions):
         self.source = source
         self.module = Module()
         self.loops: list[tuple[str, str, Callable[[], None]]] = []  # of each: where continue and break go, and what continue does first
-        self.assigned = Counter(
-            target.id for node in ast.walk(tree) if isinstance(node, ast.Assign | ast.AugAssign | ast.For) for target in _targets(node)
-        )
+        self.assigned = Counter(name for node in _statements(tree.body) for name in _assigned(node))
         labels = [argument.arg for argument in tree.args.args]
         dtypes = [np.dtype(dtype) for dtype, _ in parameters]
         pointers = {label for label, (_, how) in zip(labels, parameters, strict=True) if how == "pointer"}
@@ -245,20 +239,34 @@ class _Kernel(Expressions):
         return False
 
 
+def _statements(body: Sequence[ast.stmt]) -> Iterator[ast.stmt]:
+    """All statements of a block, those inside of others too."""
+    for node in body:
+        yield node
+        for inside in ("body", "orelse"):
+            yield from _statements(getattr(node, inside, ()))
+
+
 def _stored(tree: ast.FunctionDef) -> set[str]:
     """The buffers that a kernel writes to."""
     found = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Store):
-            found.add(ast.unparse(node.value))
-        elif isinstance(node, ast.Call) and (ast.unparse(node.func) in ATOMIC or ast.unparse(node.func) == "store_vector"):
-            found.add(ast.unparse(node.args[0]))
+    for node in _statements(tree.body):
+        if isinstance(node, ast.Assign | ast.AugAssign):
+            found |= {ast.unparse(t.value) for t in _targets(node) if isinstance(t, ast.Subscript)}
+        elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Call) and node.value.args:  # atomic updates, vectors
+            found.add(ast.unparse(node.value.args[0]))
     return found
 
 
-def _targets(node: ast.stmt) -> list[ast.Name]:
-    targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-    return [name for t in targets for name in (t.elts if isinstance(t, ast.Tuple) else [t]) if isinstance(name, ast.Name)]
+def _targets(node: ast.stmt) -> list[ast.expr]:
+    if isinstance(node, ast.Assign):
+        return node.targets
+    return [node.target] if isinstance(node, ast.AugAssign | ast.For) else []
+
+
+def _assigned(node: ast.stmt) -> list[str]:
+    """The names that a statement assigns to."""
+    return [name.id for t in _targets(node) for name in (t.elts if isinstance(t, ast.Tuple) else [t]) if isinstance(name, ast.Name)]
 
 
 def _loaded(name: ast.Name) -> ast.Name:
