@@ -433,3 +433,16 @@ def test_a_step_that_fails_changes_no_parameter():
     for p, old in zip(layer.parameters(), before):
         np.testing.assert_array_equal(p.detach().numpy(), old)
     assert np.isfinite(float(step(x, y).detach()))
+
+
+def test_the_loop_of_a_recurrent_layer_runs_once_forwards_and_once_backwards():
+    layer = nn.LSTM(3, 4)
+
+    @torch.compile
+    def f(x):
+        layer.zero_grad()
+        layer(x)[0].sum().backward()
+
+    for _ in range(2):
+        f(torch.ones(5, 2, 3))
+    assert f.kernels().count("scan(") == 2

@@ -83,17 +83,28 @@ def to_keep(
             free.update(node.outputs)
         elif _is_cheap(node) and all(a in free for a in inputs):
             free.update(node.outputs)
+    producer = {v: node for node in nodes for v in node.outputs}
+
+    def is_there(v: Var, steps: int) -> bool:
+        if v in free or v in wanted:
+            return True
+        node = producer.get(v)
+        return node is not None and steps > 0 and _is_cheap(node) and all(is_there(a, steps - 1) for a in node.inputs if type(a) is Var)
+
     wanted, kept, again = set(read), [], []
     for node in reversed(nodes):
         if not any(v in wanted and v not in available for v in node.outputs):
             continue
         inputs = [a for a in node.inputs if type(a) is Var]
-        if all(v in free for v in node.outputs) or _is_cheap(node) and all(a in free or a in wanted for a in inputs):
+        if all(v in free for v in node.outputs) or _is_cheap(node) and all(is_there(a, _STEPS) for a in inputs):
             again.append(node)
             wanted.update(inputs)
         else:
             kept += [v for v in node.outputs if v in wanted and v not in available]
     return [v for v in body.inputs if v in wanted and v not in free] + kept[::-1], again[::-1]
+
+
+_STEPS = 2  # as long may be what is computed again for one value, besides its own
 
 
 def _is_cheap(node: Node) -> bool:

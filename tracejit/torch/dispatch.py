@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from ..api.variant import MISS
+from ..interpret import replay
 from ..ir import ArrayType
 from ..ops.custom import Rule, custom_derivative
 from ..ops.elementwise import stop_gradient
@@ -28,7 +29,7 @@ from ..trace.trace import type_of
 from . import nodes
 from .modes import state
 from .nodes import PartNode, PrimitiveNode, SingleNode, node_type
-from .plan import forward_graph, make_plan, own
+from .plan import Forward, Plan, forward_graph, make_plan, own
 from .recorder import PLAIN, TENSOR, WANTED, Shape, recorder, way_back
 from .running import Running
 from .storage import Storage, here
@@ -37,6 +38,7 @@ from .tensor import Tensor, wrap
 _new = object.__new__
 _NOTHING: dict[str, Any] = {}
 MAX_KINDS = 256  # of one primitive; beyond, the oldest half is dropped
+_LOOPS = frozenset(("scan", "while", "sweeps"))
 MAX_NUMBERS = 1024  # Python numbers that are kept as arrays
 
 
@@ -44,13 +46,14 @@ class Kind:
     """What the applications of a primitive to operands of the same types have in common.
 
     `note(operands, arrays, results)` notes in the results how they were made; None where no derivative reaches an operand: of a comparison, say.
-    `running` is the function itself as a graph, of a `native` primitive; `alone`: it gives an array, not a tuple.
+    `running` is the function itself as a graph, of a `native` primitive; `alone`: it gives an array, not a tuple.  `loop` is the graph that the way
+    back was made from, where that has a loop: a compiled program runs a loop once if the way back repeats the very same one.
     """
 
-    __slots__ = ("note", "running", "alone")
+    __slots__ = ("note", "running", "alone", "loop")
 
-    def __init__(self, note: Callable | None, running: Running | None, alone: bool):
-        self.note, self.running, self.alone = note, running, alone
+    def __init__(self, note: Callable | None, running: Running | None, alone: bool, loop: Forward | None = None):
+        self.note, self.running, self.alone, self.loop = note, running, alone, loop
 
 
 class Primitive:
@@ -218,7 +221,10 @@ class Primitive:
             else:
                 arrays.append(t)
         with np.errstate(all="ignore"):
-            made = self.impl(*arrays, **static) if self.rule is None or not state.recordings else _with_rule(self, arrays, static)
+            if state.recordings:
+                made = self.impl(*arrays, **static) if self.rule is None else _with_rule(self, arrays, static)
+            else:
+                made = self._of_trace(operands, arrays, static, needs and state.grad)
         multiple = type(made) is tuple or type(made) is list
         results = tuple([self._result(x, arrays, operands, static, i if multiple else None) for i, x in enumerate(made if multiple else (made,))])
         if not multiple:
@@ -228,6 +234,13 @@ class Primitive:
         if state.levels:
             _push()(self, operands, results if multiple else (results,), static)
         return results
+
+    def _of_trace(self, operands: Sequence[Any], arrays: Sequence[Any], static: dict[str, Any], needs: bool) -> Any:
+        loop = self._kind(operands, arrays, static, True).loop if needs and not self.view and not self.part else None
+        if loop is None:
+            return self.impl(*arrays, **static)
+        made = replay(loop.graph, [*arrays, *loop.constants])
+        return tuple(made) if loop.multiple else made[0]
 
     def _result(self, x: Any, arrays: Sequence[Any], operands: Sequence[Any], static: dict[str, Any], number: int | None) -> Tensor:
         if self.view and (_shares(x, arrays[0]) or self.put is not None and type(x) is Tracer):
@@ -279,13 +292,13 @@ class Primitive:
             _keep(self._kinds, key, found)
         return found
 
-    def plan_of_part(self, type_: ArrayType, static: dict[str, Any]) -> Any:
-        """The plan of a view of a part."""
-        key = (type_, *static.items())
+    def plan_of(self, types: tuple[ArrayType, ...], wanted: tuple[int, ...], static: dict[str, Any]) -> Plan:
+        """The plan for operands of these types, for nodes that have none until the way back is itself recorded."""
+        key = (types, wanted, *static.items())
         found = self.plans.get(key)
         if found is None:
             with np.errstate(all="ignore"):
-                found = make_plan(self.name, forward_graph(self.name, self.impl, (type_,), static), (type_,), (0,), static, self.rule, False)
+                found = make_plan(self.name, forward_graph(self.name, self.impl, types, static), types, wanted, static, self.rule, False)
             _keep(self.plans, key, found)
         return found
 
@@ -320,7 +333,8 @@ class Primitive:
         if alone:
             plan.back = way_back(shape, plan)
         of = self.type or node_type(SingleNode if alone else PrimitiveNode, self.name if "Backward" in self.name else f"{self.name}Backward0")
-        return Kind(recorder(shape, of, plan), running, alone)
+        loop = forward if any([n.op.kind in _LOOPS for n in forward.graph.nodes]) else None
+        return Kind(recorder(shape, of, plan), running, alone, loop)
 
 
 def _keep(cache: dict[Any, Any], key: Any, value: Any) -> None:

@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 
 from ....api import scan
-from ....ops.elementwise import logistic
+from ....ops.custom import Rule, custom_derivative
+from ....ops.elementwise import logistic, stop_gradient
+from ....trace import Tracer
 from ...dispatch import FUNCTIONS, Primitive
 from ...tensor import Tensor, wrap
 from .. import functional as F
@@ -21,6 +23,26 @@ from .module import Module
 GATES = {"RNN_TANH": 1, "RNN_RELU": 1, "LSTM": 4, "GRU": 3}
 
 
+def _slope(args: Any, outs: Any, tangents: Any) -> tuple:
+    (y,), (t,) = outs, tangents
+    return (t * (y * (1 - y)),)
+
+
+def _unreachable() -> None:
+    raise AssertionError("a tangent reaches the logistic function by no other way than its argument")
+
+
+_SLOPE = Rule(_slope, _unreachable)
+
+
+def _sigmoid(x: Any) -> Any:
+    """The logistic function with torch's derivative, which is made of the result: a loop keeps nothing else for the way back."""
+    if type(x) is not Tracer:
+        return logistic(x)
+    (y,) = custom_derivative(logistic(stop_gradient(x)), x, count=1, rule=_SLOPE)
+    return y
+
+
 def _step(mode: str, from_x: Any, state: tuple, w_hh: Any, b_hh: Any, w_hr: Any) -> tuple:
     """The next state, whose first part is the output, from the part of the gates that comes from the input."""
     h = state[0]
@@ -28,13 +50,13 @@ def _step(mode: str, from_x: Any, state: tuple, w_hh: Any, b_hh: Any, w_hr: Any)
     from_h = from_h if b_hh is None else from_h + b_hh
     if mode == "LSTM":
         i, f, g, o = np.split(from_x + from_h, 4, axis=-1)
-        c = logistic(f) * state[1] + logistic(i) * np.tanh(g)
-        h = logistic(o) * np.tanh(c)
+        c = _sigmoid(f) * state[1] + _sigmoid(i) * np.tanh(g)
+        h = _sigmoid(o) * np.tanh(c)
         return (h if w_hr is None else np.matmul(h, np.transpose(w_hr))), c
     if mode == "GRU":
         (rx, zx, nx), (rh, zh, nh) = np.split(from_x, 3, axis=-1), np.split(from_h, 3, axis=-1)
-        z = logistic(zx + zh)
-        return ((1 - z) * np.tanh(nx + logistic(rx + rh) * nh) + z * h,)
+        z = _sigmoid(zx + zh)
+        return ((1 - z) * np.tanh(nx + _sigmoid(rx + rh) * nh) + z * h,)
     total = from_x + from_h
     return (np.tanh(total) if mode == "RNN_TANH" else np.maximum(total, 0),)
 
