@@ -7,18 +7,21 @@ its `grad_fn` anew from that when it is next asked.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from ..ir import ArrayType
 from ..trace import Tracer
-from . import dtypes
+from ..trace.trace import type_of
+from . import dtypes, nodes
 from .dispatch import Primitive
 from .modes import state
-from .nodes import Node, PrimitiveNode, SingleNode
+from .nodes import Edge, Node, PrimitiveNode, SingleNode
 from .placing import placed, writable
-from .storage import Storage, here
-from .tensor import Tensor
+from .storage import Place, Storage, here
+from .tensor import Tensor, along
 
 
 def check_writable(t: Tensor) -> None:
@@ -148,12 +151,36 @@ _copy_slices = Primitive("CopySlices", lambda base, part, chain: placed(base, pa
 
 
 class CopySlices(SingleNode):
-    """The node of a tensor that was written through one of its views."""
+    """The node of a tensor that was written through one of its views: `chain` leads from it to what was written.
 
-    __slots__ = ()
+    As there are as many views as indices, its plan is only made where the way back is recorded, or a view is none of NumPy's.
+    """
 
+    __slots__ = ("chain", "types")
 
-_copy_slices.type = CopySlices
+    def __init__(self, edges: tuple[Edge, Edge], place: Place | None, chain: tuple, types: tuple[ArrayType, ArrayType]):
+        self.edges, self.sequence, self.extras, self.place, self.saved = edges, nodes.count(), None, place, ()
+        self.chain, self.types = chain, types
+        if state.anomaly:
+            self.note_stack()
+
+    @property
+    def plan(self) -> Any:
+        """The plan for this chain."""
+        wanted = tuple([i for i, e in enumerate(self.edges) if e is not None])
+        return _copy_slices.plan_of(self.types, wanted, {"chain": self.chain})
+
+    @staticmethod
+    def back(node: CopySlices, g: Any) -> Sequence[Any]:
+        """The cotangent with zeros in that part, and that part of it."""
+        if all([primitive.put is None for primitive, _, _ in node.chain]):
+            rest = np.array(g, order="C")
+            view = along(node.chain, rest)
+            if np.may_share_memory(view, rest):
+                part = view.copy()
+                view[...] = 0
+                return rest, part
+        return node.apply({0: g}, False)
 
 
 def rebase(t: Tensor, result: Tensor) -> None:
@@ -167,8 +194,11 @@ def rebase(t: Tensor, result: Tensor) -> None:
         if retained is not None and t._node is not None:
             t._node.more.retains[t._nr] = retained
         return
-    chain = t._chain[len(base._chain) :]
-    arrays = (base._array, result._array)
-    _copy_slices.record((base, result), arrays, base, {"chain": chain})
-    base._nr = 0
+    types = type_of(base._array).strong, type_of(result._array).strong
+    edges = base._edge if base._requires else None, result._edge if result._requires else None
+    if edges != (None, None):
+        node = CopySlices(edges, here(), t._chain[len(base._chain) :], types)
+        if any([primitive.put is not None for primitive, _, _ in node.chain]):
+            node.plan  # noqa: B018  (raises where elements share a place)
+        base._node, base._nr, base._requires = node, 0, True
     t._refresh()

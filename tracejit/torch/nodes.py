@@ -194,7 +194,7 @@ class PartNode(SingleNode):
     @property
     def plan(self) -> Any:
         """The plan for this part."""
-        return self.primitive.plan_of_part(ArrayType(self.shape, self.dtype), self.static)
+        return self.primitive.plan_of((ArrayType(self.shape, self.dtype),), (0,), self.static)
 
     @staticmethod
     def back(node: PartNode, g: Any) -> tuple:

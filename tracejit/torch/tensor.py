@@ -19,7 +19,7 @@ import numpy as np
 from ..errors import at_user_line
 from ..trace import Tracer
 from ..trace.constants import active_traces, as_proxy
-from ..trace.tracer import OwnOperators
+from ..trace.tracer import OwnOperators, as_number
 from . import dtypes
 from .absent import explained
 from .modes import state
@@ -133,7 +133,7 @@ class Tensor(OwnOperators):
             return
         steps = self._chain[len(base._chain) :]
         with _recording():
-            _as_strided().record((base,), (base._array,), self, {"chain": steps})
+            _seen_anew(steps).record((base,), (base._array,), self, {"chain": steps})
         self._nr = 0
 
     @property
@@ -393,6 +393,8 @@ class Tensor(OwnOperators):
         array = self._array
         if array.size != 1:
             raise RuntimeError(f"a Tensor with {array.size} elements cannot be converted to Scalar")
+        if state.compiling is not None and type(array) is Tracer and not state.recordings:
+            return as_number(array)
         return array.item()
 
     def tolist(self) -> Any:
@@ -508,16 +510,17 @@ class _recording:
         state.grad = self.before
 
 
-def _as_strided() -> Any:
-    global _strided
-    if _strided is None:
+def _seen_anew(steps: tuple) -> Any:
+    """The view by a chain of steps, as a primitive; one of a part, where no element shows twice."""
+    part = all([primitive.put is None for primitive, _, _ in steps])
+    if part not in _chains:
         from .dispatch import Primitive
 
-        _strided = Primitive("AsStrided", lambda x, chain: along(chain, x), view=True)
-    return _strided
+        _chains[part] = Primitive("AsStrided", lambda x, chain: along(chain, x), view=True, part=part)
+    return _chains[part]
 
 
-_strided: Any = None
+_chains: dict[bool, Any] = {}
 
 
 class Size(tuple):
