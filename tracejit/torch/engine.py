@@ -68,8 +68,8 @@ def grad(
         raise ValueError("Expected allow_unused to be True or not passed when materialize_grads=True, but got: allow_unused=False.")
     roots, wanted = _tuple(outputs), _tuple(inputs)
     for t in wanted:
-        if not isinstance(t, Tensor):
-            raise TypeError(f"grad expects tensors as inputs, got {type(t).__name__}")
+        if not hasattr(t, "_edge"):
+            raise TypeError(f"grad expects tensors as inputs, or gradient edges, got {type(t).__name__}")
     if is_grads_batched:
         return _batched(roots, wanted, _tuple(grad_outputs), retain_graph, create_graph, allow_unused, materialize_grads)
     retain_graph = create_graph if retain_graph is None else retain_graph
@@ -123,7 +123,7 @@ def _batched(roots, wanted, grads, retain_graph, create_graph, allow_unused, mat
 
 
 def _tuple(x: Any) -> tuple:
-    return tuple(x) if isinstance(x, Sequence) and not isinstance(x, Tensor) else (x,) if isinstance(x, Tensor) or x is None else tuple(x)
+    return (x,) if x is None or hasattr(x, "_edge") else tuple(x)
 
 
 def _root_gradients(roots: Sequence[Tensor], given: Any, create_graph: bool) -> list[Any]:

@@ -11,7 +11,7 @@ import numpy as np
 from ..trace import Tracer
 from .modes import state
 from .nodes import Node
-from .storage import source_of
+from .storage import here, source_of
 from .tensor import Tensor, wrap
 
 
@@ -92,6 +92,8 @@ def watched(node: Node, gradients: dict[int, Any], create_graph: bool) -> Sequen
             array = None if g is None else g._array if isinstance(g, Tensor) else g
             if array is not None and type(array) is not Tracer and np.isnan(array).any():
                 where = f" It was recorded at {source_of(node.place)}." if node.place is not None else ""
+                back = here()
+                where += f" The way back was called at {source_of(back)}." if back is not None else ""
                 if stack:
                     print(f"Error detected in {node.name()}. Traceback of forward call that caused the error:\n{stack}", file=sys.stderr)
                 raise RuntimeError(f"Function '{node.name()}' returned nan values in its {i}th output.{where}")

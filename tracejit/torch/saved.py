@@ -39,15 +39,25 @@ class Saved:
 
     def pack(self, hooks: tuple[Callable, Callable]) -> None:
         """Hand the tensor to the user's hook and keep what it gives instead."""
+        t = self.as_tensor(None)
+        before = t._storage.version
         with _hooks_off():
-            self.packed = (hooks[0](self.as_tensor(None)), hooks[1])
+            self.packed = (hooks[0](t), hooks[1])
+        if t._storage.version != before:
+            raise RuntimeError(
+                "A saved tensor pack hook is modifying its input in place. Tensors provided as input to pack hook cannot be modified by in-place "
+                "operations as this can lead to unexpected side-effects. Work on a clone: t.clone()."
+            )
         self.array = self.storage = None
 
     def value(self, node: Node) -> Any:
         """The array, if it is still what was saved. Raises `RuntimeError` where it has been overwritten since."""
         if self.packed is not None:
             with _hooks_off():
-                return self.packed[1](self.packed[0])._array
+                made = self.packed[1](self.packed[0])
+            if not hasattr(made, "_array"):
+                raise TypeError(f"Output of saved tensor unpack_hook expected to be a Tensor but got result of type {type(made).__name__}")
+            return made._array
         storage = self.storage
         if storage is not None and storage.version != self.version:
             raise RuntimeError(self._overwritten(node))

@@ -20,7 +20,7 @@ def _tuple(x: Any, what: str) -> tuple[bool, tuple[Tensor, ...]]:
     found = tuple(x) if several else (x,)
     for i, t in enumerate(found):
         if not isinstance(t, Tensor):
-            raise TypeError(f"The {what} must be Tensors or a tuple of them, but element {i} has type {type(t).__name__}")
+            raise TypeError(f"The {what} must be either a Tensor or a tuple of Tensors but the value at index {i} has type {type(t)}.")
     return several, found
 
 
@@ -44,16 +44,25 @@ def _vectors(v: Any, like: Sequence[Tensor], what: str) -> tuple[Tensor, ...]:
         return (wrap(np.ones_like(like[0]._data)),)
     vectors = _tuple(v, "vectors")[1]
     if len(vectors) != len(like) or any(a._data.shape != b._data.shape for a, b in zip(vectors, like)):
-        raise RuntimeError(f"v has shapes {[list(t.shape) for t in vectors]}, but {what} has {[list(t.shape) for t in like]}")
+        raise RuntimeError(f"v has invalid size: should be {[t.shape for t in like]} like {what}, but got {[t.shape for t in vectors]}.")
     return vectors
 
 
-def _grad(outputs, inputs, vectors, create_graph, strict):
+def _grad(outputs, inputs, vectors, create_graph, strict, where=""):
+    """The gradients, zeros where there are none; with `strict` that is an error, which says `where` the output stands."""
+    if strict:
+        for k, o in enumerate(outputs):
+            if not o.requires_grad:
+                raise RuntimeError(
+                    f"Output {where or k} of the user-provided function does not require gradients. The outputs must be computed in a differentiable "
+                    "manner from the input when running in strict mode."
+                )
     kept = [(o, v) for o, v in zip(outputs, vectors) if o.requires_grad]
     found = engine.grad([o for o, _ in kept], inputs, [v for _, v in kept], True, create_graph, allow_unused=True) if kept else (None,) * len(inputs)
     for i, g in enumerate(found):
         if g is None and strict:
-            raise RuntimeError(f"Output of the user-provided function is independent of input {i}. This is not allowed in strict mode.")
+            which = f"Output {where}" if where else "The output"
+            raise RuntimeError(f"{which} of the user-provided function is independent of input {i}. This is not allowed in strict mode.")
     return tuple([wrap(np.zeros_like(x._data)) if g is None else g for g, x in zip(found, inputs)])
 
 
@@ -125,14 +134,14 @@ def jacobian(
             if vectorize:
                 found = tuple([tuple(row) for row in by_rows(outputs, xs, create_graph)])
             else:
-                found = tuple([_rows(o, xs, create_graph, strict) for o in outputs])
+                found = tuple([_rows(o, xs, create_graph, strict, str(k)) for k, o in enumerate(outputs)])
     found = _finished(found, create_graph)
     rows = tuple([_like(several, row) for row in found])
     return _like(some, rows)
 
 
-def _rows(output: Tensor, xs: Sequence[Tensor], create_graph: bool, strict: bool) -> tuple[Tensor, ...]:
-    rows = [_grad((output,), xs, one, create_graph, strict) for one in _basis((output,), 0)]
+def _rows(output: Tensor, xs: Sequence[Tensor], create_graph: bool, strict: bool, where: str = "") -> tuple[Tensor, ...]:
+    rows = [_grad((output,), xs, one, create_graph, strict, where) for one in _basis((output,), 0)]
     return tuple([_joined([r[i] for r in rows], output, x, 0) for i, x in enumerate(xs)])
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from ..modes import Switch, state
 from ..nodes import Handle, Node
 from ..tensor import Tensor
 
-__all__ = ["Node", "disable_saved_tensors_hooks", "get_gradient_edge", "register_multi_grad_hook", "save_on_cpu", "saved_tensors_hooks"]
+__all__ = [
+    "GradientEdge", "Node", "allow_mutation_on_saved_tensors", "disable_saved_tensors_hooks", "get_gradient_edge", "increment_version",
+    "register_multi_grad_hook", "save_on_cpu", "saved_tensors_hooks",
+]  # fmt: skip
 
 
 class saved_tensors_hooks(Switch):
@@ -50,6 +53,27 @@ class save_on_cpu(saved_tensors_hooks):
         return save_on_cpu()
 
 
+class allow_mutation_on_saved_tensors(saved_tensors_hooks):
+    """What is saved for backward inside may be written into afterwards: it is kept as it was.
+
+    >>> from tracejit import torch
+    >>> x = torch.ones(2, requires_grad=True)
+    >>> with torch.autograd.graph.allow_mutation_on_saved_tensors():
+    ...     y = x.clone()
+    ...     out = (y ** 2).sum()
+    ...     _ = y.zero_()
+    >>> out.backward()
+    >>> x.grad
+    tensor([2., 2.])
+    """
+
+    def __init__(self) -> None:
+        super().__init__(lambda t: t.clone(), lambda t: t)
+
+    def _fresh(self) -> allow_mutation_on_saved_tensors:
+        return allow_mutation_on_saved_tensors()
+
+
 class disable_saved_tensors_hooks(Switch):
     """Hooks on saved tensors raise `RuntimeError` with this message inside."""
 
@@ -68,11 +92,33 @@ class disable_saved_tensors_hooks(Switch):
         state.no_saved_hooks = self._before
 
 
-def get_gradient_edge(tensor: Tensor) -> tuple[Node, int]:
-    """The node that the gradient of a tensor goes to, and which of its outputs the tensor is."""
+class GradientEdge:
+    """A place in the graph: `output_nr` is which of the outputs of `node`. It can be an input of `autograd.grad`."""
+
+    requires_grad = True
+
+    def __init__(self, node: Node, output_nr: int):
+        self.node, self.output_nr = node, output_nr
+
+    @property
+    def _edge(self) -> tuple[Node, int]:
+        return self.node, self.output_nr
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._edge)
+
+
+def increment_version(tensor: Tensor | Iterable[Tensor]) -> None:
+    """Say that tensors were written into: what has saved them for backward notices it."""
+    for t in (tensor,) if isinstance(tensor, Tensor) else tensor:
+        t._storage.version += 1
+
+
+def get_gradient_edge(tensor: Tensor) -> GradientEdge:
+    """Where the gradient of a tensor goes: the node, and which of its outputs the tensor is."""
     if not tensor.requires_grad:
         raise RuntimeError("It is not possible to get the gradient edge for a Tensor that does not require gradients")
-    return tensor._edge
+    return GradientEdge(*tensor._edge)
 
 
 class _Several:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 from .. import random
@@ -15,14 +16,24 @@ class _Recomputed(Exception):
     """Everything that was asked for is there again."""
 
 
+class CheckpointError(RuntimeError):
+    """The second run of a checkpointed function saved other tensors than the first."""
+
+
+def noop_context_fn() -> tuple[Any, Any]:
+    """Contexts that do nothing, for the first and the second run."""
+    return nullcontext(), nullcontext()
+
+
 def checkpoint(
     function: Callable, *args: Any, use_reentrant: bool | None = None, context_fn: Any = None, determinism_check: str = "default", debug: bool =
     False, preserve_rng_state: bool = True, **kwargs: Any,
 ) -> Any:  # fmt: skip
     """The result of `function(*args, **kwargs)`, without what it would save for backward: the way back runs it again first.
 
-    Random numbers are the same in the second run, unless `preserve_rng_state` is off.  Raises `RuntimeError` on the way back where the second run
-    saves other tensors than the first.
+    Random numbers are the same in the second run, unless `preserve_rng_state` is off; `context_fn` gives a context for the first run and one for the
+    second.  Both values of `use_reentrant` do what torch does for False, which can do all that the other one can.
+    Raises `CheckpointError` on the way back where the second run saves other tensors than the first, unless `determinism_check` is "none".
 
     >>> from tracejit import torch
     >>> from tracejit.torch.utils.checkpoint import checkpoint
@@ -33,6 +44,13 @@ def checkpoint(
     """
     if not state.grad:
         return function(*args, **kwargs)
+    if determinism_check not in ("default", "none"):
+        raise ValueError(f"determinism_check should be one of ['default', 'none'], got {determinism_check}")
+    if use_reentrant and (context_fn is not None or debug):
+        raise ValueError("Passing `context_fn` or `debug` is only supported when use_reentrant=False.")
+    if use_reentrant and kwargs:
+        raise ValueError(f"Unexpected keyword arguments: {','.join(kwargs)}")
+    first, second = (noop_context_fn if context_fn is None else context_fn)()
     draws = random.default_generator.state() if preserve_rng_state else None
     shapes: list[tuple] = []
     again: dict[int, Tensor] = {}
@@ -58,17 +76,25 @@ def checkpoint(
             random.default_generator.set(draws)
         given = [a.detach().requires_grad_(a.requires_grad) if isinstance(a, Tensor) else a for a in args]
         try:
-            with enable_grad(), saved_tensors_hooks(keep, refuse):
+            with second, enable_grad(), saved_tensors_hooks(keep, refuse):
                 function(*given, **kwargs)
         except _Recomputed:
             pass
         finally:
             if draws is not None:
                 random.default_generator.set(now)
-        if [(t._data.shape, t._data.dtype) for t in found] != shapes:
-            raise RuntimeError(
-                "torch.utils.checkpoint: A different number of tensors, or tensors of other shapes, was saved during the original forward "
-                f"({len(shapes)}) and recomputation ({len(found)}): the function does not compute the same twice"
+        if len(found) != len(shapes):
+            raise CheckpointError(
+                "torch.utils.checkpoint: A different number of tensors was saved during the original forward and recomputation.\n"
+                f"Number of tensors saved during forward: {len(shapes)}\nNumber of tensors saved during recomputation: {len(found)}.\n"
+                "The function must compute the same both times"
+            )
+        again_shapes = [(t._data.shape, t._data.dtype) for t in found]
+        if again_shapes != shapes and determinism_check == "default":
+            k = next(k for k, (a, b) in enumerate(zip(shapes, again_shapes)) if a != b)
+            raise CheckpointError(
+                "torch.utils.checkpoint: Recomputed values for the following tensors have different metadata than during the forward pass.\n"
+                f"tensor at position {k}:\nsaved metadata: {shapes[k]}\nrecomputed metadata: {again_shapes[k]}"
             )
         again.update(enumerate(found))
 
@@ -77,7 +103,7 @@ def checkpoint(
             recompute()
         return again.pop(number)
 
-    with saved_tensors_hooks(pack, unpack):
+    with first, saved_tensors_hooks(pack, unpack):
         return function(*args, **kwargs)
 
 
