@@ -520,6 +520,7 @@ ROUTINES = {
     "mersenne": "MT19937",
     "taps": "convolution kernel",
     "picture": "convolution kernel",
+    "pool": "pooling kernel",
     "winograd": "convolution kernel",
     "scan": "native loop",
     "while": "native loop",

@@ -29,6 +29,8 @@ from .movement import all_batched, pad
 
 # Windows of more taps than this are taken axis by axis.
 WRITTEN_OUT = 16
+# The dtypes and the number of windows from which the way back through a maximum goes through the windows, not through the places.
+SCATTERED, FEW = (np.dtype(np.float32), np.dtype(np.float64)), 1024
 
 
 # Set by lowering/eager.py: what computes large poolings of plain arrays; and from how many elements of windows on.
@@ -286,14 +288,27 @@ def _batch_place(args, batched, shape, **params):
     return window_place(y, at, shape=(type_of(y).shape[0], *shape), **params)
 
 
+def _infer_place(y, at, shape, window, strides, dilation):
+    return ArrayType(shape, y.dtype)
+
+
+def _expand_place(y, at, **params):
+    """In compiled programs, for more than a few windows: a loop over the windows."""
+    wanted = type_of(y).dtype in SCATTERED and type_of(at).dtype == INT and type_of(y).size >= FEW
+    return window_scatter(y, at, **params) if wanted else None
+
+
+# `window_place` as native code (lowering/cpu/pooling.py). It has no rules of its own: programs are differentiated before they are compiled.
+window_scatter = Op("window_scatter", infer=_infer_place, run=_run_place, kind="pool", dear=True)
 window_place = define(
     "window_place",
-    infer=lambda y, at, shape, window, strides, dilation: ArrayType(shape, y.dtype),
+    infer=_infer_place,
     run=_or_natively(lambda: window_place, _run_place),
     jvp=lambda primals, out, tangents, **params: None if tangents[0] is None else window_place(tangents[0], primals[1], **params),
     transpose=lambda ct, y, at, shape, **params: (window_pick(ct, at, **params) if isinstance(y, Linear) else None, None),
     batch=_batch_place,
     lower=_lower_place,
+    expand=_expand_place,
     dear=True,
 )
 __all__ = ["lengths", "window_argmax", "window_max", "window_pick", "window_place", "window_sum"]

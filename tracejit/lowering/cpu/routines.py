@@ -25,6 +25,7 @@ LIBRARIES = {
     "mersenne": "mersenne",
     "taps": "taps",
     "picture": "picture_products",
+    "pool": "pooling",
     "winograd": "winograd",
 }
 LOOPS = {"scan": ("loops", "Scan"), "while": ("loops", "While"), "sweeps": ("tape", "Sweeps"), "switch": ("loops", "Switch")}

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Callable, Container
 from dataclasses import replace
 
 from ...ir import Graph, Node
+from ...ops.conv import conv_general
 from ...ops.cumulative import WRITTEN_OUT
 from ..fuse import Item, Nest, fuse, reads
 from ..kernel import Buffer
@@ -14,6 +15,7 @@ from ..partition import Host, Library, Partition, Partitioner, Routine, Stage
 from ..plan import touched
 from ..prepare import prepare
 from . import functions, split
+from .convolutions import convolution
 from .kernel_source import Kernel, write
 from .loops import row_condition, scan_launch, while_launch
 from .schedule import DEVICE, SIMULATED, Geometry, Launch, beside, collides, is_atomic, launches, work
@@ -34,9 +36,13 @@ def native(node: Node) -> bool:
     return kind != "dot" or all(t.size for t in types)
 
 
-def _is_whole(node: Node) -> bool:
-    """Running totals along more than a few elements are steps of their own here; on a CPU they are loops."""
-    return node.op.name in ("cumsum", "cumprod", "cummax", "cummin") and node.inputs[0].type.shape[node.params["axis"]] > WRITTEN_OUT
+def expansion(node: Node) -> Callable | None:
+    """What a node is made of: as on a CPU, but convolutions are products of matrices, and running totals of more than a few elements, which are loops
+    there, are steps of their own."""
+    if node.op is conv_general:
+        return convolution
+    is_long = node.op.name in ("cumsum", "cumprod", "cummax", "cummin") and node.inputs[0].type.shape[node.params["axis"]] > WRITTEN_OUT
+    return None if is_long else node.op.expand
 
 
 class _Partitioner(Partitioner):
@@ -74,7 +80,7 @@ class CudaPlan:
 
     def __init__(self, graph: Graph, own: Container[int] = (), by_value: Container[int] = (), geometry: Geometry = DEVICE):
         self.graph = graph
-        prepared = prepare(graph, _is_whole)
+        prepared = prepare(graph, expansion)
         prepared = last_updates(prepared)
         prepared = split_reductions(prepared, split.SIMULATED if geometry is SIMULATED else split.DEVICE)
         self.partition: Partition = _Partitioner(prepared, native, own).run()
@@ -133,7 +139,7 @@ def _loop(step: Routine, outside: set[Buffer], geometry: Geometry) -> Launch | N
 
 def _steps(body: Graph) -> Partition:
     """The steps of a loop's body, whose outputs are arrays of their own."""
-    return body.derived("cuda steps", lambda: _Partitioner(prepare(body, _is_whole), native, range(len(body.outputs))).run())
+    return body.derived("cuda steps", lambda: _Partitioner(prepare(body, expansion), native, range(len(body.outputs))).run())
 
 
 def touched_by(step: Step) -> list[Buffer]:
