@@ -59,6 +59,12 @@ def k(x, y, out):
     assert {"ld.global.nc.v4.b32", "ld.global.nc.v2.b64", "st.global.v4.b32"} <= set(found)
 
 
+def test_a_function_that_is_used_often_is_one_function():
+    lines = "".join(f"    x[i] = sin(x[i] + float32({k}))\n" for k in range(40))
+    ptx = assemble(f"def k(x):\n    i = int32(cuda.grid(1))\n{lines}", "k", [(F32, "pointer")]).ptx
+    assert 20 < ptx.count("elementary_sin_f32, ") < 30 and ptx.count("\n") < 2000
+
+
 def test_size_of_blocks():
     assert ".maxntid 128" in assemble(SOURCE, "scaled", PARAMETERS, threads=128).ptx
 

@@ -300,7 +300,7 @@ def _elementary(e: Emitter, name: str, *args: Value) -> Value:
     if key not in module.shared:
         parameters = [(a.type, f"x{i}") for i, a in enumerate(args)]
         f = Function(module, f"elementary_{key}", parameters, result=args[0].type, attributes="noinline", linkage="internal")
-        f.ret(FUNCTIONS[name](Emitter(f, e.lanes), *[f.parameter(f"x{i}") for i in range(len(args))]))
+        f.ret(FUNCTIONS[name](type(e)(f, e.lanes), *[f.parameter(f"x{i}") for i in range(len(args))]))
         module.shared[key] = f
     operands = ", ".join(a.typed for a in args)
     return e.function.let(args[0].kind, e.lanes, f"call {args[0].type} @{module.shared[key].name}({operands})")

@@ -9,7 +9,6 @@ import numpy as np
 
 from ..cpu import scalar
 from ..cpu.emit import Value
-from ..cpu.vmath import FUNCTIONS
 from .thread import DeviceThread
 
 BOOL = np.dtype(bool)
@@ -49,8 +48,9 @@ def same(e: DeviceThread, *args: Typed | bool | int | float) -> list[Typed]:
 
 
 def _function(name: str) -> Callable:
-    def write(e, x):
-        return Typed(FUNCTIONS[name](e, x.value), x.dtype)
+    def write(e, *args):
+        args = same(e, *args)
+        return Typed(scalar.apply(e, name, args[0].dtype, *[a.value for a in args]), args[0].dtype)
 
     return write
 
@@ -61,14 +61,6 @@ def _method(name: str) -> Callable:
     def write(e, *args):
         args = same(e, *args)
         return Typed(getattr(e, name)(*[a.value for a in args]), args[0].dtype)
-
-    return write
-
-
-def _function_of_two(name: str) -> Callable:
-    def write(e, *args):
-        a, b = same(e, *args)
-        return Typed(FUNCTIONS[name](e, a.value, b.value), a.dtype)
 
     return write
 
@@ -139,9 +131,9 @@ WORDS: dict[str, Callable] = {
     "trunc": _method("ftrunc"),
     "fmod": _method("frem"),
     "divide": _method("fdiv"),
-    "atan2": _function_of_two("arctan2"),
-    "hypot": _function_of_two("hypot"),
-    "power": _function_of_two("pow"),
+    "atan2": _function("arctan2"),
+    "hypot": _function("hypot"),
+    "power": _function("power"),
     **{name: _signless(name) for name in "shl lshr ashr".split()},
     **{name: _compare(name) for name in "ult ule ugt uge".split()},
     "fshl": _fshl,
