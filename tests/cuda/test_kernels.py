@@ -10,6 +10,7 @@ from tests.cuda.host_target import TARGET, check, compiled
 from tracejit import config
 from tracejit.lowering.cuda.program import Program
 from tracejit.lowering.cuda.schedule import Launch
+from tracejit.ops.conv import conv_general
 
 
 @pytest.fixture
@@ -255,3 +256,14 @@ def test_updates_of_parameters_run_side_by_side(rng):
     program = check(step, *parameters, *[p + 1 for p in parameters])
     assert len(program.kernels) == 1 and program.kernels[0].turns == sum(p.size for p in parameters)
     check(lambda x, y: (x.sum(axis=0), y * 2, np.exp(y), x[::-1] + 1), rng.normal(size=(60, 70)), rng.normal(size=5000))
+
+
+@pytest.mark.parametrize(("groups_", "stride"), [(1, 1), (1, 2), (4, 1), (2, 2)])
+def test_convolutions_and_their_gradients_are_products(rng, groups_, stride):
+    def loss(x, w):
+        params = {"strides": (stride, stride), "padding": ((1, 1), (1, 0)), "lhs_dilation": (1, 1), "rhs_dilation": (1, 1)}
+        return (conv_general(x, w, **params) ** 2).sum()
+
+    x, w = rng.normal(size=(groups_, 3, 4 // groups_, 9, 8)), rng.normal(size=(groups_, 5, 4 // groups_, 3, 3))
+    program = check(tj.value_and_grad(loss, argnums=(0, 1)), x, w)
+    assert set(program.fallbacks) <= {"dot_general"}

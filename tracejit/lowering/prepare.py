@@ -25,20 +25,29 @@ FEW_TURNS, SMALL_PRODUCT = 4, 4096
 SUMS_OF_PRODUCTS = ("dot", "taps", "picture", "winograd")
 
 
-def prepare(graph: Graph, whole: Callable[[Node], bool] = lambda node: False) -> Graph:
+Expansion = Callable[[Node], Callable | None]
+"""What computes a node by other ops, from its arguments and parameters; None where it stays itself."""
+
+
+def own_expansion(node: Node) -> Callable | None:
+    """What the op itself says."""
+    return node.op.expand
+
+
+def prepare(graph: Graph, expansion: Expansion = own_expansion) -> Graph:
     """An equal graph without calls, in which every `dot_general` multiplies stacks of matrices: (batch, m, k) by (batch, k, n), or (m, k) by (k,
-    n). Ops are expanded into those that they are made of, but for nodes that are left `whole`.
+    n). Ops are expanded into those that they are made of for the target.
 
     It is made once: the body of a loop is asked for by several who plan the loop.
     """
-    return graph.derived(("prepared", whole), lambda: _prepare(graph, whole))
+    return graph.derived(("prepared", expansion), lambda: _prepare(graph, expansion))
 
 
-def _prepare(graph: Graph, whole: Callable[[Node], bool]) -> Graph:
+def _prepare(graph: Graph, expansion: Expansion) -> Graph:
     trace = Trace("lowering")
     builder = trace.builder
     inputs = [builder.input(t) for t in graph.in_types]
-    outputs = _inline(trace, graph, inputs, whole)
+    outputs = _inline(trace, graph, inputs, expansion)
     region = {node: start for start, stop in reversed(builder.regions) for node in builder.nodes[start:stop]}
     return checked(_turn_factors(_merge_loops(builder.finish(tuple(outputs)), region)), "prepared graph")
 
@@ -103,7 +112,7 @@ def _multiplications(product: Node) -> int:
     return x.type.size * y.type.shape[-1]
 
 
-def _inline(trace: Trace, graph: Graph, args: Sequence[Atom], whole: Callable[[Node], bool]) -> list[Atom]:
+def _inline(trace: Trace, graph: Graph, args: Sequence[Atom], expansion: Expansion) -> list[Atom]:
     builder = trace.builder
     env: dict[Var, Any] = dict(zip(graph.inputs, args))
     for node in graph.nodes:
@@ -111,14 +120,13 @@ def _inline(trace: Trace, graph: Graph, args: Sequence[Atom], whole: Callable[[N
         inner = node.op.inline and node.op.inline(*[a.type for a in node.inputs], **node.params)
         if inner is not None:
             with builder.apart() if node.params.get("again") else nullcontext():
-                outputs = _inline(trace, inner, inputs, whole)
+                outputs = _inline(trace, inner, inputs, expansion)
         elif node.op is dot_general:
             outputs = (matrix_product(builder, *inputs, **node.params, source=node.source),)
         elif node.op is add and (total := _added_to_zero(builder, inputs)) is not None:
             outputs = (total,)
         else:
-            expanded = None if whole(node) else _expanded(trace, node, inputs)
-            outputs = expanded or builder.emit(node.op, inputs, node.params, node.source)
+            outputs = _expanded(trace, node, inputs, expansion(node)) or builder.emit(node.op, inputs, node.params, node.source)
         env.update(zip(node.outputs, outputs))
     return [a if type(a) is Literal else env[a] for a in graph.outputs]
 
@@ -135,7 +143,7 @@ def _added_to_zero(builder: Builder, terms: Sequence[Atom]) -> Atom | None:
     return None
 
 
-def _expanded(trace: Trace, node: Node, inputs: Sequence[Atom]) -> tuple[Atom, ...] | None:
+def _expanded(trace: Trace, node: Node, inputs: Sequence[Atom], expand: Callable | None) -> tuple[Atom, ...] | None:
     """What the op is made of, where it says so."""
-    result = node.op.expand and node.op.expand(*[Tracer(trace, a) for a in inputs], **node.params)
+    result = expand and expand(*[Tracer(trace, a) for a in inputs], **node.params)
     return None if result is None else (result.atom,)
