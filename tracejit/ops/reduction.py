@@ -132,6 +132,10 @@ def _infer_arg(name):
     return infer
 
 
+# One line of so many elements is looked through block by block: 10^6 numbers in the time of one pass and not of two.
+LONG_LINE, BLOCK = 1 << 15, 1024
+
+
 def _first_of(extremum):
     """In kernels: the first position of the extremum, or of the first NaN, by two reductions."""
 
@@ -139,11 +143,30 @@ def _first_of(extremum):
         if x.dtype.kind not in "biuf":
             return None
         from .indexing import positions_along
+
         n = x.shape[axis]
+        if x.ndim == 1 and n >= LONG_LINE:
+            return in_blocks(x)
         best = expand(extremum(x, axes=(axis,)), x.shape, (axis,))
         hit = (x == best) | (x != x)
         at = broadcast_to(positions_along(x, kept_shape(x.shape, tuple(d for d in range(x.ndim) if d != axis)), axis), shape=x.shape)
         return reduce_min(select(hit, at, np.int64(n)), axes=(axis,))
+
+    def in_blocks(x):
+        """Of one long line: first the block that has it, so that all elements are read once."""
+        from .indexing import gather, positions_along
+        from .movement import concatenate
+
+        n = x.shape[0]
+        end = n // BLOCK * BLOCK
+        part = lambda start, stop, rows: reshape(slice_(x, start=(start,), stop=(stop,), step=(1,)), shape=(rows, (stop - start) // rows))
+        best = extremum(part(0, end, n // BLOCK), axes=(1,))
+        if end < n:
+            best = concatenate(best, extremum(part(end, n, 1), axes=(1,)), axis=0)
+        start = in_kernels(best, 0) * np.int64(BLOCK)
+        if end < n:  # the last block is moved back: it is the first that has the extremum, so what is now in front of it has none
+            start = select(start < end, start, np.int64(n - BLOCK))
+        return start + in_kernels(gather(x, start + positions_along(x, (BLOCK,), 0), axes=(0,), mode="clip"), 0)
 
     return in_kernels
 
