@@ -254,6 +254,8 @@ class _Writer(Group):
             holds = self._value(loop.condition)
             with self._indented(f"if not {holds.name}:"):
                 self.s.line("break")
+            if self.group > 1:
+                self._sync()  # no thread changes the state before all have read the condition
             self._block(loop.body[loop.tested :], path)
             self._settle()
 
