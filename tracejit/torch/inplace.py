@@ -67,11 +67,13 @@ def assign(t: Tensor, result: Tensor, start: int) -> Tensor:
     """Write `result` into t. Nodes numbered above `start` were made for it. Returns t."""
     target, value = t._array, result._array
     if value.shape != target.shape:
-        raise RuntimeError(f"output with shape {list(target.shape)} doesn't match the broadcast shape {list(value.shape)}")
+        raise RuntimeError(
+            f"output with shape {list(target.shape)} doesn't match the broadcast shape {list(value.shape)}: write it out of place, x = x + y"
+        )
     if value.dtype != target.dtype:
         if not dtypes.of(value.dtype).category <= dtypes.of(target.dtype).category:
             have, want = dtypes.of(value.dtype).legacy, dtypes.of(target.dtype).legacy
-            raise RuntimeError(f"result type {have} can't be cast to the desired output type {want}")
+            raise RuntimeError(f"result type {have} can't be cast to the desired output type {want}: write it out of place, x = x * y, or convert x first")
         result = result.to(dtypes.of(target.dtype))
         value = result._array
     recorded = result._requires and state.grad
