@@ -24,6 +24,15 @@ def _text(t: Tensor) -> str:
     return "x".join(map(str, t._data.shape))
 
 
+def _do_not_fit(a: Tensor, b: Tensor) -> RuntimeError:
+    """What to raise for two matrices, the first of which may be a vector that counts as a row."""
+    row = "1x" if a._data.ndim == 1 else ""
+    return RuntimeError(
+        f"mat1 and mat2 shapes cannot be multiplied ({row}{_text(a)} and {_text(b)}): the first should have {b._data.shape[0]} columns, as many as "
+        "the second has rows (a Linear layer's in_features)"
+    )
+
+
 def _same_dtype(name: str, *tensors: Tensor) -> None:
     for t in tensors[1:]:
         if t._data.dtype != tensors[0]._data.dtype:
@@ -84,7 +93,7 @@ def mm(input: Tensor, mat2: Tensor) -> Tensor:
     _require("mm", input, 2, "input")
     _require("mm", mat2, 2, "mat2")
     if input._data.shape[1] != mat2._data.shape[0]:
-        raise RuntimeError(f"mat1 and mat2 shapes cannot be multiplied ({_text(input)} and {_text(mat2)})")
+        raise _do_not_fit(input, mat2)
     _same_dtype("mm", input, mat2)
     return _mm(input, mat2)
 
@@ -110,7 +119,7 @@ def matmul(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor
         raise RuntimeError(f"both arguments to matmul need to be at least 1D, but they are {len(a)}D and {len(b)}D")
     if a[-1] != b[-2 if len(b) > 1 else 0]:
         if len(a) <= 2 and len(b) == 2:
-            raise RuntimeError(f"mat1 and mat2 shapes cannot be multiplied ({'1x' if len(a) == 1 else ''}{_text(input)} and {_text(other)})")
+            raise _do_not_fit(input, other)
         if len(b) == 1:
             raise RuntimeError(f"size mismatch, got input ({a[0]}), mat ({_text(input)}), vec ({b[0]})")
         raise RuntimeError(f"Expected the last dimension of {list(a)} to equal the second-last of {list(b)} in matmul, got {a[-1]} and {b[-2]}")
@@ -153,8 +162,10 @@ _addr = Primitive("Addr", lambda x, a, b, beta, alpha: beta * x + alpha * np.out
 @function("addmm", inplace=True)
 def addmm(input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
     """beta * input + alpha * (mat1 @ mat2)."""
-    if mat1._data.ndim != 2 or mat2._data.ndim != 2 or mat1._data.shape[1] != mat2._data.shape[0]:
-        raise RuntimeError(f"mat1 and mat2 shapes cannot be multiplied ({_text(mat1)} and {_text(mat2)})")
+    for t, position in ((mat1, "mat1"), (mat2, "mat2")):
+        _require("addmm", t, 2, position)
+    if mat1._data.shape[1] != mat2._data.shape[0]:
+        raise _do_not_fit(mat1, mat2)
     _same_dtype("addmm", mat1, mat2, input)
     return _addmm(input, mat1, mat2, beta=beta, alpha=alpha)
 

@@ -413,6 +413,8 @@ class Module:
             elif key in given and given[key]._data.shape != value._data.shape:
                 problems.append(f"size mismatch for {key}: copying a param with shape {given[key].shape} from checkpoint, the shape in current model "
                                 f"is {value.shape}.")  # fmt: skip
+        if strict and (missing or unexpected):
+            problems.append("strict=False loads the keys that are on both sides, and returns the others.")
         if problems:
             joined = "\n\t".join(problems)
             raise RuntimeError(f"Error(s) in loading state_dict for {type(self).__name__}:\n\t{joined}")

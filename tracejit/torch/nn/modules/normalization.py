@@ -81,14 +81,16 @@ class _BatchNorm(_Norm):
         self._check(input)
         by_batch = self.training or self.running_mean is None
         momentum = 0.0 if self.momentum is None else self.momentum
-        if self.training and self.track_running_stats:
-            overwrite(self.num_batches_tracked, self.num_batches_tracked._array + 1)
-            if self.momentum is None:  # the mean of all batches so far
-                momentum = 1.0 / float(self.num_batches_tracked)
+        counted = self.training and self.track_running_stats
+        if counted and self.momentum is None:  # the mean of all batches so far
+            momentum = 1.0 / (float(self.num_batches_tracked) + 1.0)
         tracked = not self.training or self.track_running_stats
-        return F.batch_norm(
+        result = F.batch_norm(
             input, self.running_mean if tracked else None, self.running_var if tracked else None, self.weight, self.bias, by_batch, momentum, self.eps
         )
+        if counted:  # only what could be normalised
+            overwrite(self.num_batches_tracked, self.num_batches_tracked._array + 1)
+        return result
 
 
 class BatchNorm1d(_BatchNorm):
