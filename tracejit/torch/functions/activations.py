@@ -22,7 +22,7 @@ _relu = Primitive("Relu", lambda x: np.maximum(x, 0), rule=_relu_slope, native=T
 @function("relu", inplace=True)
 def relu(input: Tensor) -> Tensor:
     """The elements, zero at least. The gradient at zero is zero."""
-    return _relu(input)
+    return _relu.of_one(input)
 
 
 def _softmax_impl(x, axis, dtype=None):

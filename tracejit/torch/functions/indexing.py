@@ -27,6 +27,8 @@ def _thawed(index: Any) -> Any:
 
 
 def _get(x, index):
+    if len(index) == 2 and type(index[0]) is int:
+        return x[index]
     return x[tuple([_thawed(i) for i in index])] if index else x[...]
 
 
@@ -154,9 +156,9 @@ def _getitem(self: Tensor, index: Any) -> Tensor:
             )
         if not -shape[0] <= index < shape[0]:
             raise IndexError(f"index {index} is out of bounds for dimension 0 with size {shape[0]}")
-        return _BASIC["Select"](self, index=(index, Ellipsis))
+        return _BASIC["Select"].of_one(self, {"index": (index, Ellipsis)})
     if type(index) is slice and self._data.shape and _plain_slice(index):
-        return _BASIC["Slice"](self, index=(("slice", index.start, index.stop, index.step), Ellipsis))
+        return _BASIC["Slice"].of_one(self, {"index": (("slice", index.start, index.stop, index.step), Ellipsis)})
     template, arrays = _normal(self, index)
     if not arrays and not any(type(i) is bool for i in template):
         if not template or Ellipsis not in [i for i in template if not isinstance(i, tuple)]:

@@ -40,7 +40,7 @@ def sum(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any = N
     d = _summed(input, dtype)
     static = {} if d is None or d == input._data.dtype else {"dtype": d}
     if dim is None or dim == () or dim == []:
-        return _sum_all(input, **static) if not keepdim else _sum_dims(input, axis=None, keepdims=True, **static)
+        return _sum_all.of_one(input, static) if not keepdim else _sum_dims(input, axis=None, keepdims=True, **static)
     return _sum_dims(input, axis=axes(dim, input._data.ndim), keepdims=bool(keepdim), **static)
 
 

@@ -119,7 +119,7 @@ def reshape(input: Tensor, *shape: Any) -> Tensor:
     """The elements in another shape: a view where the memory allows it, else a copy."""
     whole = _whole(extents(shape), input._data.size)
     if _keeps_memory(input._data, whole):
-        return _view(input, shape=whole)
+        return _view.of_one(input, {"shape": whole})
     return _reshape_copied(input, shape=whole)
 
 
@@ -137,7 +137,7 @@ def view(self: Tensor, *shape: Any) -> Tensor:
             "view size is not compatible with input tensor's size and stride (at least one dimension spans across two contiguous subspaces). "
             "Use .reshape(...) instead."
         )
-    return _view(self, shape=whole)
+    return _view.of_one(self, {"shape": whole})
 
 
 _view_dtype = Primitive("ViewDtype", lambda x, dtype: x.view(dtype), view=True)
