@@ -154,7 +154,8 @@ def _root_gradients(roots: Sequence[Tensor], given: Any, create_graph: bool) -> 
             raise TypeError(f"gradients can be either Tensors or None, but got {type(g).__name__}")
         if g._data.shape != shape:
             raise RuntimeError(
-                f"Mismatch in shape: grad_output[{i}] has a shape of {g.shape} and output[{i}] has a shape of {t.shape}. Pass a gradient of the output's shape."
+                f"Mismatch in shape: grad_output[{i}] has a shape of {g.shape} and output[{i}] has a shape of {t.shape}. "
+                "Pass a gradient of the output's shape."
             )
         if g._data.dtype != dtype:
             if dtypes.of(dtype).is_complex != g.dtype.is_complex:

@@ -73,7 +73,8 @@ def assign(t: Tensor, result: Tensor, start: int) -> Tensor:
     if value.dtype != target.dtype:
         if not dtypes.of(value.dtype).category <= dtypes.of(target.dtype).category:
             have, want = dtypes.of(value.dtype).legacy, dtypes.of(target.dtype).legacy
-            raise RuntimeError(f"result type {have} can't be cast to the desired output type {want}: write it out of place, x = x * y, or convert x first")
+            what = f"result type {have} can't be cast to the desired output type {want}"
+            raise RuntimeError(f"{what}: write it out of place, x = x * y, or convert x first")
         result = result.to(dtypes.of(target.dtype))
         value = result._array
     recorded = result._requires and state.grad
