@@ -71,7 +71,7 @@ def test_arrays_in_two_places():
         tj.jit(lambda x: x, target="cpu")(tj.device_put(X))
     there = tj.device_put(W)
     for of_it in (tj.jit, lambda f: tj.grad(lambda x: np.sum(f(x)))):
-        with pytest.raises(tj.cuda.DeviceError, match=r"closes over an array \(float64\[2, 5\]\) on cuda:0, and its arguments are arrays of the host"):
+        with pytest.raises(tj.cuda.DeviceError, match=r"closes over an array \(float64\[2, 5\]\) on cuda:0, and its arguments are arrays of"):
             of_it(lambda x: there @ x)(X)
     with pytest.raises(tj.cuda.DeviceError, match="tangents lives on the host"):
         tj.jvp(np.sin, (tj.device_put(X),), (X,))
