@@ -92,8 +92,8 @@ def make() -> Any:
         ndarray=ndarray, get_default_memory_pool=lambda: pool, get_default_pinned_memory_pool=lambda: pool,
         cuda=types.SimpleNamespace(
             runtime=runtime, driver=types.SimpleNamespace(CUDADriverError=CUDADriverError),
-            memory=types.SimpleNamespace(OutOfMemoryError=OutOfMemoryError), function=types.SimpleNamespace(Module=Module), Device=Device, get_device_id=lambda: 0, get_current_stream=lambda: "stream",
-            alloc_pinned_memory=bytearray,
+            memory=types.SimpleNamespace(OutOfMemoryError=OutOfMemoryError), function=types.SimpleNamespace(Module=Module), Device=Device,
+            get_device_id=lambda: 0, get_current_stream=lambda: "stream", alloc_pinned_memory=bytearray,
         ),
         driver=driver,
     )  # fmt: skip
