@@ -28,6 +28,8 @@ from .strands import Phase, clear, table_of
 BLOCK_BYTES, MOST = 384 * 1024, 128
 # The same for the derivative by the taps, whose blocks are shared by all threads; and channels of one part of it.
 SUM_BYTES, SUM_MOST, PART = 4 << 20, 4096, 64
+# Places that are summed over for one tap after the other.
+SUMMED = 256
 # Channels whose weights are sorted at a time.
 WEIGHTS = 32
 
@@ -325,6 +327,7 @@ class _Outer(_Windows):
 
     def _sums(self, phase: Phase, item: Count) -> None:
         f, module = phase.f, phase.f.module
+        e = Emitter(f, 1)
         number, (_, images, _, rows) = self._block_of(phase)
         panel, channel = item // self.parts, Count(f, 0) + item % self.parts * PART
         height, width = register_tiles.rows(), self.panel * self.size
@@ -338,15 +341,23 @@ class _Outer(_Windows):
         )
         a = phase.pointer[4] + self.picture_at + channel * self.size
         b = phase.pointer[4] + self.factors_at + panel * width
-        first = number.compared("eq", 0)
         looks, lands = (Place(f, module.table("i64", values)) for values in zip(*((at, k * self.sums_between) for k, at in self.taps)))
+        rows_of_block, once = images * rows, max(1, SUMMED // self.grid[1])
+        line = self.grid[1] * self.padded_outputs * self.size
 
-        def product(k: Count) -> None:
-            summed = [segments, images * rows, self.grid[1], steps[1] * self.position]
-            at, to = a + (looks + k * 8).number(), sums + (lands + k * 8).number()
-            call(f, self.multiply, [at, lines, (channels + (height - 1)) // height, *summed, b, self.padded_outputs * self.size, to, width, first])
+        def some_rows(start: Count) -> None:
+            """Some rows of the result for all taps: what they read stays in the second cache meanwhile."""
+            first = e.and_(number.compared("eq", 0), start.compared("eq", 0))
+            summed = [Place(f, segments) + start * 8, (rows_of_block - start).smaller(once), self.grid[1], steps[1] * self.position]
 
-        counted(f, 0, len(self.taps), 1, product)
+            def product(k: Count) -> None:
+                at, to = a + (looks + k * 8).number(), sums + (lands + k * 8).number()
+                factors = [b + start * line, self.padded_outputs * self.size]
+                call(f, self.multiply, [at, lines, (channels + (height - 1)) // height, *summed, *factors, to, width, first])
+
+            counted(f, 0, len(self.taps), 1, product)
+
+        counted(f, 0, rows_of_block, once, some_rows)
         for k in set(range(self.count)) - {k for k, _ in self.taps}:
             clear(f, sums + k * self.sums_between, self.sums_between)
         where(f, number.compared("eq", self.blocks - 1), lambda: self._store(phase, panel, channel, channels, sums))
