@@ -14,6 +14,7 @@ from ..memory import Interval, plan
 from ..partition import Host, Library, Partition, Partitioner, Routine, Stage
 from ..plan import touched
 from ..prepare import prepare
+from ..pull import pull
 from . import functions, split
 from .convolutions import convolution
 from .kernel_source import Kernel, write
@@ -87,7 +88,7 @@ class CudaPlan:
         self.inputs = self.partition.inputs
         self.by_value = {b for i, b in enumerate(self.inputs) if i in by_value}
         self.outputs = list(dict.fromkeys(b for b in self.partition.outputs if isinstance(b, Buffer) and b.role == "output"))
-        items = _together(fuse(self.partition, side_by_side=True), geometry)
+        items = _together(pull(fuse(self.partition, side_by_side=True)), geometry)
         of_item = [set(touched(item)) for item in items]
         self.steps: list[Step] = []
         for number, item in enumerate(items):
