@@ -338,3 +338,14 @@ for _how in ("sum", "prod", "mean", "amax", "amin"):
         _case(f"x.scatter_reduce(1, y, z, '{_how}', include_self={_own})", M, ("index", (3, 2)), (3, 2))
         if _how != "sum":
             _case(f"x.index_reduce(0, y, z, '{_how}', include_self={_own})", M, ("index", (2,)), (2, 4))
+# systems from factors
+_case("t.linalg.lu_solve(*t.linalg.lu_factor(x), y)", ("psd", (3, 3)), (3, 2))
+_case("t.linalg.lu_solve(*t.linalg.lu_factor(x), y, left=False, adjoint=True)", ("psd", (3, 3)), (2, 3))
+_case("t.lu_unpack(*t.linalg.lu_factor(x)).U", ("psd", (3, 3)), second=False)
+_case("t.linalg.tensorinv(x, 1)", (6, 2, 3))
+_case("t.linalg.tensorsolve(x, y)", (2, 3, 6), (2, 3))
+_case("t.cholesky_inverse(t.linalg.cholesky(x))", ("psd", (3, 3)))
+_case("t.triangular_solve(y, x, transpose=True).solution", ("psd", (3, 3)), (3, 2))
+_case("t.linalg.inv_ex(x).inverse", ("psd", (3, 3)))
+_case("x.polygamma(1)", ("positive", M))
+_case("t.mvlgamma(x + 3, 2)", ("positive", M))

@@ -57,3 +57,44 @@ def test_elements_that_go_to_one_place():
     compiled = ours.compile(lambda x, src: x.scatter_reduce(0, at, src, "prod"))
     for _ in range(3):
         assert compiled(x, src.detach()).tolist() == [9.0, 1.0]
+
+
+_BESSEL = (
+    "bessel_j0", "bessel_j1", "bessel_y0", "bessel_y1", "modified_bessel_i0", "modified_bessel_i1", "modified_bessel_k0", "modified_bessel_k1",
+    "scaled_modified_bessel_k0", "scaled_modified_bessel_k1", "airy_ai", "spherical_bessel_j0",
+)  # fmt: skip
+_POLYNOMIALS = (
+    *[f"{how}chebyshev_polynomial_{kind}" for how in ("", "shifted_") for kind in "tuvw"], "hermite_polynomial_h", "hermite_polynomial_he",
+    "laguerre_polynomial_l", "legendre_polynomial_p",
+)  # fmt: skip
+
+
+def special(torch):
+    x = torch.tensor([0.1, 0.5, 0.9], dtype=torch.float64)
+    for name in _BESSEL:
+        yield name, getattr(torch.special, name)(x)
+    for name in _POLYNOMIALS:
+        yield name, [getattr(torch.special, name)(x, torch.tensor(n)) for n in range(5)]
+    yield "gamma", (torch.igamma(x, x), torch.igammac(x, x * 2), x.igamma(x), x.clone().igamma_(x), x.mvlgamma(1))
+
+
+def test_special_functions_as_torch():
+    as_real(lambda torch: dict(special(torch)))
+
+
+def test_polynomials():
+    x = ours.tensor([0.5], dtype=ours.float64)
+    assert ours.special.legendre_polynomial_p(x, 2).tolist() == [-0.125]
+    assert ours.special.hermite_polynomial_h(x, ours.tensor([0, 1, 3])).tolist() == [1.0, 1.0, -5.0]
+    with pytest.raises(NotImplementedError, match="pass x.detach"):
+        ours.special.bessel_j0(x.requires_grad_())
+
+
+def test_results_that_say_whether_all_went_well():
+    bad = -ours.eye(2)
+    L, info = ours.linalg.cholesky_ex(bad)
+    assert info.item() > 0 and L.isnan().all()
+    with pytest.raises(ours.linalg.LinAlgError):
+        ours.linalg.cholesky_ex(bad, check_errors=True)
+    assert ours.linalg.inv_ex(ours.zeros(2, 2)).info.item() > 0
+    assert ours.linalg.lu_factor_ex(ours.zeros(2, 2)).info.item() == 1

@@ -19,6 +19,7 @@ import math as _math
 
 from .. import numpy as _numpy  # noqa: F401  (fills the tables of what NumPy's functions do on proxies)
 from . import autograd, linalg, random  # noqa: F401
+from . import factored as _factored
 from . import functions as _functions  # noqa: F401
 from .absent import explained as _explained
 from .dispatch import FUNCTIONS as _FUNCTIONS
@@ -32,6 +33,7 @@ from .random import Generator, default_generator, get_rng_state, initial_seed, m
 from .switches import *  # noqa: F403
 from .tensor import Size, Tensor, device  # noqa: F401
 
+vars(linalg).update(_factored.enter())
 globals().update(_FUNCTIONS)
 globals().update(_NAMES)
 pi, e, inf, nan, newaxis = _math.pi, _math.e, _math.inf, _math.nan, None
@@ -49,11 +51,12 @@ _SUBMODULES = (
 )  # fmt: skip
 _LEGACY = {f"{d.legacy}Tensor": d for d in _NAMES.values()}
 _OF_MODULES = (  # what torch has in its namespace beside `nn.functional`
-    "alpha_dropout", "avg_pool1d", "batch_norm", "bilinear", "binary_cross_entropy_with_logits", "celu", "conv1d", "conv2d", "conv3d",
-    "conv_transpose1d", "conv_transpose2d", "conv_transpose3d", "cosine_embedding_loss", "cosine_similarity", "dropout", "embedding", "group_norm",
-    "hardshrink", "hinge_embedding_loss", "instance_norm", "kl_div", "layer_norm", "margin_ranking_loss", "max_pool1d", "max_pool2d", "max_pool3d",
-    "pairwise_distance", "pixel_shuffle", "pixel_unshuffle", "poisson_nll_loss", "prelu", "rms_norm", "rrelu", "selu", "threshold",
-    "triplet_margin_loss",
+    "adaptive_avg_pool1d", "adaptive_max_pool1d", "alpha_dropout", "avg_pool1d", "batch_norm", "bilinear", "binary_cross_entropy_with_logits",
+    "celu", "celu_", "channel_shuffle", "conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d",
+    "cosine_embedding_loss", "cosine_similarity", "ctc_loss", "dropout", "embedding", "embedding_bag", "feature_alpha_dropout", "group_norm",
+    "hardshrink", "hinge_embedding_loss", "instance_norm", "kl_div", "layer_norm", "margin_ranking_loss", "max_pool1d", "max_pool1d_with_indices",
+    "max_pool2d", "max_pool3d", "pairwise_distance", "pdist", "pixel_shuffle", "pixel_unshuffle", "poisson_nll_loss", "prelu", "rms_norm", "rrelu",
+    "rrelu_", "selu", "selu_", "threshold", "threshold_", "triplet_margin_loss",
 )  # fmt: skip
 
 
@@ -67,6 +70,9 @@ def __getattr__(name: str):
         return _importlib.import_module(".func", __name__).vmap
     if name in _LEGACY:
         return _legacy_constructor(name, _LEGACY[name])
+    if name in ("igamma", "igammac", "mvlgamma", "polygamma"):
+        special = _importlib.import_module(".special", __name__)
+        return getattr(special, {"igamma": "gammainc", "igammac": "gammaincc", "mvlgamma": "multigammaln"}.get(name, name))
     if name == "autocast":
         return _importlib.import_module(".amp", __name__).autocast
     if name in _OF_MODULES:

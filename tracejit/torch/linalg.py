@@ -350,17 +350,19 @@ class lu_result(NamedTuple):
 
 
 def lu_factor(A: Tensor, *, pivot: bool = True) -> lu_factor_result:
-    """L and U in one matrix, and which rows were exchanged, counted from one. It has no derivative."""
+    """L and U in one matrix, and which rows were exchanged, counted from one."""
     from scipy.linalg import lu_factor as factor
 
-    if A.requires_grad:
-        raise RuntimeError("linalg.lu_factor has no derivative: use linalg.lu")
-    array = A._array
+    array = A.detach()._array
     flat = array.reshape(-1, *array.shape[-2:])
     made = [factor(m) for m in flat]
     k = min(array.shape[-2:])
+    both = wrap(np.stack([m[0] for m in made]).reshape(array.shape))
+    if A.requires_grad:
+        _, L, U = lu(A)
+        both = L.tril(-1) + U
     return lu_factor_result(
-        wrap(np.stack([m[0] for m in made]).reshape(array.shape)),
+        both,
         wrap((np.stack([m[1] for m in made]) + 1).astype(np.int32).reshape(*array.shape[:-2], k)),
     )
 

@@ -69,6 +69,61 @@ def atleast_3d(*tensors: Any) -> Any:
     return made if given is not tensors or len(made) > 1 else made[0]
 
 
+def _becoming(name: str, f: Callable) -> None:
+    """`name`, a function of the namespace, written into its first argument."""
+    setattr(Tensor, name, into_first(f, name))
+
+
+@function("polygamma", namespace=False)
+def polygamma(self: Tensor, n: int) -> Tensor:
+    """The n-th derivative of `digamma`."""
+    from .. import special
+
+    return special.polygamma(n, self)
+
+
+def _of_special(name: str, source: str) -> None:
+    def method(self: Tensor, *args: Any) -> Tensor:
+        from .. import special
+
+        return getattr(special, source)(self, *args)
+
+    method.__name__ = method.__qualname__ = name
+    method.__doc__ = f"As `torch.special.{source}`."
+    setattr(Tensor, name, method)
+    _becoming(f"{name}_", method)
+
+
+for _name, _source in (("igamma", "gammainc"), ("igammac", "gammaincc"), ("mvlgamma", "multigammaln")):
+    _of_special(_name, _source)
+
+
+def _of_modules(name: str) -> None:
+    def method(self: Tensor, *args: Any) -> Tensor:
+        from ..nn import functional
+
+        return getattr(functional, name)(self, *args)
+
+    method.__name__ = method.__qualname__ = name
+    method.__doc__ = f"As `torch.nn.functional.{name}`."
+    setattr(Tensor, name, method)
+
+
+_of_modules("prelu")
+_of_modules("hardshrink")
+_becoming("polygamma_", polygamma)
+_becoming("renorm_", FUNCTIONS["renorm"])
+Tensor.swapaxes_ = Tensor.swapdims_ = Tensor.transpose_
+
+
+@function("as_strided_scatter")
+def as_strided_scatter(input: Tensor, src: Tensor, size: Any, stride: Any, storage_offset: int | None = None) -> Tensor:
+    """A copy in which the elements at these distances are those of `src`."""
+    made = input.clone()
+    made.as_strided(size, stride, storage_offset).copy_(src)
+    return made
+
+
 # -- questions
 @function("is_inference", method=False)
 def is_inference(input: Tensor) -> bool:

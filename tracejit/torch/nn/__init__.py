@@ -184,6 +184,6 @@ __all__ = [
 
 
 def __getattr__(name: str):
-    if name in ("attention", "parallel"):
+    if name == "attention":
         return import_module(f".{name}", __name__)
     raise explained("module 'tracejit.torch.nn'", name, __all__)

@@ -1,0 +1,197 @@
+"""Linear systems that are given by factors of their matrix, results with a number that says whether all went well, and systems of tensors."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from . import linalg
+from .dispatch import FUNCTIONS, function
+from .tensor import Tensor, wrap
+
+LinAlgError = linalg.LinAlgError
+
+
+# -- results with `info`: zero where all went well
+class cholesky_ex_result(NamedTuple):
+    """What `cholesky_ex` gives."""
+
+    L: Tensor
+    info: Tensor
+
+
+class inv_ex_result(NamedTuple):
+    """What `inv_ex` gives."""
+
+    inverse: Tensor
+    info: Tensor
+
+
+class solve_ex_result(NamedTuple):
+    """What `solve_ex` gives."""
+
+    result: Tensor
+    info: Tensor
+
+
+class lu_factor_ex_result(NamedTuple):
+    """What `lu_factor_ex` gives."""
+
+    LU: Tensor
+    pivots: Tensor
+    info: Tensor
+
+
+def _with_info(f: Callable[[], Tensor], A: Tensor, check_errors: bool) -> tuple[Tensor, Tensor]:
+    """The result and zeros; where there is none, NaN and ones, or the error if `check_errors`."""
+    info = wrap(np.zeros(A._data.shape[:-2], np.int32))
+    try:
+        return f(), info
+    except LinAlgError:
+        if check_errors:
+            raise
+        return FUNCTIONS["full_like"](A, float("nan")), info + 1
+
+
+def cholesky_ex(A: Tensor, *, upper: bool = False, check_errors: bool = False) -> cholesky_ex_result:
+    """`cholesky`; where a matrix is not positive definite, `info` is not zero and the result is NaN."""
+    return cholesky_ex_result(*_with_info(lambda: linalg.cholesky(A, upper=upper), A, check_errors))
+
+
+def inv_ex(A: Tensor, *, check_errors: bool = False) -> inv_ex_result:
+    """`inv`; where a matrix is singular, `info` is not zero and the result is NaN."""
+    return inv_ex_result(*_with_info(lambda: linalg.inv(A), A, check_errors))
+
+
+def solve_ex(A: Tensor, B: Tensor, *, left: bool = True, check_errors: bool = False) -> solve_ex_result:
+    """`solve`; where a matrix is singular, `info` is not zero and the result is NaN."""
+    made, info = _with_info(lambda: linalg.solve(A, B, left=left), A, check_errors)
+    return solve_ex_result(made if not bool(info.any()) else FUNCTIONS["full_like"](B, float("nan")), info)
+
+
+def lu_factor_ex(A: Tensor, *, pivot: bool = True, check_errors: bool = False) -> lu_factor_ex_result:
+    """`lu_factor`; `info` is the number of the first pivot that is zero."""
+    LU, pivots = linalg.lu_factor(A, pivot=pivot)
+    diagonal = np.diagonal(np.asarray(LU.detach()._array), axis1=-2, axis2=-1)
+    zero = diagonal == 0
+    info = np.where(zero.any(-1), zero.argmax(-1) + 1, 0).astype(np.int32)
+    if check_errors and info.any():
+        raise LinAlgError(
+            f"torch.linalg.lu_factor_ex: U[{info.max()},{info.max()}] is zero and using it on lu_solve would result in a division by zero."
+        )
+    return lu_factor_ex_result(LU, pivots, wrap(info))
+
+
+# -- systems from factors
+def _order(pivots: Tensor, n: int) -> np.ndarray:
+    """The rows in the order that exchanges, counted from one, bring them in."""
+    steps = np.asarray(pivots.detach()._array) - 1
+    flat = steps.reshape(-1, steps.shape[-1])
+    made = np.broadcast_to(np.arange(n), (len(flat), n)).copy()
+    for row, exchanges in zip(made, flat):
+        for i, j in enumerate(exchanges):
+            row[[i, j]] = row[[j, i]]
+    return made.reshape(*steps.shape[:-1], n)
+
+
+def lu_solve(LU: Tensor, pivots: Tensor, B: Tensor, *, left: bool = True, adjoint: bool = False) -> Tensor:
+    """The X with A X = B, from what `lu_factor` gave of A; with `adjoint` of its adjoint, with `left=False` on the other side.
+
+    >>> from tracejit import torch
+    >>> torch.linalg.lu_solve(*torch.linalg.lu_factor(torch.tensor([[0.0, 2.0], [1.0, 0.0]])), torch.tensor([[2.0], [3.0]]))
+    tensor([[3.],
+            [1.]])
+    """
+    if not left:
+        return lu_solve(LU, pivots, B.mH, adjoint=not adjoint).mH
+    n = LU._data.shape[-1]
+    order = _order(pivots, n)
+    L, U = LU.tril(-1) + wrap(np.eye(n, dtype=LU._data.dtype)), LU.triu()
+    if adjoint:
+        made = linalg.solve_triangular(L.mH, linalg.solve_triangular(U.mH, B, upper=False), upper=True)
+        back = np.argsort(order, -1)
+        return FUNCTIONS["take_along_dim"](made, wrap(back[..., None]), -2)
+    moved = FUNCTIONS["take_along_dim"](B, wrap(order[..., None]), -2)
+    return linalg.solve_triangular(U, linalg.solve_triangular(L, moved, upper=False), upper=True)
+
+
+class lu_unpack_result(NamedTuple):
+    """What `lu_unpack` gives."""
+
+    P: Tensor
+    L: Tensor
+    U: Tensor
+
+
+@function("lu_unpack", method=False)
+def lu_unpack(LU_data: Tensor, LU_pivots: Tensor, unpack_data: bool = True, unpack_pivots: bool = True) -> lu_unpack_result:
+    """P, L and U with A = P L U, from what `lu_factor` gave."""
+    m, n = LU_data._data.shape[-2:]
+    k = min(m, n)
+    order = _order(LU_pivots, m)
+    P = np.swapaxes(np.eye(m, dtype=LU_data._data.dtype)[order], -1, -2)
+    L = LU_data[..., :, :k].tril(-1) + wrap(np.eye(m, k, dtype=LU_data._data.dtype))
+    return lu_unpack_result(wrap(np.ascontiguousarray(P)), L, LU_data[..., :k, :].triu())
+
+
+class triangular_solve_result(NamedTuple):
+    """What `triangular_solve` gives."""
+
+    solution: Tensor
+    cloned_coefficient: Tensor
+
+
+@function("triangular_solve")
+def triangular_solve(b: Tensor, A: Tensor, upper: bool = True, transpose: bool = False, unitriangular: bool = False) -> triangular_solve_result:
+    """The X with A X = b for a triangular A, or its transpose: the older `linalg.solve_triangular`."""
+    matrix, high = (A.mT, not upper) if transpose else (A, upper)
+    return triangular_solve_result(linalg.solve_triangular(matrix, b, upper=high, unitriangular=unitriangular), A.clone())
+
+
+@function("cholesky_inverse")
+def cholesky_inverse(L: Tensor, upper: bool = False) -> Tensor:
+    """The inverse of the matrix whose Cholesky factor this is."""
+    return FUNCTIONS["cholesky_solve"](wrap(np.eye(L._data.shape[-1], dtype=L._data.dtype)), L, upper)
+
+
+@function("lu_solve")
+def _lu_solve(b: Tensor, LU_data: Tensor, LU_pivots: Tensor) -> Tensor:
+    """The X with A X = b, from what `lu_factor` gave of A."""
+    return lu_solve(LU_data, LU_pivots, b)
+
+
+# -- systems of tensors
+def tensorinv(A: Tensor, ind: int = 2) -> Tensor:
+    """The inverse of `tensordot` with A, whose first `ind` dimensions are the rows."""
+    if ind <= 0:
+        raise RuntimeError("Expected a strictly positive integer for 'ind'")
+    first, last = A._data.shape[:ind], A._data.shape[ind:]
+    if math.prod(first) != math.prod(last):
+        raise RuntimeError(
+            "Expected self to satisfy the requirement prod(self.shape[ind:]) == prod(self.shape[:ind]), but got "
+            f"{math.prod(last)} != {math.prod(first)}"
+        )
+    return linalg.inv(A.reshape(math.prod(first), -1)).reshape(*last, *first)
+
+
+def tensorsolve(A: Tensor, B: Tensor, dims: Sequence[int] | None = None) -> Tensor:
+    """The X with `tensordot(A, X, X.ndim) == B`; `dims` of A are moved to the end first."""
+    if dims is not None:
+        n = A._data.ndim
+        A = A.movedim(tuple(dims), tuple(range(n - len(dims), n)))
+    shape = A._data.shape[B._data.ndim :]
+    if math.prod(shape) != B._data.size:
+        raise RuntimeError(
+            f"Expected self to satisfy the requirement prod(self.shape[other.ndim:]) == prod(self.shape[:other.ndim]), but got {math.prod(shape)} != "
+            f"{B._data.size}"
+        )
+    return linalg.solve(A.reshape(B._data.size, -1), B.reshape(-1)).reshape(shape)
+
+
+def enter() -> dict[str, Any]:
+    """The functions that belong to `torch.linalg`."""
+    names = ("cholesky_ex", "inv_ex", "lu_factor_ex", "lu_solve", "solve_ex", "tensorinv", "tensorsolve")
+    return {name: globals()[name] for name in names}
