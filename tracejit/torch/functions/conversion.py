@@ -7,10 +7,12 @@ from typing import Any
 import numpy as np
 
 from ...trace import Tracer
+from ...trace.constants import active_traces
 from .. import dtypes, nodes
 from ..dispatch import Primitive, function
 from ..inplace import assign, check_writable, overwrite
 from ..modes import state
+from ..storage import here
 from ..tensor import Tensor, device, wrap
 from .operands import cast, tensor_of
 
@@ -149,7 +151,13 @@ def fill_(self: Tensor, value: Any) -> Tensor:
 @function("zero_", namespace=False)
 def zero_(self: Tensor) -> Tensor:
     """Let every element be zero."""
-    return fill_(self, 0)
+    if self._base is not None or self._requires or active_traces() or state.levels:
+        return fill_(self, 0)
+    check_writable(self)
+    self._data.fill(0)
+    self._storage.version += 1
+    self._storage.written_at = here(2)
+    return self
 
 
 @function("set_", namespace=False)

@@ -12,11 +12,11 @@ from ..dispatch import Primitive, function
 from ..tensor import Tensor, wrap
 from .operands import axis, require_tensor
 
-_dot = Primitive("Dot", lambda x, y: np.dot(x, y))
-_mv = Primitive("Mv", np.matmul)
-_mm = Primitive("Mm", np.matmul)
-_bmm = Primitive("Bmm", np.matmul)
-_matmul = Primitive("UnsafeView", np.matmul)
+_dot = Primitive("Dot", lambda x, y: np.dot(x, y), ufunc=np.dot)
+_mv = Primitive("Mv", np.matmul, ufunc=np.matmul)
+_mm = Primitive("Mm", np.matmul, ufunc=np.matmul)
+_bmm = Primitive("Bmm", np.matmul, ufunc=np.matmul)
+_matmul = Primitive("UnsafeView", np.matmul, ufunc=np.matmul)
 _vdot = Primitive("Vdot", lambda x, y: np.dot(np.conjugate(x), y))
 
 
@@ -59,7 +59,7 @@ def dot(input: Tensor, tensor: Tensor) -> Tensor:
             f"but got {a} and {b} elements respectively"
         )
     _same_dtype("dot", input, tensor)
-    return _dot(input, tensor)
+    return _dot.of_two(input, tensor)
 
 
 @function("vdot")
@@ -95,7 +95,7 @@ def mm(input: Tensor, mat2: Tensor) -> Tensor:
     if input._data.shape[1] != mat2._data.shape[0]:
         raise _do_not_fit(input, mat2)
     _same_dtype("mm", input, mat2)
-    return _mm(input, mat2)
+    return _mm.of_two(input, mat2)
 
 
 @function("bmm")
@@ -107,7 +107,7 @@ def bmm(input: Tensor, mat2: Tensor) -> Tensor:
     if a[0] != b[0] or a[2] != b[1]:
         raise RuntimeError(f"Expected size for first two dimensions of batch2 tensor to be: [{a[0]}, {a[2]}] but got: [{b[0]}, {b[1]}].")
     _same_dtype("bmm", input, mat2)
-    return _bmm(input, mat2)
+    return _bmm.of_two(input, mat2)
 
 
 @function("matmul")
@@ -125,13 +125,13 @@ def matmul(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor
         raise RuntimeError(f"Expected the last dimension of {list(a)} to equal the second-last of {list(b)} in matmul, got {a[-1]} and {b[-2]}")
     _same_dtype("matmul", input, other)
     if len(a) == 1 and len(b) == 1:
-        made = _dot(input, other)
+        made = _dot.of_two(input, other)
     elif len(a) == 2 and len(b) == 1:
-        made = _mv(input, other)
+        made = _mv.of_two(input, other)
     elif len(a) == 2 and len(b) == 2:
-        made = _mm(input, other)
+        made = _mm.of_two(input, other)
     else:
-        made = (_bmm if len(a) == len(b) == 3 else _matmul)(input, other)
+        made = (_bmm if len(a) == len(b) == 3 else _matmul).of_two(input, other)
     return made if out is None else out.copy_(made)
 
 

@@ -205,7 +205,7 @@ def transpose(input: Tensor, dim0: int, dim1: int) -> Tensor:
     order = list(range(n))
     if n:
         order[a], order[b] = order[b], order[a]
-    return _transpose(input, order=tuple(order))
+    return _transpose.of_one(input, {"order": tuple(order)})
 
 
 @function("t")
@@ -214,7 +214,7 @@ def t(input: Tensor) -> Tensor:
     n = input._data.ndim
     if n > 2:
         raise RuntimeError(f"t() expects a tensor with <= 2 dimensions, but self is {n}D")
-    return _t(input, order=tuple(reversed(range(n))))
+    return _t.of_one(input, {"order": tuple(range(n - 1, -1, -1))})
 
 
 @function("permute")
@@ -226,7 +226,7 @@ def permute(input: Tensor, *dims: Any) -> Tensor:
             f"permute(sparse_coo): number of dimensions in the tensor input does not match the length of the desired ordering of dimensions "
             f"i.e. input.dim() = {input._data.ndim} is not equal to len(dims) = {len(order)}"
         )
-    return _permute(input, order=order)
+    return _permute.of_one(input, {"order": order})
 
 
 @function("movedim", "moveaxis")
@@ -237,7 +237,7 @@ def movedim(input: Tensor, source: Any, destination: Any) -> Tensor:
     order = [d for d in range(n) if d not in came]
     for d, s in sorted(zip(go, came)):
         order.insert(d, s)
-    return _permute(input, order=tuple(order))
+    return _permute.of_one(input, {"order": tuple(order)})
 
 
 @function("squeeze")
@@ -245,7 +245,7 @@ def squeeze(input: Tensor, dim: Any = None) -> Tensor:
     """Without dimensions of extent one: all, or those named."""
     shape = input._data.shape
     chosen = range(len(shape)) if dim is None else axes(dim, len(shape))
-    return _squeeze(input, shape=tuple([n for i, n in enumerate(shape) if n != 1 or i not in chosen]))
+    return _squeeze.of_one(input, {"shape": tuple([n for i, n in enumerate(shape) if n != 1 or i not in chosen])})
 
 
 @function("unsqueeze")
@@ -253,7 +253,7 @@ def unsqueeze(input: Tensor, dim: int) -> Tensor:
     """With a dimension of extent one at `dim`."""
     shape = list(input._data.shape)
     shape.insert(axis(dim, len(shape) + 1), 1)
-    return _unsqueeze(input, shape=tuple(shape))
+    return _unsqueeze.of_one(input, {"shape": tuple(shape)})
 
 
 @function("expand", namespace=False)
@@ -465,7 +465,7 @@ def triu(input: Tensor, diagonal: int = 0) -> Tensor:
 
 
 def _reversed(self: Tensor) -> Tensor:
-    return permute(self, tuple(reversed(range(self._data.ndim))))
+    return _permute.of_one(self, {"order": tuple(range(self._data.ndim - 1, -1, -1))})
 
 
 def _matrix_transposed(self: Tensor) -> Tensor:
