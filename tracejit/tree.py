@@ -12,6 +12,7 @@ from __future__ import annotations
 import builtins
 import dataclasses
 import math
+import operator
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from typing import Any
 
@@ -303,18 +304,21 @@ def register_dataclass(cls: type | None = None, *, meta_fields: Sequence[str] = 
     meta = tuple(meta_fields)
     data = tuple(name for name in fields if name not in meta)
 
+    read = operator.attrgetter(*data) if len(data) > 1 else lambda x: tuple([getattr(x, name) for name in data])
+    new, put, names = object.__new__, object.__setattr__, data + meta
+
     def flatten_fields(x: Any) -> tuple:
-        static = tuple([getattr(x, name) for name in meta])
+        static = tuple([getattr(x, name) for name in meta]) if meta else ()
         for name, value in zip(meta, static):
             if not isinstance(value, Hashable):
                 raise TypeError(f"{cls.__name__}.{name} belongs to the structure and must be hashable, got {type(value).__name__}: "
                                 "make it a data field or a tuple")
-        return [getattr(x, name) for name in data], static, data
+        return read(x), static, data
 
     def unflatten_fields(static: tuple, children: Iterable) -> Any:
-        x = object.__new__(cls)
-        for name, value in zip(data + meta, (*children, *static)):
-            object.__setattr__(x, name, value)  # works for frozen dataclasses too
+        x = new(cls)
+        for name, value in zip(names, (*children, *static) if static else children):
+            put(x, name, value)  # works for frozen dataclasses too
         return x
 
     return _register(cls, flatten_fields, unflatten_fields)
