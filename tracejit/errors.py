@@ -67,12 +67,12 @@ def is_library(filename: str) -> bool:
     return known
 
 
-_replaying: set[CodeType] = set()
+_replaying: dict[int, CodeType] = {}  # by identity: to hash code is to hash all of it
 
 
 def replaying(function: Callable) -> Callable:
     """Marks a pass that goes through the nodes of a graph, in a variable `node`: what it makes of a node comes from the node's own line."""
-    _replaying.add(function.__code__)
+    _replaying[id(function.__code__)] = function.__code__
     return function
 
 
@@ -81,12 +81,13 @@ def user_source() -> Source | None:
     frame = sys._getframe(1)
     while frame is not None:
         code = frame.f_code
-        if code in _replaying:
+        if id(code) in _replaying:
             source = getattr(frame.f_locals.get("node"), "source", None)
             if source is not None:
                 return source
-        if not is_library(code.co_filename):
-            return Source(code.co_filename, frame.f_lineno, code.co_qualname)
+        filename = code.co_filename
+        if not (_is_library.get(filename) or is_library(filename)):
+            return Source(filename, frame.f_lineno, code.co_qualname)
         frame = frame.f_back
     return None
 
