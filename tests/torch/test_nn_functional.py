@@ -79,3 +79,51 @@ def test_misuse():
         F.embedding_bag(ours.tensor([0, 1]), ours.ones(3, 2), ours.tensor([1]))
     with pytest.raises(RuntimeError, match="invalid max index"):
         F.max_unpool2d(ours.ones(1, 1, 1, 1), ours.tensor([[[[7]]]]), 2)
+
+
+def attentions(torch):
+    attend, rng = torch.nn.functional.scaled_dot_product_attention, np.random.default_rng(0)
+
+    def normal(*shape):
+        return torch.tensor(rng.normal(size=shape), requires_grad=True)
+
+    def both(*operands, **options):
+        out = attend(*operands, **options)
+        return out, torch.autograd.grad((out * out).sum(), operands)
+
+    q, k, v = normal(2, 4, 5, 3), normal(2, 4, 6, 3), normal(2, 4, 6, 7)
+    mask = torch.tensor(rng.random((5, 6)) > 0.4)
+    nobody = mask.clone()
+    nobody[2] = False
+    yield "plain", both(q, k, v)
+    yield "causal", both(q, k, v, is_causal=True)
+    yield "scaled", both(q, k, v, scale=0.3)
+    yield "masked", both(q, k, v, attn_mask=mask)
+    yield "added", both(q, k, v, attn_mask=torch.tensor(rng.normal(size=(2, 1, 5, 6))))
+    yield "a row without keys", both(q, k, v, attn_mask=nobody)
+    yield "shared heads", both(q, normal(2, 2, 6, 3), normal(2, 2, 6, 7), enable_gqa=True)
+    yield "matrices", both(normal(5, 3), normal(6, 3), normal(6, 7))
+    yield "broadcast", both(normal(1, 4, 5, 3), normal(2, 1, 6, 3), v)
+    for causal in (False, True):
+        torch.manual_seed(0)
+        yield f"dropout {causal}", both(q, k, v, dropout_p=0.5, is_causal=causal)
+
+
+def test_attention_as_torch():
+    as_real(lambda torch: dict(attentions(torch)), atol=1e-9)
+
+
+def test_misuse_of_attention():
+    x = ours.ones(1, 4, 2, 3)
+    with pytest.raises(RuntimeError, match="should not be set when is_causal=True"):
+        F.scaled_dot_product_attention(x, x, x, ours.ones(2, 2), is_causal=True)
+    with pytest.raises(RuntimeError, match="to have the same dtype"):
+        F.scaled_dot_product_attention(x, x.double(), x)
+    with pytest.raises(RuntimeError, match="must divide the number of heads"):
+        F.scaled_dot_product_attention(x, x[:, :3], x[:, :3], enable_gqa=True)
+    with pytest.raises(RuntimeError, match="do not fit"):
+        F.scaled_dot_product_attention(x, x[..., :2], x)
+    with pytest.raises(TypeError, match="SDPBackend"), ours.nn.attention.sdpa_kernel("math"):
+        pass
+    masked = F.scaled_dot_product_attention(x, x, x, ours.zeros(2, 2, dtype=ours.bool))
+    assert not masked.any()

@@ -15,7 +15,15 @@ from .layers import dropout, linear
 
 
 def _attention_impl(q, k, v, *mask, causal, scale):
-    return nn.attention(q, k, v, *mask, causal=causal, scale=scale)
+    if not mask:
+        return nn.attention(q, k, v, causal=causal, scale=scale)
+    m = mask[0]
+    taking_part = np.any(m if m.dtype == np.bool_ else m > -math.inf, -1, keepdims=True)
+    if isinstance(taking_part, np.ndarray) and taking_part.all():
+        return nn.attention(q, k, v, m, causal=causal, scale=scale)
+    # Where no key takes part the result is zero, as in torch.
+    m = np.where(taking_part, m, m.dtype.type(m.dtype == np.bool_))
+    return np.where(taking_part, nn.attention(q, k, v, m, causal=causal, scale=scale), q.dtype.type(0))
 
 
 _attention = Primitive("ScaledDotProductFlashAttentionForCpu", _attention_impl, native=True)
@@ -30,9 +38,23 @@ def scaled_dot_product_attention(
     `attn_mask` broadcasts to (..., m, n): booleans say which keys take part, numbers are added. `enable_gqa` repeats the heads (the third dimension
     from the end) of keys and values.
     """
+    if not query._data.dtype == key._data.dtype == value._data.dtype:
+        raise RuntimeError(
+            f"Expected query, key, and value to have the same dtype, but got query.dtype: {query.dtype} key.dtype: {key.dtype} and value.dtype: "
+            f"{value.dtype} instead."
+        )
+    if min(t._data.ndim for t in (query, key, value)) < 2:
+        raise RuntimeError("Expected query, key, and value to all be at least 2 dimensional")
+    if query._data.shape[-1] != key._data.shape[-1] or key._data.shape[-2] != value._data.shape[-2]:
+        raise RuntimeError(
+            f"scaled_dot_product_attention: query {list(query.shape)}, key {list(key.shape)} and value {list(value.shape)} do not fit: query and key have "
+            "the same last dimension, key and value the same number of rows"
+        )
     if attn_mask is not None and is_causal:
         raise RuntimeError("scaled_dot_product_attention: Explicit attn_mask should not be set when is_causal=True")
     if enable_gqa:
+        if any(query._data.shape[-3] % t._data.shape[-3] for t in (key, value)):
+            raise RuntimeError("Number of heads in key and value must divide the number of heads in query")
         times = query._data.shape[-3] // key._data.shape[-3]
         key, value = key.repeat_interleave(times, -3), value.repeat_interleave(times, -3)
     if dropout_p == 0:
@@ -43,7 +65,10 @@ def scaled_dot_product_attention(
         attn_mask = FUNCTIONS["ones"](m, key._data.shape[-2], dtype=bool).tril()
     if attn_mask is not None:
         scores = scores.masked_fill(attn_mask.logical_not(), -math.inf) if attn_mask._data.dtype == np.bool_ else scores + attn_mask
-    return FUNCTIONS["matmul"](dropout(softmax(scores, -1), dropout_p), value)
+    shares = softmax(scores, -1)
+    if attn_mask is not None:
+        shares = shares.masked_fill((scores == -math.inf).all(-1, keepdim=True), 0.0)
+    return FUNCTIONS["matmul"](dropout(shares, dropout_p), value)
 
 
 def _added(mask: Tensor | None, like: Tensor) -> Tensor | None:
