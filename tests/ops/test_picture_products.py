@@ -8,6 +8,7 @@ import pytest
 import tracejit as tj
 from tracejit.ir import ArrayType, Builder
 from tracejit.lowering.program import execute
+from tracejit.ops import conv
 from tracejit.ops.picture_products import axis, picture_outer, picture_product
 
 # x, outputs, taps, strides, low, lhs_dilation, rhs_dilation, out
@@ -74,7 +75,8 @@ def test_phases_of_a_dilated_axis():
 
 
 @pytest.mark.parametrize("taps, stride, padding", [(3, 2, 1), (1, 2, 0), (5, 1, 2), (4, 3, 0)])
-def test_values_and_gradients_of_a_compiled_convolution(taps, stride, padding):
+def test_values_and_gradients_of_a_compiled_convolution(taps, stride, padding, monkeypatch):
+    monkeypatch.setattr(conv, "LARGE", np.inf)  # what is compared with is the reference
     rng = np.random.default_rng(2)
     x, w = rng.normal(size=(17, 20, 11, 10)), rng.normal(size=(36, 20, taps, taps))
 
@@ -87,3 +89,19 @@ def test_values_and_gradients_of_a_compiled_convolution(taps, stride, padding):
         np.testing.assert_allclose(got, wanted, atol=1e-11 * np.max(abs(wanted)), rtol=1e-11)
     text = step.llvm(x, w)
     assert "picture_product" in text and "picture_outer" in text
+
+
+def test_one_long_axis(monkeypatch):
+    """Its blocks are cut anywhere along it."""
+    monkeypatch.setattr(conv, "LARGE", np.inf)  # what is compared with is the reference
+    rng = np.random.default_rng(3)
+    x, w = rng.normal(size=(2, 16, 3000)), rng.normal(size=(32, 16, 5))
+
+    def f(x, w):
+        return np.sum(np.sin(tj.nn.conv(x, w, strides=2, padding=3)))
+
+    want = tj.value_and_grad(f, argnums=(0, 1))(x, w)
+    step = tj.jit(tj.value_and_grad(f, argnums=(0, 1)))
+    for got, wanted in zip(tj.tree.leaves(step(x, w)), tj.tree.leaves(want)):
+        np.testing.assert_allclose(got, wanted, atol=1e-11 * np.max(abs(wanted)), rtol=1e-11)
+    assert len(step.llvm(x, w)) < 400_000

@@ -23,6 +23,8 @@ from .winograd import tile_for, winograd_outer, winograd_product
 COMPILED = (np.dtype(np.float32), np.dtype(np.float64))
 # With at least so many channels and outputs vectors run along them, with fewer along the places.
 MANY_CHANNELS = 16
+# Blocks are cut between rows, so rows are not longer than this there.
+WIDEST = 1024
 
 
 def dilated(n: int, dilation: int) -> int:
@@ -80,7 +82,7 @@ def _met(n: int, taps: int, out: int, stride: int, low: int, lhs_dilation: int, 
 
 
 class _AlongChannels:
-    """A convolution of one group by kernels whose vectors run along channels, where these are many; one axis is one row of two.
+    """A convolution of one group by kernels whose vectors run along channels, where these are many; a single axis is the first of two.
 
     In the derivative by the taps examples and channels of both operands are `exchanged`, and those of the result are exchanged back: there the forms
     of the derivative serve, which need none of that.
@@ -100,13 +102,15 @@ class _AlongChannels:
         self.exchanged = found and not turned and max(self.lhs_dilation) == 1
 
     def _two(self, values, other: int) -> tuple[int, int]:
-        return (other, *values) if self.line else tuple(values)
+        return (*values, other) if self.line else tuple(values)
 
     def _image(self, a) -> Any:
         return reshape(a, shape=(*type_of(a).shape[1:3], *self._two(type_of(a).shape[3:], 1)))
 
     def result(self) -> Any:
         """The result, or None where other kernels serve better."""
+        if max(self.sizes[1], self.taps[1], self.out[1]) > WIDEST:
+            return None
         closely = {*self.strides, *self.lhs_dilation, *self.rhs_dilation} == {1}
         return self._outer(closely) if self.exchanged else self._product(closely)
 

@@ -18,8 +18,8 @@ from .llvm import lanes as native_lanes
 from .strands import ALIGNMENT, Memory
 
 KINDS = {np.dtype(np.float64): "double", np.dtype(np.float32): "float"}
-# Pictures of up to so many elements are moved as one line, others row by row.
-ONE_LINE = 1024
+# Pictures of up to so many elements of each channel are moved as one line, others row by row.
+ONE_LINE = 4096
 # Multiplications from which threads are worth it: about 150 us.
 PARALLEL = 4_000_000
 
@@ -54,15 +54,17 @@ class Picture:
             call(f, function, [*ends, pitch, table, channels, positions])
 
         def every() -> None:
-            offsets = [(p // width * self.columns + p % width) * self.vector for p in range(height * width)]
-            line(origin, begin * width, (end - begin) * width, Place(f, f.module.table("i64", offsets)) + begin * (width * 8))
+            offsets = [(p // width * self.columns + p % width) * self.vector for p in range(whole)]
+            place = origin + begin * (self.columns * self.vector)
+            line(place, begin * width, (end - begin) * width, Place(f, f.module.table("i64", offsets)))
 
         def one(row: Count) -> None:
             offsets = [p * self.vector for p in range(last - first)]
             place = origin + (row * self.columns + first) * self.vector
             line(place, row * width + first, last - first, Place(f, f.module.table("i64", offsets)))
 
-        if first == 0 and last == width and height * width <= ONE_LINE:
+        whole = min(self.rows, height) * width
+        if first == 0 and last == width and whole <= ONE_LINE:
             where(f, begin.compared("slt", end), every)
         elif first < last:
             counted(f, begin, end, 1, one)
