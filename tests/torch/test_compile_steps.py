@@ -1,6 +1,7 @@
 """Training steps as people write them: compiled, they leave behind what they leave behind eagerly, and compile no more often than they must."""
 
 import copy
+import dataclasses
 
 import numpy as np
 import pytest
@@ -446,3 +447,30 @@ def test_the_loop_of_a_recurrent_layer_runs_once_forwards_and_once_backwards():
     for _ in range(2):
         f(torch.ones(5, 2, 3))
     assert f.kernels().count("scan(") == 2
+
+
+def test_results_in_an_object_of_the_users():
+    @dataclasses.dataclass
+    class Output:
+        loss: torch.Tensor
+        logits: list
+        count: int = 3
+
+    net = nn.Linear(5, 2)
+    f = torch.compile(lambda x: Output(net(x).sum(), [net(x)]))
+    for x, _ in batches(3):
+        made, expected = f(x), net(x)
+        assert type(made) is Output and made.count == 3
+        close([made.loss, *made.logits], [expected.sum(), expected])
+
+
+def test_numbers_that_change_after_the_same_ran_eagerly():
+    net = nn.Linear(5, 2)
+
+    def f(x, i):
+        return net(x) * 0.5**i + i
+
+    compiled = torch.compile(f)
+    for i, (x, _) in enumerate(batches(8)):
+        close(f(x, i), compiled(x, i))
+    assert compiled.cache_info().currsize == 4  # three integers have a program each

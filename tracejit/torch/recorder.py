@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..api.variant import MISS
+from ..trace import Tracer
 from .modes import state
 from .nodes import count, pack
 from .storage import here
@@ -46,10 +47,14 @@ def way_back(shape: Shape, plan: Any) -> Callable[[Any, Any], tuple]:
 @lru_cache(1024)
 def _source(write: Callable[[Shape], str], shape: Shape) -> Callable:
     space: dict[str, Any] = {
-        "new": object.__new__, "count": count, "state": state, "here": here, "asarray": np.asarray, "MISS": MISS, "pack": pack, "refuse": _refuse,
+        "new": object.__new__, "count": count, "state": state, "here": here, "held": _held, "MISS": MISS, "pack": pack, "refuse": _refuse,
     }  # fmt: skip
     exec(compile(write(shape), f"<{write.__name__[1:]} of {len(shape.kinds)} operands>", "exec"), space)
     return space["make"]
+
+
+def _held(x: Any) -> Any:
+    return x if type(x) is Tracer else np.asarray(x)[()]
 
 
 def _refuse() -> None:
@@ -67,7 +72,7 @@ def _note(shape: Shape) -> str:
         edges.append(f"e{i}," if kind == WANTED else "None,")
     for i in shape.operands:
         if shape.kinds[i] == PLAIN:
-            saved.append(f"asarray(o{i})[()], None, 0,")
+            saved.append(f"held(o{i}), None, 0,")
         else:
             lines += [f"if o{i}._inference: refuse()", f"s{i} = o{i}._storage"]
             saved.append(f"arrays[{i}], s{i}, s{i}.version,")

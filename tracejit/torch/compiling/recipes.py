@@ -72,6 +72,14 @@ class Several(NamedTuple):
     keys: tuple | None = None
 
 
+class Instance(NamedTuple):
+    """An object of a class of the user's that was made inside, by its attributes."""
+
+    kind: type
+    names: tuple[str, ...]
+    values: tuple
+
+
 def build(recipe: Any, outputs: Sequence[Any], look: Surroundings, nodes: Sequence[Any] = ()) -> Any:
     """What a recipe makes of the outputs of a run."""
     kind = type(recipe)
@@ -101,6 +109,10 @@ def build(recipe: Any, outputs: Sequence[Any], look: Surroundings, nodes: Sequen
     if kind is Array:
         value = outputs[recipe.number]
         return value if recipe.kind is None else recipe.kind(value)
+    if kind is Instance:
+        made = object.__new__(recipe.kind)
+        made.__dict__.update(zip(recipe.names, [build(r, outputs, look, nodes) for r in recipe.values]))
+        return made
     items = [build(r, outputs, look, nodes) for r in recipe.items]
     if recipe.keys is not None:
         made = dict(zip(recipe.keys, items))

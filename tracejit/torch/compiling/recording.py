@@ -20,7 +20,7 @@ from ..storage import storage_of
 from ..tensor import Tensor
 from .ledgers import Entry, Ledger, put_in_place, take_away
 from .outside import Boundary, Differentiable, leads_to, spent
-from .recipes import EXTEND, Array, Effect, Found, Known, Made, MadeOf, Several
+from .recipes import EXTEND, Array, Effect, Found, Instance, Known, Made, MadeOf, Several
 from .surroundings import Surroundings
 
 ABSENT = object()
@@ -249,11 +249,19 @@ class _Recorder:
         if isinstance(x, dict) and (type(x) is dict or _holds_tensors(x)):
             return Several(type(x), tuple([self._recipe(i, where) for i in x.values()]), tuple(x))
         space = getattr(x, "__dict__", None)
-        if isinstance(space, dict) and any(type(v) is Tracer or isinstance(v, Tensor) and self._inside(v) for v in space.values()):
-            raise TracejitError(
-                at_user_line(f"{self.what}: {where} is a {type(x).__name__} that holds tensors made inside: use tuples, lists or dicts")
-            )
+        if type(space) is dict and not self.look.holds(x) and any(map(self._moves, space.values())):
+            if type(x).__reduce_ex__ is not object.__reduce_ex__ or hasattr(type(x), "__slots__"):
+                raise TracejitError(
+                    at_user_line(f"{self.what}: {where} is a {type(x).__name__} that holds tensors made inside: use tuples, lists or dicts")
+                )
+            return Instance(type(x), tuple(space), tuple([self._recipe(v, where) for v in space.values()]))
         return Known(x)
+
+    def _moves(self, x: Any) -> bool:
+        """Whether x is, or holds, something that each run makes anew."""
+        if isinstance(x, (list, tuple, set, dict)):
+            return any(map(self._moves, x.values() if isinstance(x, dict) else x))
+        return type(x) is Tracer or isinstance(x, Tensor) and self._inside(x)
 
     def _inside(self, t: Tensor) -> bool:
         return t._storage._home is self.trace

@@ -95,6 +95,10 @@ class Surroundings:
         """The paths of numbers that could be inputs."""
         return frozenset(self.place_of.values())
 
+    def holds(self, x: Any) -> bool:
+        """Whether an object was found."""
+        return id(x) in self._seen
+
     def tensor_number(self, t: Tensor) -> int | None:
         """The position of a tensor, where it was found."""
         return self._position.get(id(t))
