@@ -22,6 +22,7 @@ from . import autograd, linalg, random  # noqa: F401
 from . import factored as _factored
 from . import functions as _functions  # noqa: F401
 from .absent import explained as _explained
+from .devices import device  # noqa: F401
 from .dispatch import FUNCTIONS as _FUNCTIONS
 from .dtypes import NAMES as _NAMES
 from .dtypes import dtype, finfo, get_default_dtype, iinfo, set_default_dtype  # noqa: F401
@@ -30,8 +31,9 @@ from .functions.creation import legacy_constructor as _legacy_constructor
 from .modes import enable_grad, inference_mode, is_grad_enabled, is_inference_mode_enabled, no_grad, set_grad_enabled  # noqa: F401
 from .printing import set_printoptions  # noqa: F401
 from .random import Generator, default_generator, get_rng_state, initial_seed, manual_seed, seed, set_rng_state  # noqa: F401
+from .sizes import Size  # noqa: F401
 from .switches import *  # noqa: F403
-from .tensor import Size, Tensor, device  # noqa: F401
+from .tensor import Tensor  # noqa: F401
 
 vars(linalg).update(_factored.enter())
 globals().update(_FUNCTIONS)

@@ -8,7 +8,7 @@ from typing import Any
 from ..config import config
 from . import dtypes
 from .autograd.anomaly import is_anomaly_enabled, set_detect_anomaly
-from .tensor import CPU, device
+from .devices import CPU, device
 
 _set: dict[str, Any] = {"deterministic": False, "warn_only": False, "precision": "highest", "warn_always": False}
 

@@ -16,14 +16,15 @@ from weakref import ref
 
 import numpy as np
 
-from ..errors import at_user_line
 from ..trace import Tracer
 from ..trace.constants import active_traces, as_proxy
-from ..trace.tracer import OwnOperators, as_number
 from . import dtypes
 from .absent import explained
+from .devices import CPU
+from .leaving import Leaving
 from .modes import state
 from .nodes import AccumulateGrad, Edge, Handle, Hooks, Node
+from .sizes import Size
 from .storage import Storage, storage_of
 
 _new = object.__new__
@@ -38,7 +39,7 @@ def along(chain: Sequence[tuple], array: Any) -> Any:
     return array
 
 
-class Tensor(OwnOperators):
+class Tensor(Leaving):
     """An array with a history. Make one with `torch.tensor`, `torch.zeros`, `torch.from_numpy`, ...
 
     >>> from tracejit import torch
@@ -364,75 +365,8 @@ class Tensor(OwnOperators):
     def _is_view(self) -> bool:
         return self._base is not None
 
-    # -- leaving
-    def numpy(self, *, force: bool = False) -> np.ndarray:
-        """The array that the tensor lies in: both share the memory. Raises `RuntimeError` where the tensor requires a gradient, unless `force`."""
-        if self.requires_grad and not force:
-            raise RuntimeError("Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead.")
-        return self._array
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
-        array = self.numpy()
-        if type(array) is Tracer:
-            return array.__array__(dtype, copy)
-        return np.array(array, dtype, copy=copy)
-
     def __array_wrap__(self, array: np.ndarray, context: Any = None, return_scalar: bool = False) -> Tensor:
         return wrap(np.asarray(array))
-
-    def __dlpack__(self, *, stream: Any = None, max_version: Any = None, dl_device: Any = None, copy: bool | None = None) -> Any:
-        if self.requires_grad:
-            raise BufferError("Can't export tensors that require gradient, use tensor.detach()")
-        return self._array.__dlpack__(stream=stream, max_version=max_version, dl_device=dl_device, copy=copy)
-
-    def __dlpack_device__(self) -> tuple[int, int]:
-        return self._array.__dlpack_device__()
-
-    def item(self) -> Any:
-        """The Python number of a tensor of one element. Raises `RuntimeError` for any other."""
-        array = self._array
-        if array.size != 1:
-            raise RuntimeError(f"a Tensor with {array.size} elements cannot be converted to Scalar")
-        if state.compiling is not None and type(array) is Tracer and not state.recordings:
-            return as_number(array)
-        return array.item()
-
-    def tolist(self) -> Any:
-        """The nested list of Python numbers."""
-        return self._array.tolist()
-
-    def __bool__(self) -> bool:
-        if self._data.size != 1:
-            what = "no values" if self._data.size == 0 else "more than one value"
-            raise RuntimeError(f"Boolean value of Tensor with {what} is ambiguous")
-        return bool(self._array)
-
-    def __int__(self) -> int:
-        return int(self._one(int))
-
-    def __float__(self) -> float:
-        return float(self._one(float))
-
-    def __complex__(self) -> complex:
-        return complex(self._one(complex))
-
-    def __index__(self) -> int:
-        if self._data.dtype.kind not in "iub" or self._data.size != 1:
-            raise TypeError("only integer tensors of a single element can be converted to an index")
-        return int(self._one(int))
-
-    def _one(self, kind: type) -> Any:
-        array = self._array
-        if array.size != 1:  # matplotlib, among others, tells arrays from numbers by this type of error
-            raise ValueError(f"only one element tensors can be converted to Python scalars, and this one has {array.size}: index it, or use tolist()")
-        if array.dtype.kind == "c" and kind is not complex:
-            raise RuntimeError(f"value cannot be converted to type {kind.__name__} without overflow: it is complex, take x.real or x.abs()")
-        return array.reshape(()) if array.ndim else array
-
-    def __format__(self, spec: str) -> str:
-        if self._data.ndim == 0 and type(self._data) is not Tracer:
-            return format(self.item(), spec)
-        return object.__format__(self, spec)
 
     def __repr__(self, *, tensor_contents: str | None = None) -> str:
         from .printing import tensor_text
@@ -521,54 +455,3 @@ def _seen_anew(steps: tuple) -> Any:
 
 
 _chains: dict[bool, Any] = {}
-
-
-class Size(tuple):
-    """A shape, as `torch.Size`."""
-
-    def numel(self) -> int:
-        """The number of elements."""
-        n = 1
-        for extent in self:
-            n *= extent
-        return n
-
-    def __repr__(self) -> str:
-        return f"torch.Size({list(self)})"
-
-    def __getitem__(self, index: Any) -> Any:
-        found = tuple.__getitem__(self, index)
-        return Size(found) if isinstance(index, slice) else found
-
-    def __add__(self, other: Any) -> Size:
-        return Size(tuple.__add__(self, tuple(other)))
-
-
-class device:
-    """A device, as `torch.device`: only the CPU exists here.
-
-    >>> from tracejit import torch
-    >>> torch.device("cpu")
-    device(type='cpu')
-    """
-
-    def __init__(self, type: Any = "cpu", index: int | None = None):
-        name = type.type if isinstance(type, device) else str(type).partition(":")[0]
-        if name != "cpu":
-            raise RuntimeError(at_user_line(f"device {name!r} is not available: tensors of tracejit.torch lie in the memory of the CPU"))
-        self.type, self.index = name, index
-
-    def __repr__(self) -> str:
-        return "device(type='cpu')"
-
-    def __str__(self) -> str:
-        return "cpu"
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, device) or other == "cpu"
-
-    def __hash__(self) -> int:
-        return hash("cpu")
-
-
-CPU = device("cpu")

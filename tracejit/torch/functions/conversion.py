@@ -9,11 +9,12 @@ import numpy as np
 from ...trace import Tracer
 from ...trace.constants import active_traces
 from .. import dtypes, nodes
+from ..devices import device
 from ..dispatch import Primitive, function
 from ..inplace import assign, check_writable, overwrite
 from ..modes import state
 from ..storage import here
-from ..tensor import Tensor, device, wrap
+from ..tensor import Tensor, wrap
 from .operands import cast, tensor_of
 
 _to = Primitive("ToCopy", lambda x, dtype: cast(x, dtype) if x.dtype != dtype else np.copy(x))

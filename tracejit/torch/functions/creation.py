@@ -11,9 +11,10 @@ import numpy as np
 from ...trace import Tracer
 from ...trace.cells import by_reference
 from .. import dtypes
+from ..devices import device
 from ..dispatch import FUNCTIONS, function
 from ..modes import state
-from ..tensor import Tensor, device, wrap
+from ..tensor import Tensor, wrap
 from .operands import extents
 
 _device = device

@@ -13,7 +13,8 @@ from ...trace.constants import as_proxy
 from .. import dtypes
 from ..dispatch import Primitive, function
 from ..placing import refuse_overlap
-from ..tensor import Size, Tensor
+from ..sizes import Size
+from ..tensor import Tensor
 from .operands import axes, axis, extents
 
 _view = Primitive("View", lambda x, shape: x.reshape(shape), view=True)

@@ -17,7 +17,9 @@ import numpy as np
 
 from ...errors import at_user_line
 from .. import dtypes
-from ..tensor import Size, Tensor, device
+from ..devices import device
+from ..sizes import Size
+from ..tensor import Tensor
 from . import unpickle
 from .pickling import Call, Persistent, Writer
 from .storages import NAMES, STORAGE_OF, Stored, item_size, kind_of

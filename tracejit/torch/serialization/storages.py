@@ -15,8 +15,10 @@ import numpy as np
 from ...errors import at_user_line
 from ...trace import Tracer
 from .. import dtypes
+from ..devices import device
 from ..dispatch import Primitive
-from ..tensor import Size, Tensor, device, wrap
+from ..sizes import Size
+from ..tensor import Tensor, wrap
 from .unpickle import Global, refuse
 
 KINDS = {
