@@ -1,7 +1,7 @@
 """A target for tests: what a GPU would run, on the host.
 
-Programs are planned for a device, with warps of 32 lanes; kernels are the device's code, run by threads of the operating system, so barriers
-and shared memory are really shared.  Blocks are smaller than a device's, since each of their threads is one.
+Programs are planned for a device, with warps of 32 lanes; kernels are the device's code, run by fibers that take turns at barriers.  Blocks are
+smaller than a device's, since each of their threads is one.
 """
 
 from __future__ import annotations

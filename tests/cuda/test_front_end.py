@@ -107,6 +107,22 @@ def k(x, out):
     np.testing.assert_array_equal(out.reshape(3, 4, 4), x.reshape(3, 4, 4).swapaxes(1, 2))
 
 
+def test_threads_that_wait_at_different_barriers_are_found():
+    source = """
+def k(x):
+    if cuda.threadIdx.x < 4:
+        cuda.syncthreads()
+    else:
+        cuda.syncwarp()
+    if cuda.threadIdx.x == 7:
+        cuda.syncwarp()
+"""
+    x = np.zeros(1, "f4")
+    with pytest.raises(RuntimeError, match="threads of the kernel k wait at different barriers"):
+        HostKernel(source, "k", [(F32, "pointer")], warp=8).launch(1, 8, [x])
+    HostKernel(source, "k", [(F32, "pointer")], warp=1).launch(2, 8, [x])
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float64", "int8"])
 def test_vectors(dtype):
     source = """

@@ -6,7 +6,6 @@ on_host.py` says what is imitated.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,8 +14,6 @@ from ..lowering.cuda.on_host import HostKernel
 from .backend import Parameters
 from .simulated import Simulated
 from .simulated_array import SimulatedArray
-
-_launching = threading.Lock()  # shared memory is that of the process
 
 
 class OnHost(Simulated):
@@ -30,8 +27,7 @@ class OnHost(Simulated):
 
     def launch(self, kernel: HostKernel, grid: int, block: int, args: Sequence[Any]) -> None:
         given = [x.host if type(x) is SimulatedArray else x for x in args]
-        with _launching:
-            kernel.launch(grid, block, given)
+        kernel.launch(grid, block, given)
 
     def properties(self, device: int) -> dict[str, Any]:
         return {**super().properties(device), "name": "the host's processors"}

@@ -1,12 +1,13 @@
-"""Kernels for a device run on the host: the same LLVM IR, with threads of the operating system for the threads of a block.
+"""Kernels for a device run on the host: the same LLVM IR, with a fiber for each thread of a block.
 
     kernel = HostKernel(source, "kernel", parameters, warp=32)
     kernel.launch(grid, block, [x, y, np.int32(n)])
 
-What is imitated is little: special registers are read from a record that each thread has, barriers are POSIX's, and lanes hand values over through
-the exchange of a shuffle.  Arithmetic, elementary functions, control flow and atomic updates are what the device is given, so they can be tested
-without one, at native speed.  Blocks run one after another; a kernel without barriers runs on one thread.  A thread that returns before a barrier
-at which others wait is an error on a device, and hangs here.
+What is imitated is little: special registers are read from a record that each thread has, and lanes hand values over through the exchange of a
+shuffle.  Arithmetic, elementary functions, control flow and atomic updates are what the device is given, so they can be tested without one, at native
+speed.  Blocks run one after another.  The threads of a block take turns, each up to the next barrier that it comes to, where the C library's
+`swapcontext` leaves its stack and goes on with another (2 us; threads of the system took up to 100).  So a run is always the same, and threads that
+wait at different barriers, which would hang a device, are found.
 """
 
 from __future__ import annotations
@@ -25,13 +26,36 @@ from .front_end import Parameters, llvm_text
 from .thread import DeviceThread
 
 _REGISTERS = ("tid.x", "tid.y", "tid.z", "ctaid.x", "ctaid.y", "ctaid.z", "ntid.x", "ntid.y", "ntid.z", "nctaid.x", "nctaid.y", "nctaid.z", "warp")
-_BARRIER_BYTES = 128  # more than a pthread_barrier_t has anywhere
+_DONE, _AT_WARP, _AT_BLOCK = range(3)
+_STACK_BYTES = 1 << 16
+_CONTEXT_BYTES = 1 << 13  # more than a ucontext_t has anywhere
+
+_launching = threading.Lock()  # shared memory is the module's
 
 
 class _Record(ctypes.Structure):
-    """What a thread knows of its place."""
+    """What a thread knows of its place, where it waits, and what its kernel is called with."""
 
-    _fields_ = [("registers", ctypes.c_int32 * len(_REGISTERS)), ("barrier", ctypes.c_void_p), ("warp_barrier", ctypes.c_void_p)]
+    _fields_ = [
+        ("registers", ctypes.c_int32 * len(_REGISTERS)),
+        ("state", ctypes.c_int32),
+        ("own", ctypes.c_void_p),
+        ("scheduler", ctypes.c_void_p),
+        ("arguments", ctypes.c_void_p),
+    ]
+
+
+class _Context(ctypes.Structure):
+    """The head of a ucontext_t of Linux, with its stack."""
+
+    _fields_ = [
+        ("flags", ctypes.c_ulong),
+        ("link", ctypes.c_void_p),
+        ("stack", ctypes.c_void_p),
+        ("stack_flags", ctypes.c_int),
+        ("stack_size", ctypes.c_size_t),
+        ("rest", ctypes.c_char * _CONTEXT_BYTES),
+    ]
 
 
 class HostThread(DeviceThread):
@@ -48,23 +72,26 @@ class HostThread(DeviceThread):
 
     @staticmethod
     def shared_memory(name: str, kind: str, count: int) -> tuple[Value, str]:
-        return Value(f"@{name}", "ptr"), f"@{name} = internal global [{count} x {kind}] zeroinitializer, align 16"
+        return Value(f"@{name}", "ptr"), f"@{name} = global [{count} x {kind}] zeroinitializer, align 16"
 
     @staticmethod
     def vector_alignment(itemsize: int, count: int) -> int:
         return itemsize  # arrays of the host are not aligned as those of a device are
 
     def barrier(self) -> None:
-        self._wait_at(_Record.barrier.offset)
+        self._wait(_AT_BLOCK)
 
     def warp_barrier(self) -> None:
-        self._wait_at(_Record.warp_barrier.offset)
+        self._wait(_AT_WARP)
 
-    def _wait_at(self, offset: int) -> None:
-        self.function.module.declare("pthread_barrier_wait", "i32", ["ptr"])
-        place = self.gep(Value("%record", "ptr"), "i8", self.const("i64", offset))
-        barrier = self.function.let("ptr", 1, f"load ptr, {place.typed}, align 8")
-        self.function.effect("i32", 1, f"call i32 @pthread_barrier_wait({barrier.typed})")
+    def _wait(self, state: int) -> None:
+        self.function.module.declare("swapcontext", "i32", ["ptr", "ptr"])
+        self.store(self.const("i32", state), self._field("state"), 4)
+        own, scheduler = (self.load(self._field(name), "ptr", 8) for name in ("own", "scheduler"))
+        self.function.effect("i32", 1, f"call i32 @swapcontext({own.typed}, {scheduler.typed})")
+
+    def _field(self, name: str) -> Value:
+        return self.gep(Value("%record", "ptr"), "i8", self.const("i64", getattr(_Record, name).offset))
 
     def shuffle_lanes(self, mode: str, x: Value, offset: Value, exchange) -> Value:
         thread, warp = self.register("tid.x"), self.register("warp")
@@ -85,33 +112,54 @@ class HostKernel:
     def __init__(self, source: str, name: str, parameters: Parameters, warp: int = WARP):
         self.name, self.warp = name, warp
         self.parameters = [(np.dtype(dtype), how == "pointer") for dtype, how in parameters]
-        self.text = llvm_text(source, name, parameters, thread=HostThread)
-        self._waits = "@pthread_barrier_wait" in self.text
-        symbols = {"pthread_barrier_wait": _address("pthread_barrier_wait")} if self._waits else {}
-        self._library = compile_module(self.text, symbols, [name])
-        types = [ctypes.c_void_p if pointer else _c_type(dtype) for dtype, pointer in self.parameters]
-        self._call = ctypes.CFUNCTYPE(None, *types, ctypes.c_void_p)(self._library.address(name))
+        self.text = f"{llvm_text(source, name, parameters, thread=HostThread)}\n{self._start()}"
+        self._waits = "@swapcontext" in self.text
+        library = _libc()
+        symbols = {"swapcontext": _address(library.swapcontext)} if self._waits else {}
+        self._library = compile_module(self.text, symbols, ["start"])
+        self._address = self._library.address("start")
+        self._call = ctypes.CFUNCTYPE(None, ctypes.c_int, ctypes.c_int)(self._address)
+
+    def _start(self) -> str:
+        """The function that a fiber begins with. It gets the address of the record in halves: `makecontext` hands integers over."""
+        lines = ["define void @start(i32 %low, i32 %high) {", "  %l = zext i32 %low to i64", "  %h = zext i32 %high to i64"]
+        lines += ["  %s = shl i64 %h, 32", "  %a = or i64 %l, %s", "  %record = inttoptr i64 %a to ptr"]
+        lines += [f"  %p = getelementptr i8, ptr %record, i64 {_Record.arguments.offset}", "  %arguments = load ptr, ptr %p"]
+        given = []
+        for k, (dtype, pointer) in enumerate(self.parameters):
+            kind = "ptr" if pointer else _kind(dtype)
+            lines += [f"  %p{k} = getelementptr i64, ptr %arguments, i64 {k}", f"  %x{k} = load {kind}, ptr %p{k}"]
+            given.append(f"{kind} %x{k}")
+        lines += [f"  call void @{self.name}({', '.join([*given, 'ptr %record'])})"]
+        lines += [f"  %state = getelementptr i8, ptr %record, i64 {_Record.state.offset}", f"  store i32 {_DONE}, ptr %state", "  ret void", "}"]
+        return "\n".join(lines)
 
     def launch(self, grid: int, block: int, args: Sequence[np.ndarray | int | np.generic]) -> None:
-        """Run `grid` blocks of `block` threads; arguments are C-ordered arrays or addresses for pointers, and numbers for values."""
-        given = [self._pointer(x) if pointer else dtype.type(x).item() for x, (dtype, pointer) in zip(args, self.parameters, strict=True)]
-        if not self._waits:
-            for thread in range(block):
-                self._run(thread, grid, block, given, [])
-            return
-        libc = _libc()
-        # Of the block, and of each of its warps.
-        sizes = [block, *(min(self.warp, block - start) for start in range(0, block, self.warp))]
-        barriers = [ctypes.create_string_buffer(_BARRIER_BYTES) for _ in sizes]
-        for barrier, size in zip(barriers, sizes):
-            libc.pthread_barrier_init(barrier, None, ctypes.c_uint(size))
-        threads = [threading.Thread(target=self._run, args=(thread, grid, block, given, barriers)) for thread in range(block)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        for barrier in barriers:
-            libc.pthread_barrier_destroy(barrier)
+        """Run `grid` blocks of `block` threads; arguments are C-ordered arrays or addresses for pointers, and numbers for values.
+
+        Raises RuntimeError where threads wait for one another for ever.
+        """
+        given = np.zeros(len(self.parameters), np.int64)
+        for k, (x, (dtype, pointer)) in enumerate(zip(args, self.parameters, strict=True)):
+            if pointer:
+                given[k] = self._pointer(x)
+            else:
+                given[k : k + 1].view(dtype)[0] = x
+        with _launching:
+            threads = _threads(block)
+            shape = {"ntid.x": block, "nctaid.x": grid, "ntid.y": 1, "ntid.z": 1, "nctaid.y": 1, "nctaid.z": 1, "warp": self.warp}
+            for place, thread in enumerate(threads):
+                for name, value in {"tid.x": place, **shape}.items():
+                    thread.record.registers[_REGISTERS.index(name)] = value
+                thread.record.arguments = given.ctypes.data
+            for number in range(grid):
+                for thread in threads:
+                    thread.record.registers[_REGISTERS.index("ctaid.x")] = number
+                if self._waits:
+                    self._run_together(threads)
+                else:
+                    for thread in threads:
+                        self._call(*thread.halves)
 
     def _pointer(self, x: np.ndarray | int) -> int:
         if type(x) is int:
@@ -120,36 +168,78 @@ class HostKernel:
             raise ValueError(f"the kernel {self.name} is given an array that is not in C order")
         return x.ctypes.data
 
-    def _run(self, thread: int, grid: int, block: int, args: list, barriers: list[ctypes.Array]) -> None:
-        record = _Record()
-        values = {"tid.x": thread, "ntid.x": block, "nctaid.x": grid, "warp": self.warp, "ntid.y": 1, "ntid.z": 1, "nctaid.y": 1, "nctaid.z": 1}
-        for name, value in values.items():
-            record.registers[_REGISTERS.index(name)] = value
-        if barriers:
-            record.barrier = ctypes.addressof(barriers[0])
-            record.warp_barrier = ctypes.addressof(barriers[1 + thread // self.warp])
-        for number in range(grid):
-            record.registers[_REGISTERS.index("ctaid.x")] = number
-            self._call(*args, ctypes.addressof(record))
-            if barriers:
-                _libc().pthread_barrier_wait(barriers[0])  # the next block has the same shared memory
+    def _run_together(self, threads: list[_Thread]) -> None:
+        """One block: each thread up to its next barrier, then again those that no longer have to wait."""
+        swap, scheduler = _libc().swapcontext, ctypes.addressof(_scheduler)
+        for thread in threads:
+            thread.begin(self._address)
+        ready = threads
+        while ready:
+            for thread in ready:
+                swap(scheduler, thread.own)
+            left = [thread for thread in threads if thread.record.state != _DONE]
+            ready = self._released(threads, left)
+            if left and not ready:
+                raise RuntimeError(f"threads of the kernel {self.name} wait at different barriers")
+
+    def _released(self, threads: list[_Thread], left: list[_Thread]) -> list[_Thread]:
+        if all(thread.record.state == _AT_BLOCK for thread in left):
+            return left
+        found = []
+        for start in range(0, len(threads), self.warp):
+            lanes = [thread for thread in threads[start : start + self.warp] if thread.record.state != _DONE]
+            if all(thread.record.state == _AT_WARP for thread in lanes):
+                found += lanes
+        return found
+
+
+class _Thread:
+    """A fiber: its record, its context and its stack."""
+
+    def __init__(self) -> None:
+        self.record, self.context, self.stack = _Record(), _Context(), ctypes.create_string_buffer(_STACK_BYTES)
+        address = ctypes.addressof(self.record)
+        self.halves = ctypes.c_int(address & 0xFFFFFFFF), ctypes.c_int(address >> 32)
+        self.own = ctypes.addressof(self.context)
+        self.record.own, self.record.scheduler = self.own, ctypes.addressof(_scheduler)
+
+    def begin(self, start: int) -> None:
+        """At the next swap, the fiber runs the function `start` from its beginning, and the scheduler goes on behind its end."""
+        library, context = _libc(), self.context
+        library.getcontext(self.own)
+        context.link, context.stack, context.stack_size = ctypes.addressof(_scheduler), ctypes.addressof(self.stack), _STACK_BYTES
+        library.makecontext(self.own, start, 2, *self.halves)
+
+
+_scheduler = _Context()
+_made: list[_Thread] = []
+
+
+def _threads(count: int) -> list[_Thread]:
+    while len(_made) < count:
+        _made.append(_Thread())
+    return _made[:count]
 
 
 @cache
-def _libc() -> ctypes.CDLL:
-    return ctypes.CDLL(None)
+def _libc() -> ctypes.PyDLL:
+    """The C library; calls keep Python's lock, since the stack that they return on may not be the one that they were made on."""
+    library = ctypes.PyDLL(None)
+    library.getcontext.argtypes = [ctypes.c_void_p]
+    library.swapcontext.argtypes = [ctypes.c_void_p] * 2
+    library.makecontext.argtypes = [ctypes.c_void_p] * 2 + [ctypes.c_int] * 3
+    library.makecontext.restype = None
+    return library
 
 
-def _address(name: str) -> int:
-    return ctypes.cast(getattr(_libc(), name), ctypes.c_void_p).value
+def _address(function) -> int:
+    return ctypes.cast(function, ctypes.c_void_p).value
 
 
-def _c_type(dtype: np.dtype) -> type:
-    if dtype.kind == "b":
-        return ctypes.c_uint8
-    if dtype == np.float16:
-        raise TypeError("a half is no argument of a C function: pass an array of one")
-    return np.ctypeslib.as_ctypes_type(dtype)
+def _kind(dtype: np.dtype) -> str:
+    if dtype.kind == "f":
+        return {2: "half", 4: "float", 8: "double"}[dtype.itemsize]
+    return f"i{8 * dtype.itemsize}"
 
 
 __all__ = ["HostKernel", "HostThread"]
