@@ -152,7 +152,7 @@ def fill_(self: Tensor, value: Any) -> Tensor:
 @function("zero_", namespace=False)
 def zero_(self: Tensor) -> Tensor:
     """Let every element be zero."""
-    if self._base is not None or self._requires or active_traces() or state.levels:
+    if type(self._data) is not np.ndarray or self._base is not None or self._requires or active_traces() or state.levels:
         return fill_(self, 0)
     check_writable(self)
     self._data.fill(0)
