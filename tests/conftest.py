@@ -8,7 +8,7 @@ import tempfile
 from tracejit import config
 
 config.check = True
-if not os.environ.get("PYTEST_XDIST_WORKER"):  # workers share the folder of the process that started them
+if "TRACEJIT_CACHE_DIR" not in os.environ or "PYTEST_XDIST_WORKER" not in os.environ:  # workers share the folder of the process that started them
     os.environ["TRACEJIT_CACHE_DIR"] = tempfile.mkdtemp(prefix="tracejit-tests-")
     atexit.register(shutil.rmtree, os.environ["TRACEJIT_CACHE_DIR"], ignore_errors=True)
 config.cache_dir = os.environ["TRACEJIT_CACHE_DIR"]
