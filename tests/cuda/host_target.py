@@ -27,7 +27,7 @@ class WholeWarps(OnHost):
         return HostKernel(source, name, parameters)
 
 
-TARGET = Target(WholeWarps(), DEVICE._replace(block=64))
+TARGET = Target(WholeWarps(), DEVICE._replace(block=64, enough=DEVICE.enough // 4))
 
 
 def compiled(f: Callable, *args: Any) -> tuple[Program, list[np.ndarray]]:

@@ -263,7 +263,7 @@ class Elements:
         size = math.prod(how.shape(b)) * (2 if b.type.dtype.kind == "c" else 1)
         if b not in self.arrays:
             self.arrays[b] = self._shared_array(memory_dtype(b.type.dtype), size * self.groups, f"s{len(self.arrays)}")
-        return self.arrays[b], f"{size} * (cuda.threadIdx.x // {self.group}) + " if self.groups > 1 else ""
+        return self.arrays[b], f"{size} * (cuda.threadIdx.x // {self.launch.group}) + " if self.groups > 1 else ""
 
     def _read(self, b: Buffer, position: Index) -> Number:
         name, start = self._array(b)

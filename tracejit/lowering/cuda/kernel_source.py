@@ -24,7 +24,7 @@ from ..kernel import Buffer, load
 from ..partition import Stage
 from .elements import Number, Parameter, joined, memory_dtype, parts, size_of
 from .group import Group
-from .schedule import MANY_TURNS, SIMULATED, WRITTEN_OUT, Geometry, InOrder, Launch, Until, collides, is_atomic, stages
+from .schedule import MANY_TURNS, SIMULATED, WRITTEN_OUT, Geometry, InOrder, Launch, Until, collides, is_atomic, longest, stages
 from .source import CASTS
 
 # Elementwise kernels of many turns, and of at most so many operations, compute several elements at once: more loads are then in flight.
@@ -50,6 +50,7 @@ def write(launch: Launch, geometry: Geometry, by_value: Iterable[Buffer] = ()) -
 class _Writer(Group):
     def __init__(self, launch: Launch, geometry: Geometry, by_value: set[Buffer]):
         super().__init__(launch, geometry, by_value)
+        self.partial: dict[Stage, list[Value]] = {}  # of the sums over the threads of the group: what each thread has
         self._find_cells()
 
     def kernel(self) -> Kernel:
@@ -171,7 +172,7 @@ class _Writer(Group):
             if how.register or not any(w.combine and not w.into for w in writers) or any(w.into for w in writers):
                 continue
             common = _common([path for path, *_ in found])
-            while common and (self._distributed(common[-1]) or len(common) > 1 and self._distributed(common[-2])):
+            while common and (self._is_spread(common[-1]) or len(common) > 1 and self._is_spread(common[-2])):
                 common = common[:-1]
             at = found[0][1]
             around = outer | {loop.counter for loop in common}
@@ -179,12 +180,11 @@ class _Writer(Group):
                 self.homes[b] = common
 
     # -- blocks
-    def _distributed(self, loop: Loop) -> bool:
-        """Whether the turns of a loop inside of a group go across its threads."""
-        return self.group > 1 and self._chain(loop) is not None
-
     def _chain(self, loop: Loop) -> list[Loop] | None:
-        """Nested loops from this one inwards whose turns may all be numbered through."""
+        """Loops from this one inwards whose turns, numbered through, go across the threads of the group; None where every thread runs the loop.
+
+        They are nested without anything between them; or it is one loop around others that are short, which each thread then runs for itself.
+        """
         chain = [loop]
         while len(chain[-1].body) == 1 and isinstance(chain[-1].body[0], Loop):
             chain.append(chain[-1].body[0])
@@ -192,14 +192,41 @@ class _Writer(Group):
             return None
         inside = chain[-1].body
         if not all(isinstance(item, Stage) for item in inside):
-            return None
+            return [loop] if self._is_threads_own(loop) else None
         if len(chain) > 1:
             counters = [x.counter for x in chain]
             for stage in inside:
                 used = [any(c in i.counters() for i in stage.target) for c in counters]
                 if stage.into or (any(used) and not all(used)):
-                    return None
+                    return [loop] if self._is_threads_own(loop) else None
         return chain
+
+    def _is_threads_own(self, loop: Loop) -> bool:
+        """Whether a turn of a loop around others may be left to one thread: the inner loops are short, and what is made in a turn is its own, or
+        summed over the turns."""
+        if longest(loop.body) > self.geometry.short or _any_in_order(loop.body):
+            return False
+        inside, inner = set(stages(loop.body)), _counters(loop.body)
+        for s in inside:
+            used = set().union(*(i.counters() for i in s.target))
+            if loop.counter in used:
+                if s.into and collides(s, loop.counter):
+                    return False
+            elif s.combine and not s.into:
+                if used & inner:
+                    return False
+            elif self.storage[s.buffer].kept or not self.storage[s.buffer].private or not self._all_inside(s.buffer, inside):
+                return False
+        return True
+
+    def _all_inside(self, b: Buffer, inside: set[Stage]) -> bool:
+        """Whether no other stage of the launch touches a buffer."""
+        return all(s in inside or s.buffer is not b and all(e.data[0] is not b for e in reads(s)) for s in self.launch.stages())
+
+    def _is_spread(self, loop: Loop) -> bool:
+        """Whether a loop goes across the threads of the group with all that is inside."""
+        chain = self._chain(loop) if self.group > 1 else None
+        return chain is not None and all(isinstance(item, Stage) for item in chain[-1].body)
 
     def _block(self, body: list[Loop | Stage], path: tuple[Loop, ...] = ()) -> None:
         last = {b: max(k for k, item in enumerate(body) if _changes(item, b)) for b, home in self.homes.items() if home == path and _any(body, b)}
@@ -212,13 +239,13 @@ class _Writer(Group):
                 chain = self._chain(item)
                 if chain is None:
                     self._serial(item, path)
-                elif any(self._in_order(s, [x.counter for x in chain]) for s in chain[-1].body):
+                elif any(self._in_order(s, [x.counter for x in chain]) for s in chain[-1].body if isinstance(s, Stage)):
                     self._wait_for(item)
                     with self._indented("if lane == 0:"):
                         self._alone(item)
                     self._wrote(stages([item]))
                 else:
-                    self._across(chain)
+                    self._across(chain, path)
             for b, place in last.items():
                 if place == k and not self.storage[b].private:
                     self._store_cell(b, item)
@@ -270,28 +297,22 @@ class _Writer(Group):
                 for inner in item.body:
                     self._alone(inner)
 
-    def _across(self, chain: list[Loop]) -> None:
+    def _across(self, chain: list[Loop], path: tuple[Loop, ...]) -> None:
         """Loops whose turns, numbered through, go across the threads of the group."""
         self._wait_for(chain[0])
         self._hoist(chain[0])
         through = Counter(math.prod(x.counter.extent for x in chain))
         self._number_through([x.counter for x in chain], through)
         counters = {x.counter for x in chain}
-        inside = chain[-1].body
+        inside = list(stages(chain[-1].body))
         reduced = [s for s in inside if s.combine and not any(c in i.counters() for i in s.target for c in counters)]
-        partial = {s: [self.s.variable(v.kind, self._typed(v)) for v in parts(self._identity(s))] for s in reduced}
-        with self.s.loop(self.kind, "lane", str(through.extent), str(self.group)) as i:
+        self.partial = {s: [self.s.variable(v.kind, self._typed(v)) for v in parts(self._identity(s))] for s in reduced}
+        group, self.group = self.group, 1
+        with self.s.loop(self.kind, "lane", str(through.extent), str(group)) as i:
             self.counters[through] = i
             with self._scope():
-                for stage in inside:
-                    value = self._value(stage.expression)
-                    if stage in partial:
-                        variables = partial[stage]
-                        new = self._combine(stage, joined([self.s.read(v) for v in variables]), value)
-                        for variable, v in zip(variables, parts(new)):
-                            self.s.assign(variable, v)
-                    else:
-                        self._store(stage, value)
+                self._block(chain[-1].body, (*path, *chain))
+        partial, self.partial, self.group = self.partial, {}, group
         self._wrote((s for s in inside if s not in partial), through)
         self._read_across(inside)
         for stage, variables in partial.items():
@@ -321,6 +342,12 @@ class _Writer(Group):
     # -- statements
     def _statement(self, stage: Stage) -> None:
         """One that every thread of the group comes to: all compute its value, one of them stores it."""
+        if stage in self.partial:
+            variables = self.partial[stage]
+            new = self._combine(stage, joined([self.s.read(v) for v in variables]), self._value(stage.expression))
+            for variable, v in zip(variables, parts(new)):
+                self.s.assign(variable, v)
+            return
         if stage.buffer in self.homes:
             self._wait_for(stage)
             value = self._value(stage.expression)
@@ -386,6 +413,15 @@ def _common(paths: list[tuple[Loop, ...]]) -> tuple[Loop, ...]:
     for path in paths:
         common = tuple(x for x, y in zip(common, path) if x is y)
     return common
+
+
+def _any_in_order(body: list[Loop | Stage]) -> bool:
+    return any(isinstance(item, InOrder) or isinstance(item, Loop) and _any_in_order(item.body) for item in body)
+
+
+def _counters(body: list[Loop | Stage]) -> set[Counter]:
+    """Those of all loops in a block."""
+    return {c for item in body if isinstance(item, Loop) for c in (item.counter, *_counters(item.body))}
 
 
 def _changes(item: Loop | Stage, b: Buffer) -> bool:

@@ -32,7 +32,7 @@ REGISTERS, WRITTEN_OUT = 16, 8
 class Geometry(NamedTuple):
     """Sizes of groups. A group of one thread takes inner loops of up to `short` turns, a warp those of up to `long`; nests of up to `small` turns
     are one block, a thread computes up to `unrolled` elements at once, and a loop over time of `rows` rows or more goes row by row. Arrays of `large`
-    or more elements are transposed by tiles of `tile` lines."""
+    or more elements are transposed by tiles of `tile` lines. Fewer than `enough` threads do not share a nest in which each has `much` to do."""
 
     warp: int
     block: int
@@ -43,11 +43,13 @@ class Geometry(NamedTuple):
     rows: int
     tile: int
     large: int
+    enough: int
+    much: int
 
 
-DEVICE = Geometry(WARP, 256, WARP // 4, 1024, 2048, 4, 64, 32, 1 << 16)
+DEVICE = Geometry(WARP, 256, WARP // 2, 1024, 2048, 4, 64, 32, 1 << 16, 1 << 15, 1 << 12)
 # Every kind of group with few threads, each of which is a thread of the interpreter.
-SIMULATED = Geometry(SIMULATED_WARP, 2 * SIMULATED_WARP, 3, 12, 16, 2, 6, 4, 48)
+SIMULATED = Geometry(SIMULATED_WARP, 2 * SIMULATED_WARP, 3, 12, 16, 2, 6, 4, 48, 16, 48)
 
 
 class InOrder(Loop):
@@ -110,7 +112,7 @@ def launches(nest: Nest, needed: set[Buffer], geometry: Geometry) -> list[Launch
     """The kernels of a nest, in order. `needed` are the buffers that something outside of it reads or makes."""
     from .transposes import tiled  # which makes launches too
 
-    parts = [nest.body] if work(nest.body) <= geometry.small else _cut(nest.body)
+    parts = [nest.body] if work(nest.body) <= geometry.small else _spread(_cut(nest.body), geometry)
     touched = [{b for s in stages(part) for b in (s.buffer, *(e.data[0] for e in reads(s)))} for part in parts]
     result = []
     for number, part in enumerate(parts):
@@ -143,6 +145,43 @@ def _cut(body: list[Loop | Stage]) -> list[list[Loop | Stage]]:
         else:
             rest.append(item)
     return [*parts, rest] if rest else parts
+
+
+def _spread(parts: list[list[Loop | Stage]], geometry: Geometry) -> list[list[Loop | Stage]]:
+    """The parts with loops of few turns around much work cut into a loop for each step of the work, whose own loops can then run side by side."""
+    result: list[list[Loop | Stage]] = []
+    for part in parts:
+        outer, body = _peeled(part)
+        turns = math.prod(c.extent for c in outer)
+        is_busy = not outer or turns * _group(outer, body, geometry) >= geometry.enough or work(body) < geometry.much
+        steps = [] if is_busy else _steps(body)
+        if len(steps) < 2:
+            result.append(part)
+            continue
+        for step in steps:
+            for c in reversed(outer):
+                step = [Loop(c, step)]
+            result += _spread([step], geometry)
+    return result
+
+
+def _steps(body: list[Loop | Stage]) -> list[list[Loop | Stage]]:
+    """The loops of a block, each with the stages in front of it: what it starts from, if it is a reduction."""
+    steps: list[list[Loop | Stage]] = [[]]
+    for item in body:
+        steps[-1].append(item)
+        if isinstance(item, Loop):
+            steps.append([])
+    return [s for s in steps if s]
+
+
+def _peeled(part: list[Loop | Stage]) -> tuple[list[Counter], list[Loop | Stage]]:
+    """The independent loops that a part begins with, and what is inside of them."""
+    outer: list[Counter] = []
+    while len(part) == 1 and isinstance(part[0], Loop) and is_independent(part[0]):
+        outer.append(part[0].counter)
+        part = part[0].body
+    return outer, part
 
 
 def is_independent(loop: Loop) -> bool:
@@ -178,12 +217,7 @@ def is_atomic(stage: Stage) -> bool:
 
 
 def _launch(part: list[Loop | Stage], outside: set[Buffer], geometry: Geometry, whole: bool) -> Launch:
-    outer: list[Counter] = []
-    body = part
-    if not whole:
-        while len(body) == 1 and isinstance(body[0], Loop) and is_independent(body[0]):
-            outer.append(body[0].counter)
-            body = body[0].body
+    outer, body = ([], part) if whole else _peeled(part)
     return launch_of(outer, body, _group(outer, body, geometry), outside, geometry)
 
 
