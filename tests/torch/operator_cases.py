@@ -349,3 +349,47 @@ _case("t.triangular_solve(y, x, transpose=True).solution", ("psd", (3, 3)), (3, 
 _case("t.linalg.inv_ex(x).inverse", ("psd", (3, 3)))
 _case("x.polygamma(1)", ("positive", M))
 _case("t.mvlgamma(x + 3, 2)", ("positive", M))
+
+
+def _arranged() -> list[Case]:
+    """The tables above on inputs without entries, without axes, and broadcast against each other in every way."""
+    found = []
+
+    def of(name: str, f: Callable, kinds: tuple, *arrangements: tuple) -> None:
+        for shapes in arrangements:
+            inputs = tuple(shape if kind is None else (kind, shape) for kind, shape in zip(kinds, shapes, strict=True))
+            found.append(Case(f"{name} {' '.join(map(str, shapes))}", f, inputs))
+
+    for name, spec in _UNARY.items():
+        kind = spec[0] if isinstance(spec[0], str) else None
+        of(name, lambda t, x, name=name: getattr(t, name)(x), (kind,), ((),), ((0, 3),))
+    for name, specs in _BINARY.items():
+        kinds = tuple(spec[0] if isinstance(spec[0], str) else None for spec in specs)
+        pairs = ((), ()), ((), M), (M, ()), ((3, 1), (1, 4)), ((2, 1, 4), (3, 1)), ((0, 4), (4,)), ((2, 0), (2, 1)), ((), (0,))
+        of(name, lambda t, x, y, name=name: getattr(t, name)(x, y), kinds, *pairs)
+    for name in _REDUCTIONS:
+        alone = () if name in ("var", "std") else (((),),)  # their deviation is NaN: torch has no second derivative of it then
+        if name != "logsumexp":
+            of(f"{name}()", lambda t, x, name=name: getattr(x, name)(), (None,), *alone, ((0,),), ((2, 0),))
+        of(f"{name}(0)", lambda t, x, name=name: getattr(x, name)(dim=0), (None,), *alone, ((0,),), ((0, 3),), ((3, 0),))
+        of(f"{name}(-1, keepdim)", lambda t, x, name=name: getattr(x, name)(dim=-1, keepdim=True), (None,), *alone, ((2, 0),), ((0, 3),))
+    return found
+
+
+ARRANGED = _arranged()
+for _text in (
+    "x.reshape(-1)", "x.flatten()", "x.unsqueeze(0)", "x.expand(2, *x.shape)", "x.clone()", "t.stack([x, x])", "x.sort()[0]", "x.cumsum(0)",
+    "t.softmax(x, 0)", "t.log_softmax(x, -1)", "t.where(x > 0, x, 2 * x)", "x.clamp(-0.5, 0.5)", "x.masked_fill(x > 0, 3.0)", "(x * 1).mul_(2)",
+    "x ** 2", "2 / (x + 9)", "x.max(0)[0]", "x.squeeze()", "x[..., None]", "x[x > -9]", "x.t()", "t.atleast_2d(x)", "x.prod(0)", "x.median()",
+    "t.dist(x, 2 * x)", "x.median(0)[0]", "x.kthvalue(1, 0)[0]", "x.mode(0)[0]", "x.norm(p=float('inf'))", "t.quantile(x, 0.5)", "x.argmax(0) + 0.0",
+):  # fmt: skip
+    for _shape in ((), (0,), (3, 0)):
+        ARRANGED.append(Case(f"{_text} of {_shape}", eval(f"lambda t, x: {_text}"), (_shape,)))
+for _text, _shapes in (
+    ("x @ y", ((0, 3), (3, 2))), ("x @ y", ((2, 0), (0, 3))), ("x @ y", ((0,), (0,))), ("x @ y", ((2, 0, 3), (3, 4))),
+    ("t.outer(x, y)", ((0,), (3,))),
+    ("t.cat([x, y])", ((0, 3), (2, 3))), ("t.bmm(x, y)", ((0, 2, 3), (0, 3, 2))), ("t.einsum('ij,jk->ik', x, y)", ((0, 3), (3, 2))),
+    ("t.dot(x, y)", ((0,), (0,))), ("t.where(x > 0, x, y)", ((), (2, 3))), ("t.lerp(x, y, 0.3)", ((3, 1), (4,))), ("t.kron(x, y)", ((), (2, 2))),
+    ("t.add(x, y, alpha=2)", ((), (0, 2))), ("t.addcmul(x, y, y)", ((3, 1), (1, 4))), ("t.tensordot(x, y, dims=0)", ((), (2,))),
+):  # fmt: skip
+    ARRANGED.append(Case(f"{_text} of {_shapes[0]} {_shapes[1]}", eval(f"lambda t, x, y: {_text}"), _shapes))

@@ -29,6 +29,8 @@ def _softmax_impl(x, axis, dtype=None):
     x = cast(x, dtype)
     if not x.ndim:
         return x * 0 + 1
+    if not x.size:
+        return np.exp(x)
     e = np.exp(x - np.max(x, axis=axis, keepdims=True))
     return e / np.sum(e, axis=axis, keepdims=True)
 
@@ -42,6 +44,8 @@ def _log_softmax_impl(x, axis, dtype=None):
     x = cast(x, dtype)
     if not x.ndim:
         return x * 0
+    if not x.size:
+        return x * 1
     centred = x - np.max(x, axis=axis, keepdims=True)
     return centred - np.log(np.sum(np.exp(centred), axis=axis, keepdims=True))
 

@@ -73,7 +73,7 @@ def _normal(x: Tensor, index: Any) -> tuple[tuple, list[Any]]:
                 continue
             if kind == "f":
                 raise IndexError("tensors used as indices must be long, int, byte or bool tensors")
-            if not item._data.ndim and type(item._data) is not Tracer:
+            if not item._data.ndim and type(item._array) is not Tracer:
                 template.append(int(item._data))
                 continue
             template.append("tensor")
@@ -164,6 +164,8 @@ def _getitem(self: Tensor, index: Any) -> Tensor:
         if not template or Ellipsis not in [i for i in template if not isinstance(i, tuple)]:
             return _BASIC[_kind(template)](self, index=(*template, Ellipsis))
         return _BASIC[_kind(template)](self, index=template)
+    if not arrays and [type(i) for i in template] == [bool]:  # a mask without axes: one row, or none
+        return _getitem(self, (None,)) if template[0] else _getitem(_getitem(self, (None,)), slice(0, 0))
     return _index(self, *arrays, template=template)
 
 
@@ -200,6 +202,8 @@ def _setitem(self: Tensor, index: Any, value: Any) -> None:
             value = value.reshape(value._data.shape[extra:])
         part.copy_(value)
         return
+    if not arrays and [type(i) for i in template] == [bool]:
+        return _setitem(self, Ellipsis, value) if template[0] else None
     start = nodes.count()
     value = tensor_of(value)
     try:

@@ -67,6 +67,18 @@ def tensor_of(x: Any, like: Tensor | None = None) -> Tensor:
     return wrap(np.asarray(x, dtypes.scalar_dtype(x)))
 
 
+def require_entries(name: str, input: Tensor, dim: Any, kind: type[Exception] = RuntimeError) -> None:
+    """Refuse to look for one of no elements: in all, with an exception of this kind, or along a dimension (a number or a tuple of them)."""
+    shape = input._data.shape
+    if dim is None:
+        if not input._data.size:
+            raise kind(f"{name}(): Expected reduction dim to be specified for input.numel() == 0. Specify the reduction dim with the 'dim' argument.")
+        return
+    for d in dim if isinstance(dim, tuple) else (dim,):
+        if shape and not shape[d]:
+            raise IndexError(f"{name}(): Expected reduction dim {d} to have non-zero size.")
+
+
 def require_ordered(x: Any, name: str) -> None:
     """Raise `RuntimeError` for complex numbers, which have no order."""
     if isinstance(x, Tensor) and x._data.dtype.kind == "c":

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..dispatch import Primitive, function
 from ..tensor import Tensor, wrap
-from .operands import axis, require_ordered, tensor_of
+from .operands import axis, require_entries, require_ordered, tensor_of
 
 
 class sort(NamedTuple):
@@ -106,6 +107,7 @@ def topk_(input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: bo
 def kthvalue_(input: Tensor, k: int, dim: int = -1, keepdim: bool = False) -> kthvalue:
     """The k-th smallest element along `dim`, and where it is."""
     dim = axis(dim, input._data.ndim)
+    require_entries("kthvalue", input, dim)
     if not 1 <= k <= (input._data.shape[dim] if input._data.ndim else 1):
         raise RuntimeError(f"kthvalue(): selected number k out of range for dimension {dim}")
     return kthvalue(*_kth(input, axis=dim, descending=False, first=k - 1, last=k, drop=not keepdim))
@@ -116,9 +118,13 @@ def median_(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Any
     """The lower median of all elements; along `dim`, with its places."""
     if dim is None:
         flat = input.reshape(-1)
+        if not flat._data.size and flat._data.dtype.kind == "f":
+            return flat.sum() * math.nan
+        require_entries("median", flat, None)
         k = (flat._data.size - 1) // 2
         return _median(flat, axis=0, descending=False, first=k, last=k + 1, drop=True)[0]
     dim = axis(dim, input._data.ndim)
+    require_entries("median", input, dim)
     k = (input._data.shape[dim] - 1) // 2 if input._data.ndim else 0
     return median(*_median(input, axis=dim, descending=False, first=k, last=k + 1, drop=not keepdim))
 
@@ -129,6 +135,9 @@ def mode_(input: Tensor, dim: int = -1, keepdim: bool = False) -> mode:
     from .indexing import gather
 
     dim = axis(dim, input._data.ndim)
+    require_entries("mode", input, dim)
+    if not input._data.ndim:
+        return mode(input.clone(), wrap(np.zeros((), np.int64)))
     rows = np.moveaxis(input.detach()._array, dim, -1)
     counts = (rows[..., :, None] == rows[..., None, :]).sum(-1)
     frequent = np.where(counts == counts.max(-1, keepdims=True), rows, rows.max(-1, keepdims=True))
@@ -145,6 +154,8 @@ _quantile = Primitive("Quantile", lambda x, q, axis, keepdims, method: np.quanti
 @function("quantile")
 def quantile(input: Tensor, q: Any, dim: int | None = None, keepdim: bool = False, *, interpolation: str = "linear") -> Tensor:
     """Quantiles of all elements or along `dim`."""
+    if not input._data.size:
+        raise RuntimeError("quantile() input tensor must be non-empty")
     q = tensor_of(q).to(input.dtype)
     return _quantile(input, q, axis=None if dim is None else axis(dim, input._data.ndim), keepdims=bool(keepdim), method=interpolation)
 

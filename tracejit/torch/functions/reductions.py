@@ -11,7 +11,7 @@ import numpy as np
 from .. import dtypes
 from ..dispatch import Primitive, function
 from ..tensor import Tensor
-from .operands import axes, axis, cast, require_ordered
+from .operands import axes, axis, cast, require_entries, require_ordered
 
 
 def _sum_impl(x, axis=None, keepdims=False, dtype=None):
@@ -223,15 +223,10 @@ def _extreme(input: Tensor, dim: Any, keepdim: bool, whole: Primitive, along: Pr
 
         return dispatch.FUNCTIONS[two](input, dim)
     require_ordered(input, two[:3])
+    dim = dim if dim is None else axis(dim, input._data.ndim)
+    require_entries(two[:3], input, dim)
     if dim is None:
-        if not input._data.size:
-            raise RuntimeError(
-                f"{two[:3]}(): Expected reduction dim to be specified for input.numel() == 0. Specify the reduction dim with the 'dim' argument."
-            )
         return whole(input)
-    dim = axis(dim, input._data.ndim)
-    if input._data.ndim and not input._data.shape[dim]:
-        raise IndexError(f"{two[:3]}(): Expected reduction dim {dim} to have non-zero size.")
     return kind(*along(input, axis=dim, keepdims=bool(keepdim)))
 
 
@@ -250,13 +245,17 @@ def min(input: Tensor, dim: Any = None, keepdim: bool = False) -> Any:
 @function("amax")
 def amax(input: Tensor, dim: Any = None, keepdim: bool = False) -> Tensor:
     """The largest elements along dimensions; ties share the gradient."""
-    return _amax(input, axis=axes(dim if dim != () else None, input._data.ndim), keepdims=bool(keepdim))
+    dim = axes(dim if dim != () else None, input._data.ndim)
+    require_entries("amax", input, dim)
+    return _amax(input, axis=dim, keepdims=bool(keepdim))
 
 
 @function("amin")
 def amin(input: Tensor, dim: Any = None, keepdim: bool = False) -> Tensor:
     """The smallest elements along dimensions; ties share the gradient."""
-    return _amin(input, axis=axes(dim if dim != () else None, input._data.ndim), keepdims=bool(keepdim))
+    dim = axes(dim if dim != () else None, input._data.ndim)
+    require_entries("amin", input, dim)
+    return _amin(input, axis=dim, keepdims=bool(keepdim))
 
 
 @function("aminmax")
@@ -269,16 +268,22 @@ _argmax = Primitive("Argmax", lambda x, axis, keepdims: np.argmax(x, axis=axis, 
 _argmin = Primitive("Argmin", lambda x, axis, keepdims: np.argmin(x, axis=axis, keepdims=keepdims))
 
 
+def _place_of(name: str, primitive: Primitive, input: Tensor, dim: int | None, keepdim: bool) -> Tensor:
+    dim = None if dim is None or not input._data.ndim else axis(dim, input._data.ndim)
+    require_entries(name, input, dim, IndexError)
+    return primitive(input.detach(), axis=dim, keepdims=bool(keepdim))
+
+
 @function("argmax")
 def argmax(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
     """Where the largest element is, in all or along `dim`."""
-    return _argmax(input.detach(), axis=None if dim is None or not input._data.ndim else axis(dim, input._data.ndim), keepdims=bool(keepdim))
+    return _place_of("argmax", _argmax, input, dim, keepdim)
 
 
 @function("argmin")
 def argmin(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
     """Where the smallest element is, in all or along `dim`."""
-    return _argmin(input.detach(), axis=None if dim is None or not input._data.ndim else axis(dim, input._data.ndim), keepdims=bool(keepdim))
+    return _place_of("argmin", _argmin, input, dim, keepdim)
 
 
 _all = Primitive("All", lambda x, axis, keepdims: np.all(x, axis=axis, keepdims=keepdims))
@@ -313,6 +318,8 @@ def count_nonzero(input: Tensor, dim: Any = None) -> Tensor:
 
 # -- sums of exponentials
 def _logsumexp_impl(x, axis, keepdims):
+    if not x.size:  # the logarithm of nothing
+        return np.sum(x, axis=axis, keepdims=keepdims) - math.inf
     largest = np.max(x, axis=axis, keepdims=True)
     largest = np.where(np.isfinite(largest), largest, 0 * np.where(np.isfinite(largest), largest, 1))
     total = np.log(np.sum(np.exp(x - largest), axis=axis, keepdims=True)) + largest
@@ -381,6 +388,8 @@ def vector_norm(x: Tensor, ord: float = 2, dim: Any = None, keepdim: bool = Fals
     """The norm sum(|x|^ord)^(1/ord) of vectors along `dim`, or of all elements."""
     if x._data.dtype.kind not in "fc" and dtype is None:
         raise RuntimeError(f"linalg.vector_norm: Expected a floating point or complex tensor as input. Got {x.dtype}")
+    if abs(float(ord)) == math.inf and not x._data.size:
+        raise RuntimeError(f"linalg.vector_norm cannot compute the {ord} norm on an empty tensor because the operation does not have an identity")
     static = {} if dtype is None else {"dtype": dtypes.as_numpy(dtype)}
     return _norm(x, p=float(ord), axis=axes(dim, x._data.ndim), keepdims=bool(keepdim), **static)
 
