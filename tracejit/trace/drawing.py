@@ -1,7 +1,8 @@
 """What stands for `np.random.default_rng` while functions are traced (see creation.py).
 
 Arrays of random numbers that a traced function draws from a generator of its own are constant proxies, as what creation functions give: they can be
-written into.  This module is imported by the first trace, since `numpy.random` takes 10 ms.
+written into.  This module is imported by the first trace, since `numpy.random` takes 10 ms, and before any name is swapped: compiled modules that are
+imported while NumPy's functions are swapped would hold the wrappers.
 """
 
 from __future__ import annotations
