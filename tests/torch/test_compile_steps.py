@@ -2,6 +2,7 @@
 
 import copy
 import dataclasses
+import random
 
 import numpy as np
 import pytest
@@ -474,3 +475,55 @@ def test_numbers_that_change_after_the_same_ran_eagerly():
     for i, (x, _) in enumerate(batches(8)):
         close(f(x, i), compiled(x, i))
     assert compiled.cache_info().currsize == 4  # three integers have a program each
+
+
+def test_an_index_that_is_a_tensor_is_read_at_each_call():
+    f = torch.compile(lambda t, i: t[i])
+    t = torch.tensor([10, 11])
+    assert [f(t, torch.tensor(i)).item() for i in (0, 1, 1, 0, -1)] == [10, 11, 11, 10, 11]
+    with pytest.raises(IndexError, match="index 5 is out of bounds"):
+        f(t, torch.tensor(5))
+
+
+def test_a_compiled_module_within_a_compiled_step():
+    def program(compile):
+        net = compile(network())
+        optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+
+        def step(x, y):
+            optimizer.zero_grad()
+            loss = F.mse_loss(net(x), y)
+            loss.backward()
+            optimizer.step()
+            return loss.detach()
+
+        run = compile(step)
+        return [[run(x, y) for x, y in batches()], list(net.parameters())], [run]
+
+    compare(program, [1])
+
+
+def test_numbers_that_python_draws_are_told():
+    f = torch.compile(lambda x: x * random.random())
+    with pytest.warns(RuntimeWarning, match="`random` drew numbers .* Draw from torch's stream"):
+        f(torch.ones(2))
+
+
+def test_an_error_of_the_program_changes_nothing():
+    w = torch.ones(2, requires_grad=True)
+    optimizer = torch.optim.Adam([w], lr=0.1)
+    table = torch.tensor([0, 1])
+
+    @torch.compile
+    def step(x, i):
+        optimizer.zero_grad()
+        (w * x).sum().backward()
+        optimizer.step()
+        return w.detach()[table[i]]
+
+    for i in (0, 1):
+        step(torch.ones(2), torch.tensor(i))
+    before = w.tolist(), optimizer.state[w]["step"].item(), w._version
+    with pytest.raises(IndexError, match="index 5 is out of bounds"):
+        step(torch.ones(2), torch.tensor(5))
+    assert before == (w.tolist(), optimizer.state[w]["step"].item(), w._version)

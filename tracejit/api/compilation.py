@@ -186,7 +186,7 @@ class Jit(Dispatcher):
             while True:
                 f = Rebinding(with_keywords(with_statics(self.f, statics)), environment, self._what)
                 how = {"keep_writes": True, "keep_cells": True, "actual": flat, "kept": environment.arrays}
-                with told(environment, self._what):
+                with told(environment.fingerprint.objects(), self._what):
                     made = record(f, self._what, key.types, key.structure, concrete=False, **how)
                 if not f.missing:
                     break

@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import random
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
 from ..errors import at_user_line
-from .environment import Environment
 
 
 def _legacy() -> Any:
@@ -22,10 +21,13 @@ def _legacy() -> Any:
     return state[1].tobytes(), state[2]
 
 
-def _generators(environment: Environment) -> dict[str, Callable[[], Any]]:
+_ADVICE = "Draw from `tracejit.random.default_rng(seed)`, which advances in compiled functions, or draw outside and pass the numbers"
+
+
+def _generators(objects: Iterable[tuple[str, Any]]) -> dict[str, Callable[[], Any]]:
     """What tells the state of each generator, by its name in messages."""
     found: dict[str, Callable[[], Any]] = {"np.random": _legacy, "random": random.getstate}
-    for path, x in environment.fingerprint.objects():
+    for path, x in objects:
         if isinstance(x, np.random.Generator):
             found[path] = lambda x=x: repr(x.bit_generator.state)
         elif isinstance(x, np.random.RandomState):
@@ -36,9 +38,9 @@ def _generators(environment: Environment) -> dict[str, Callable[[], Any]]:
 
 
 @contextmanager
-def told(environment: Environment, what: str) -> Iterator[None]:
-    """Warn, with `RuntimeWarning`, where a generator has advanced when it ends."""
-    generators = _generators(environment)
+def told(objects: Iterable[tuple[str, Any]], what: str, advice: str = _ADVICE) -> Iterator[None]:
+    """Warn, with `RuntimeWarning`, where a generator has advanced when it ends: a global one, or one of the `objects`, each with a path."""
+    generators = _generators(objects)
     before = {path: state() for path, state in generators.items()}
     yield
     drawn = [path for path, state in generators.items() if state() != before[path]]
@@ -46,8 +48,7 @@ def told(environment: Environment, what: str) -> Iterator[None]:
         names = ", ".join(f"`{path}`" for path in drawn)
         warnings.warn(
             at_user_line(
-                f"{what}: {names} drew numbers while the function was traced: they are the same in each run of the compiled function. Draw from "
-                "`tracejit.random.default_rng(seed)`, which advances in compiled functions, or draw outside and pass the numbers"
+                f"{what}: {names} drew numbers while the function was traced: they are the same in each run of the compiled function. {advice}"
             ),
             RuntimeWarning,
             stacklevel=2,

@@ -32,6 +32,8 @@ _INTEGERS = 3  # so many values of an integer get a program each; from then on i
 class Compiled:
     """A compiled function of tensors; made by `compile`."""
 
+    compiled_from = "f"  # within another one it is this function
+
     def __init__(self, f: Callable):
         functools.update_wrapper(self, f, updated=())
         self.f = f
@@ -218,6 +220,8 @@ class Compiled:
 
 class CompiledModule:
     """A module whose calls are compiled; everything else is the module's own."""
+
+    compiled_from = "_orig_mod"
 
     def __init__(self, module: Any):
         object.__setattr__(self, "_orig_mod", module)

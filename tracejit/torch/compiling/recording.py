@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from ... import tree
+from ...api.plain_draws import told
 from ...errors import TracejitError, at_user_line
 from ...ir import Graph
 from ...trace import Trace, Tracer, dispatch, type_of
@@ -89,7 +90,8 @@ class _Recorder:
                 self.ledgers = put_in_place(self.entries)
                 state.compiling = self.trace
                 try:
-                    out = traced(*inner[0], **inner[1])
+                    with told(look.objects(), self.what, "Draw from torch's stream (`torch.rand`), which goes on, or outside, and pass the numbers"):
+                        out = traced(*inner[0], **inner[1])
                 finally:
                     state.compiling = None
                     take_away(self.entries, self.ledgers)

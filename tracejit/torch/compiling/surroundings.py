@@ -61,6 +61,7 @@ class Surroundings:
         self._seen: dict[int, int] = {}
         self._storage_numbers: dict[int, int] = {}
         self._variables: dict[int, Variable] = {}  # by their cells
+        self._foreign: list[tuple[str, Any]] = []
         self._alive: list[Any] = []
         self._names: set[str] = set()
         self._own: dict[str, Any] | None = None
@@ -81,7 +82,8 @@ class Surroundings:
 
     def _clear(self) -> None:
         for held in (self.items, self.tensors, self.storages, self.arrays, self.containers, self.numbers, self.watches, self.arguments, self._seen,
-                     self._storage_numbers, self.alone, self.plain, self.place_of, self.list_at, self._reached, self._variables):  # fmt: skip
+                     self._storage_numbers, self.alone, self.plain, self.place_of, self.list_at, self._foreign, self._reached,
+                     self._variables):  # fmt: skip
             held.clear()
         self._own = None
 
@@ -98,6 +100,10 @@ class Surroundings:
     def holds(self, x: Any) -> bool:
         """Whether an object was found."""
         return id(x) in self._seen
+
+    def objects(self) -> list[tuple[str, Any]]:
+        """The objects of libraries that were found, with their paths."""
+        return list(self._foreign)
 
     def tensor_number(self, t: Tensor) -> int | None:
         """The position of a tensor, where it was found."""
@@ -183,7 +189,10 @@ class Surroundings:
             return
         self._seen[id(x)] = len(self._seen)
         self._alive.append(x)
-        if isinstance(x, Tensor):
+        inner = getattr(type(x), "compiled_from", None)
+        if inner is not None:
+            self._at(object.__getattribute__(x, inner), path)
+        elif isinstance(x, Tensor):
             self._tensor(x, path)
         elif isinstance(x, np.ndarray):
             self._array(x, path)
@@ -322,6 +331,7 @@ class Surroundings:
         known = _is_torch(kind)
         if not known and _of_library(kind):
             self._by_identity(x, path, "object")
+            self._foreign.append((path, x))
             return
         self._by_identity(kind, path, "object of")
         self._methods(kind, path, "__class__" in self._names)
