@@ -50,6 +50,7 @@ __version__ = "2.13.0"  # the torch whose semantics these are; tracejit.__versio
 
 _SUBMODULES = (
     "nn", "optim", "utils", "models", "fft", "special", "func", "cuda", "testing", "serialization", "accelerator", "amp", "backends", "jit",
+    "distributions",
 )  # fmt: skip
 _LEGACY = {f"{d.legacy}Tensor": d for d in _NAMES.values()}
 _OF_MODULES = (  # what torch has in its namespace beside `nn.functional`

@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Callable, Iterable
 from typing import Any
 
-_GPU = "tensors lie in the memory of the CPU"
+_GPU = "tensors lie in the memory of the CPU, or on CUDA devices: device=\"cuda\""
 _SPARSE = "there are no sparse tensors: use dense ones, or scipy.sparse outside of the graph"
 _QUANTIZED = "there are no quantized tensors: use float32, or float16 to store them"
 _GRAPHS = "torch.compile compiles functions; tracejit.jit and tracejit.export make programs of functions of NumPy arrays"
@@ -18,7 +18,6 @@ INSTEAD = {
     "complex32": "NumPy has no such dtype: use torch.complex64",
     "cond": "write `if`: torch.compile compiles both branches as they are taken; or torch.where",
     "distributed": _MANY,
-    "distributions": "use torch.randn, torch.bernoulli, torch.multinomial and the formulas of the densities",
     "export": _GRAPHS,
     "fx": _GRAPHS,
     "hub": "nothing is loaded from the network: torch.load and torch.nn.Module.load_state_dict read files",
@@ -43,7 +42,6 @@ INSTEAD = {
     "MapDataPipe": "use torch.utils.data.Dataset",
     "Stream": _GPU,
     "Event": _GPU,
-    "cuda": _GPU,
     "ipu": _GPU,
 }
 _BEGINNINGS = {

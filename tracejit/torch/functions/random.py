@@ -266,7 +266,7 @@ def multinomial(input: Tensor, num_samples: int, replacement: bool = False, *, g
     if not replacement and num_samples > weights.shape[1]:
         raise RuntimeError("cannot sample n_sample > prob_dist.size(-1) samples without replacement")
     source = _source(generator)
-    if replacement:
+    if replacement and num_samples > 1:
         cumulative = np.cumsum(weights, 1) / weights.sum(1, keepdims=True)
         u = source.uniform(len(weights) * num_samples, np.dtype(np.float64)).reshape(len(weights), num_samples)
         made = np.stack([np.searchsorted(c, r, "left") for c, r in zip(cumulative, u)])

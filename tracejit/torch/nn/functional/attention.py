@@ -47,8 +47,8 @@ def scaled_dot_product_attention(
         raise RuntimeError("Expected query, key, and value to all be at least 2 dimensional")
     if query._data.shape[-1] != key._data.shape[-1] or key._data.shape[-2] != value._data.shape[-2]:
         raise RuntimeError(
-            f"scaled_dot_product_attention: query {list(query.shape)}, key {list(key.shape)} and value {list(value.shape)} do not fit: query and key have "
-            "the same last dimension, key and value the same number of rows"
+            f"scaled_dot_product_attention: query {list(query.shape)}, key {list(key.shape)} and value {list(value.shape)} do not fit: query and key "
+            "have the same last dimension, key and value the same number of rows"
         )
     if attn_mask is not None and is_causal:
         raise RuntimeError("scaled_dot_product_attention: Explicit attn_mask should not be set when is_causal=True")
