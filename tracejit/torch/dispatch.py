@@ -386,7 +386,7 @@ def array_of_number(x: Any, dtype: np.dtype) -> np.ndarray:
     key = x, dtype.num
     found = _numbers.get(key)
     if found is None:
-        found = np.asarray(x, dtype)
+        found = _quiet.run(np.asarray, x, dtype)
         found.flags.writeable = False
         if x:  # zeros of both signs are equal
             if len(_numbers) >= MAX_NUMBERS:
