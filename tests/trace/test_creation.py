@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import functools
 import math
+import subprocess
+import sys
 import threading
 
 import numpy as np
@@ -441,3 +443,16 @@ def test_nditer():
     np.testing.assert_array_equal(tj.grad(lambda x: f(x)[0])(x), 2 * x)
     with pytest.raises(TypeError, match="np.ndindex"):
         tj.jit(lambda x: [v for v, _ in np.nditer(x, flags=["multi_index"])])(x)
+
+
+@pytest.mark.parametrize("body", [
+    "from scipy.spatial import cKDTree; return x + float(cKDTree(points).query(points[:5], k=2)[0].sum())",
+    "import numpy.random; return x * 0 + numpy.random.RandomState(0).rand(3).sum() * 0",
+    "drawn = np.random.default_rng(0).normal(size=3); drawn[0] = x[0]; return drawn",
+], ids=["scipy.spatial", "RandomState", "default_rng"])  # fmt: skip
+def test_a_traced_function_that_is_the_first_to_import_compiled_code(body):
+    """Cython's functions have no frame: what they make is not for the function that calls them."""
+    code = f"import numpy as np, tracejit as tj\npoints = np.arange(100.0).reshape(50, 2) % 7\ndef f(x): {body}\n"
+    code += "print(np.isfinite(tj.jit(f)(np.ones(3))).all(), np.isfinite(tj.grad(lambda x: np.sum(f(x) * x))(np.ones(3))).all())"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout.strip() == "True True", done.stderr

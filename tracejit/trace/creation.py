@@ -21,6 +21,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from importlib.machinery import ExtensionFileLoader
 from types import CellType, FunctionType, ModuleType
 from typing import Any
 
@@ -285,9 +286,28 @@ def _held_by_compiled_code() -> list[tuple[dict[str, Any], str]]:
         for module in list(sys.modules.values()):
             file = getattr(module, "__file__", None)
             if isinstance(file, str) and file.endswith((".so", ".pyd")):
-                found += [(vars(module), name) for name in ("np", "numpy") if vars(module).get(name) is np]
+                found += _held_by(module)
         _compiled = len(sys.modules), found
     return _compiled[1]
+
+
+def _held_by(module: ModuleType) -> list[tuple[dict[str, Any], str]]:
+    return [(vars(module), name) for name in ("np", "numpy") if vars(module).get(name) is np]
+
+
+def _give_plain(held: list[tuple[dict[str, Any], str]]) -> None:
+    for space, name in held:
+        space[name] = _plain_numpy
+        _swapped.append((space, name, np, _plain_numpy))
+
+
+_load_extension = ExtensionFileLoader.exec_module
+
+
+def _load_extension_while_tracing(loader: ExtensionFileLoader, module: ModuleType) -> None:
+    """In place of `ExtensionFileLoader.exec_module`: a traced function may be the first that imports a module which Cython compiled."""
+    _load_extension(loader, module)
+    _give_plain(_held_by(module))
 
 
 def _swap_in() -> None:
@@ -296,9 +316,8 @@ def _swap_in() -> None:
     _wrap_namesakes()
     if len(vars(_plain_numpy)) != len(vars(np)):  # submodules come later
         vars(_plain_numpy).update(vars(np))
-    for compiled, name in _held_by_compiled_code():
-        compiled[name] = _plain_numpy
-        _swapped.append((compiled, name, np, _plain_numpy))
+    _give_plain(_held_by_compiled_code())
+    ExtensionFileLoader.exec_module = _load_extension_while_tracing
     for entry in _in_numpy:
         space, name, original, wrapper = entry
         if space[name] is original:
@@ -355,6 +374,7 @@ def _stand_in(f: Any) -> Any:
 
 
 def _swap_out() -> None:
+    ExtensionFileLoader.exec_module = _load_extension
     for space, name, original, wrapper in _swapped:
         if space.get(name) is wrapper:
             space[name] = original
