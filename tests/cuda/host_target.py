@@ -30,11 +30,11 @@ class WholeWarps(OnHost):
 TARGET = Target(WholeWarps(), DEVICE._replace(block=64, enough=DEVICE.enough // 4))
 
 
-def compiled(f: Callable, *args: Any) -> tuple[Program, list[np.ndarray]]:
+def compiled(f: Callable, *args: Any, target: Target = TARGET) -> tuple[Program, list[np.ndarray]]:
     """The program of a function, and its results."""
     made = record_types(f, "test", args, {})
-    program = Program(made.graph, target=TARGET)
-    home = TARGET.backend
+    program = Program(made.graph, target=target)
+    home = target.backend
     results = program.run([home.from_host(np.asarray(a)) for a in (*args, *made.outside)])
     return program, [home.to_host(r) if home.is_device_array(r) else r for r in results]
 
