@@ -3,6 +3,7 @@
 import copy
 import gc
 import pickle
+import warnings
 
 import numpy as np
 import pytest
@@ -271,6 +272,9 @@ def test_numbers_beside_tensors_keep_their_signs():
     assert np.signbit((x * 0.0).numpy()).tolist() == [False, True, False]
     assert (x + float("nan")).isnan().all() and (x * True).dtype == torch.float32
     assert (torch.tensor(2.0, dtype=torch.float64) * 0.1).item() == 0.2
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert (torch.ones(1) * 1e300).item() == np.inf
 
 
 def test_training_holds_on_to_nothing(soon):
