@@ -16,7 +16,7 @@ import tracejit.torch as torch
         (torch.nn.functional, "relo", "did you mean relu"),
         (torch.nn, "DataParallel", "one process is used"),
         (torch.linalg, "invert", "did you mean inv"),
-        (torch.ones(2), "cuda", "memory of the CPU"),
+        (torch.ones(2), "xpu", "memory of the CPU"),
         (torch.ones(2), "summ", "did you mean sum"),
         (torch.jit, "freeze", "has no attribute 'freeze'"),
         (torch.utils, "tensorboard", "matplotlib"),

@@ -63,8 +63,8 @@ def get_float32_matmul_precision() -> str:
 
 def set_default_device(where: Any) -> None:
     """The CPU. Raises `RuntimeError` for any other."""
-    if where is not None:
-        device(where)
+    if where is not None and str(device(where)) != "cpu":
+        raise RuntimeError(f"set_default_device: new tensors lie in the memory of the CPU, not of {where!r}: pass device=... where they are made")
 
 
 def get_default_device() -> device:
