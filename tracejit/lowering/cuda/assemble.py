@@ -207,12 +207,13 @@ def sass(cubin: bytes | None) -> str:
 
 @cache
 def tool(name: str) -> str | None:
-    """The path of a program of the CUDA toolkit: on PATH, in CUDA_HOME, or in one of NVIDIA's wheels."""
-    folders = [os.path.join(home, "bin") for home in (os.environ.get("CUDA_HOME"), "/usr/local/cuda") if home]
+    """The path of a program of the CUDA toolkit: in one of NVIDIA's wheels, whose versions the extras choose, in CUDA_HOME, or on PATH."""
+    folders = []
     found = importlib.util.find_spec("nvidia")
     for root in (found.submodule_search_locations or ()) if found else ():
         folders += [os.path.join(root, package, "bin") for package in sorted(os.listdir(root))]
-    return shutil.which(name) or next((path for folder in folders if (path := shutil.which(name, path=folder))), None)
+    folders += [os.path.join(home, "bin") for home in (os.environ.get("CUDA_HOME"), "/usr/local/cuda") if home]
+    return next((path for folder in folders if (path := shutil.which(name, path=folder))), None) or shutil.which(name)
 
 
 # -- on disk
