@@ -298,12 +298,13 @@ def compile(model: Callable | None = None, **options: Any) -> Any:
     `disable` matters.
 
     Parameters, buffers, gradients and the state of optimizers that the function reaches are read at each call and updated in place; learning rates
-    and other numbers that change are inputs. Random numbers come from torch's stream as in eager mode: they are drawn before the program runs. A
-    call that makes things which stay (the first step of Adam makes its state) runs as it is, once. Python branches on values become guards, as
-    under `tracejit.jit`; a change of `training`, `requires_grad` or of any plain value that is read compiles another program. Results can be
-    differentiated outside.
+    and other numbers that change are inputs. Random numbers come from torch's stream, bit by bit those of eager mode. A call that makes things
+    which stay (the first step of Adam makes its state) runs as it is, once. Python branches on values become guards, as under `tracejit.jit`; a
+    change of `training`, `requires_grad` or of any plain value that is read compiles another program. Results can be differentiated outside.
+    `x.item()` is a number that may be returned, computed with, appended to a list, or assigned to an attribute or an outer variable. A function
+    that makes a step of LBFGS, which decides by values, runs as it is, with the closure compiled.
 
-    Raises `TracerConversionError` where a value leaves the program (`.item()` of a float, `.numpy()`), `GuardLimitError` where too many calls got
+    Raises `TracerConversionError` where a value leaves the program (`float(x)`, `math.sqrt(x)`, a format), `GuardLimitError` where too many calls got
     different answers, `TracejitError` where a tensor is left where it cannot be handed over.
 
     >>> from tracejit import torch
