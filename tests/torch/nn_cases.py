@@ -48,8 +48,27 @@ def flat(result: Any) -> list[Any]:
     return [] if result is None else [result]
 
 
+def derivatives(library: Any, made: list[Any], moving: list[Any]) -> list[Any]:
+    """The gradients of a weighted sum of results."""
+    if not made or not moving:
+        return [None] * len(moving)
+    total = sum((t * library.tensor(np.cos(np.arange(t.numel())).reshape(tuple(t.shape)))).sum() for t in made)
+    return list(library.autograd.grad(total, moving, create_graph=True, allow_unused=True))
+
+
+def second_derivatives(library: Any, firsts: list[Any], moving: list[Any]) -> list[Any] | None:
+    """The gradients of a weighted sum of gradients; None where the library has no derivative of one."""
+    try:
+        found = derivatives(library, [g for g in firsts if g is not None and g.requires_grad], moving)
+    except RuntimeError as error:
+        if library is not own and "not implemented" in str(error):
+            return None
+        raise
+    return [None if g is None else g.detach().numpy(force=True) for g in found]
+
+
 def compare(case: Case, torch: Any, rtol: float = 1e-9) -> None:
-    """Text, state, values, gradients of inputs and parameters, and what happened to the buffers."""
+    """Text, state, values, first and second gradients of inputs and parameters, and what happened to the buffers."""
     torch.set_default_dtype(torch.float64)
     own.set_default_dtype(own.float64)
     try:
@@ -69,15 +88,17 @@ def compare(case: Case, torch: Any, rtol: float = 1e-9) -> None:
         for library, net in ((own, module), (torch, reference)):
             tensors = [library.tensor(a) for a in arrays]
             for t, spec in zip(tensors, case.inputs):
-                if t.is_floating_point() and spec[0] != "signs":
+                if t.is_floating_point() and spec[:1] != ("signs",):
                     t.requires_grad_()
             made = flat(case.calls(net, library, *tensors) if case.calls else net(*tensors))
-            total = sum((t * library.tensor(np.cos(np.arange(t.numel())).reshape(tuple(t.shape)))).sum() for t in made if t.requires_grad)
-            if not isinstance(total, int):
-                total.backward()
-            gradients = [None if t.grad is None else t.grad.numpy() for t in (*tensors, *net.parameters()) if t.requires_grad]
-            results.append(([t.detach().numpy() for t in made], gradients, [b.numpy() for b in net.buffers()]))
-        for what, got, want in zip(("value", "gradient", "buffer"), *results):
+            moving = [t for t in (*tensors, *net.parameters()) if t.requires_grad]
+            firsts = derivatives(library, [t for t in made if t.requires_grad], moving)
+            seconds = second_derivatives(library, firsts, moving)
+            gradients = [None if g is None else g.detach().numpy(force=True) for g in firsts]
+            results.append(([t.detach().numpy() for t in made], gradients, [b.numpy() for b in net.buffers()], seconds))
+        if results[1][3] is None:  # torch has none
+            results = [r[:3] for r in results]
+        for what, got, want in zip(("value", "gradient", "buffer", "second gradient"), *results):
             assert len(got) == len(want), what
             for i, (a, b) in enumerate(zip(got, want)):
                 if a is None or b is None:  # nothing reached it, or zeros did
@@ -313,3 +334,34 @@ CASES = [
     Case("ModuleList", lambda nn, t: nn.Sequential(*nn.ModuleList([nn.Linear(4, 4), nn.Linear(4, 4), nn.ReLU()])), ((3, 4),)),
     Case("nested", lambda nn, t: nn.Sequential(nn.Sequential(nn.Linear(4, 3), nn.BatchNorm1d(3)), nn.Dropout(0.0), nn.Linear(3, 2)), ((5, 4),)),
 ]
+# batches without examples, inputs without axes, and such that are broadcast against each other
+CASES += [
+    *[
+        _one(name, *args, inputs=inputs, train=train, note=" empty")
+        for name, args, inputs, train in (
+            ("Linear", (4, 5), ((0, 4),), True), ("Conv1d", (4, 6, 3), ((0, 4, 9),), True), ("Conv2d", (4, 6, 3), ((0, 4, 6, 5),), True),
+            ("ConvTranspose2d", (4, 6, 3), ((0, 4, 6, 5),), True), ("BatchNorm1d", (4,), ((0, 4),), False), ("LayerNorm", (4,), ((0, 4),), True),
+            ("GroupNorm", (2, 4), ((0, 4, 3),), True), ("RMSNorm", (4,), ((0, 4),), True), ("MaxPool2d", (2,), ((0, 4, 6, 5),), True),
+            ("AvgPool2d", (2,), ((0, 4, 6, 5),), True), ("AdaptiveAvgPool2d", (1,), ((0, 4, 6, 5),), True), ("Flatten", (), ((0, 4, 6),), True),
+            ("Embedding", (7, 3), (("classes", 7, (0, 5)),), True), ("LSTM", (3, 4), ((5, 0, 3),), True), ("Softmax", (-1,), ((0, 4),), True),
+            ("MSELoss", (), ((0, 4), (0, 4)), True), ("L1Loss", (), ((0, 4), (0, 4)), True), ("HuberLoss", (), ((0, 4), (0, 4)), True),
+            ("CrossEntropyLoss", (), ((0, 4), ("classes", 4, (0,))), True), ("NLLLoss", (), ((0, 4), ("classes", 4, (0,))), True),
+            ("BCEWithLogitsLoss", (), ((0, 4), ("unit", (0, 4))), True),
+        )
+    ],
+    *[
+        _one(name, inputs=((),), note=" 0-d")
+        for name in ("ReLU", "GELU", "SiLU", "ELU", "Softplus", "Sigmoid", "Tanh", "LeakyReLU", "Mish", "Hardtanh")
+    ],
+    *[_one(name, inputs=((), ()), note=" 0-d") for name in ("MSELoss", "L1Loss", "SmoothL1Loss", "HuberLoss")],
+    _one("BCEWithLogitsLoss", inputs=((), ("unit", ())), note=" 0-d"),
+    *[_one(name, inputs=((3, 1), (1, 4)), note=" broadcast") for name in ("MSELoss", "L1Loss", "SmoothL1Loss", "HuberLoss")],
+    *[
+        _one(name, *args, inputs=(shape,), note=" strided", calls=lambda m, _, x: m(x.transpose(0, 1)))
+        for name, args, shape in (
+            ("Linear", (4, 5), (4, 3)), ("Conv2d", (4, 6, 3), (4, 2, 6, 5)), ("Conv1d", (4, 6, 3), (4, 2, 9)), ("BatchNorm2d", (4,), (4, 2, 6, 5)),
+            ("LayerNorm", (4,), (4, 3)), ("GroupNorm", (2, 4), (4, 2, 5)), ("MaxPool2d", (2,), (4, 2, 6, 5)), ("AvgPool2d", (2,), (4, 2, 6, 5)),
+            ("LSTM", (3, 4), (2, 5, 3)), ("GRU", (3, 4), (2, 5, 3)), ("Softmax", (-1,), (4, 3)), ("GELU", (), (4, 3)), ("Unfold", (2,), (4, 2, 6, 5)),
+        )
+    ],
+]  # fmt: skip
