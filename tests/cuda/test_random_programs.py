@@ -1,4 +1,4 @@
-"""Random programs, their gradients and their batches as kernels, planned as for a device that is very small: every kind of launch comes up at sizes at
+"""Random programs, their gradients and their batches as kernels, planned as for a very small device: every kind of launch comes up at sizes at
 which a value is checked in no time."""
 
 from __future__ import annotations
