@@ -254,6 +254,14 @@ def test_parts_of_vectors():
     assert y.tolist() == [0.0, 0.0, 4.0]
 
 
+def test_contiguous_puts_elements_in_order():
+    x = torch.arange(24.0).reshape(2, 3, 4).requires_grad_()
+    y = x.transpose(1, 2).contiguous()
+    assert y.is_contiguous() and y.stride() == (12, 3, 1) and not x.transpose(1, 2).clone().is_contiguous()
+    (y.view(2, 12) * torch.arange(12.0)).sum().backward()
+    assert np.array_equal(x.grad.numpy(), np.broadcast_to(np.arange(12.0).reshape(4, 3).T, (2, 3, 4)))
+
+
 def test_saved_results_show_through_the_node():
     x = torch.tensor([1.0, 2.0], requires_grad=True)
     y = x.exp() * x

@@ -34,6 +34,7 @@ _expand = Primitive("Expand", lambda x, shape: np.broadcast_to(x, shape), view=T
 _squeeze = Primitive("Squeeze", lambda x, shape: x.reshape(shape), view=True)
 _unsqueeze = Primitive("Unsqueeze", lambda x, shape: x.reshape(shape), view=True)
 _clone = Primitive("Clone", lambda x: np.copy(x))
+_in_order = Primitive("Clone", lambda x: np.array(x, order="C") if type(x) is np.ndarray else np.copy(x))
 _alias = Primitive("Alias", lambda x: x[...], view=True)
 
 
@@ -309,7 +310,7 @@ def clone(input: Tensor, *, memory_format: Any = None) -> Tensor:
 @function("contiguous", namespace=False)
 def contiguous(self: Tensor, memory_format: Any = None) -> Tensor:
     """The tensor itself where its elements lie in order, else a copy."""
-    return self if is_contiguous(self) else _clone(self)
+    return self if is_contiguous(self) else _in_order(self)
 
 
 @function("alias", method=False)
