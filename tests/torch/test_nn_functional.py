@@ -127,3 +127,29 @@ def test_misuse_of_attention():
         pass
     masked = F.scaled_dot_product_attention(x, x, x, ours.zeros(2, 2, dtype=ours.bool))
     assert not masked.any()
+
+
+@pytest.mark.parametrize("name", ["ctc", "grid", "bag", "attention"])
+def test_compiled_functions_are_eager_functions(name):
+    rng = np.random.default_rng(0)
+
+    def normal(*shape):
+        return ours.tensor(rng.normal(size=shape), dtype=ours.float32)
+
+    labels = ours.tensor([[1, 2], [3, 3]])
+    f, operands = {
+        "ctc": (lambda x: F.ctc_loss(F.log_softmax(x, 2), labels, (6, 5), (2, 2)), (normal(6, 2, 4),)),
+        "grid": (lambda x, g: F.grid_sample(x, g, align_corners=False), (normal(1, 2, 4, 4), normal(1, 3, 3, 2) * 0.5)),
+        "bag": (lambda w: F.embedding_bag(ours.tensor([0, 1, 2, 1]), w, ours.tensor([0, 2]), mode="max"), (normal(3, 2),)),
+        "attention": (lambda q, m: F.scaled_dot_product_attention(q, q, q, m > 0.5), (normal(1, 3, 4), normal(3, 3))),
+    }[name]
+
+    def step(*given):
+        leaves = [t.detach().requires_grad_() for t in given]
+        out = f(*leaves)
+        return (out.detach(), *ours.autograd.grad(out.pow(2).sum(), leaves, allow_unused=True))
+
+    compiled = ours.compile(step)
+    for _ in range(3):
+        for a, b in zip(compiled(*operands), step(*operands)):
+            assert (a is None and b is None) or ours.allclose(a, b, atol=1e-5)

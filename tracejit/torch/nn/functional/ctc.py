@@ -55,8 +55,38 @@ def _ctc_impl(logs, labels, times, lengths, blank):
 _ctc = Primitive("CtcLoss", _ctc_impl)
 
 
-def _whole(x: Any) -> np.ndarray:
-    return np.asarray(x._array if isinstance(x, Tensor) else x, np.int64).reshape(-1)
+def _whole(x: Any) -> Any:
+    """Lengths as a vector: an array, or a proxy."""
+    array = x.detach()._array if isinstance(x, Tensor) else x
+    return array.astype(np.int64).reshape(-1) if isinstance(array, Tracer) else np.asarray(array, np.int64).reshape(-1)
+
+
+def _check(logs: Tensor, labels: Any, times: Any, lengths: Any, blank: int) -> None:
+    """Raise `RuntimeError` for values that do not fit, as far as they are known."""
+    if isinstance(times, np.ndarray) and times.size and (times.max() > logs._data.shape[0] or times.min() < 0):
+        raise RuntimeError(f"Expected input_lengths to have value at most {logs._data.shape[0]}, but got value {times.max()}")
+    if not isinstance(lengths, np.ndarray):
+        return
+    if lengths.size and lengths.min() < 0:
+        raise RuntimeError(f"Expected target_lengths to have value at least 0, but got value {lengths.min()}")
+    if labels.shape[1] < lengths.max(initial=0):
+        raise RuntimeError(f"Expected tensor to have size at least {lengths.max()} at dimension 1, but got size {labels.shape[1]}: targets")
+    if isinstance(labels, np.ndarray):
+        inside = np.arange(labels.shape[1]) < lengths[:, None]
+        if np.any(inside & ((labels < 0) | (labels >= logs._data.shape[2]))):
+            raise RuntimeError(f"targets has labels outside of [0, {logs._data.shape[2]})")
+
+
+def _rows(labels: Any, lengths: Any, n: int) -> Any:
+    """The labels of sequences in one row, one behind another, as a matrix."""
+    if isinstance(labels, Tracer) or isinstance(lengths, Tracer):
+        raise RuntimeError("ctc_loss: in a compiled function give targets as a matrix (N, S): where sequences begin in one row depends on values")
+    if labels.size < lengths.sum():
+        raise RuntimeError(f"targets has {labels.size} labels, but target_lengths sum to {lengths.sum()}")
+    made = np.zeros((n, max(int(lengths.max(initial=0)), 1)), np.int64)
+    for row, end, length in zip(made, np.cumsum(lengths), lengths):
+        row[:length] = labels[end - length : end]
+    return made
 
 
 def ctc_loss(
@@ -78,29 +108,14 @@ def ctc_loss(
     n = logs._data.shape[1]
     if len(times) != n or len(lengths) != n:
         raise RuntimeError(f"input_lengths and target_lengths must be of size batch_size {n}, got {len(times)} and {len(lengths)}")
-    if times.size and (times.max() > logs._data.shape[0] or times.min() < 0):
-        raise RuntimeError(f"Expected input_lengths to have value at most {logs._data.shape[0]}, but got value {times.max()}")
-    if lengths.size and lengths.min() < 0:
-        raise RuntimeError(f"Expected target_lengths to have value at least 0, but got value {lengths.min()}")
     if not 0 <= blank < logs._data.shape[2]:
         raise RuntimeError(f"blank must be in label range: [0, {logs._data.shape[2]}), got {blank}")
-    labels = np.asarray(targets.detach()._array, np.int64)
-    if labels.ndim == 1 and not single or labels.ndim == 1 and labels.size != lengths.sum():
-        if labels.size < lengths.sum():
-            raise RuntimeError(f"targets has {labels.size} labels, but target_lengths sum to {lengths.sum()}")
-        ends = np.cumsum(lengths)
-        rows = np.zeros((n, max(int(lengths.max(initial=0)), 1)), np.int64)
-        for row, end, length in zip(rows, ends, lengths):
-            row[:length] = labels[end - length : end]
-        labels = rows
-    labels = labels.reshape(n, -1)
-    if labels.shape[1] < lengths.max(initial=0):
-        raise RuntimeError(f"Expected tensor to have size at least {lengths.max()} at dimension 1, but got size {labels.shape[1]}: targets")
-    labels = labels if labels.shape[1] else np.full((n, 1), blank)
-    inside = np.arange(labels.shape[1]) < lengths[:, None]
-    if np.any(inside & ((labels < 0) | (labels >= logs._data.shape[2]))):
-        raise RuntimeError(f"targets has labels outside of [0, {logs._data.shape[2]})")
-    labels = np.where(inside, labels, blank)
+    labels = targets.detach()._array
+    if labels.ndim == 1:
+        labels = labels.reshape(1, -1) if single else _rows(labels, lengths, n)
+    labels = labels.astype(np.int64) if labels.shape[1] else np.full((n, 1), blank)
+    _check(logs, labels, times, lengths, blank)
+    labels = np.where(np.arange(labels.shape[1]) < lengths[:, None], labels, blank)
     made = _ctc(logs, wrap(labels), wrap(times), wrap(lengths), blank=int(blank))
     if zero_infinity:
         made = made.masked_fill(made.detach() == float("inf"), 0.0)
