@@ -151,6 +151,18 @@ def test_parameters_that_are_assigned_to():
     assert out[0] == -2
 
 
+def test_arrays_that_kernels_are_not_made_for():
+    made = HostKernel("def k(x, y, out):\n    i = cuda.grid(1)\n    out[i] = x[i] + y[i]\n", "k", [(F32, "pointer")] * 3)
+    x = np.arange(8, dtype="f4")
+    with pytest.raises(ValueError, match="writes to an array that overlaps another one"):
+        made.launch(1, 4, [x[:4], x[4:], x[2:6]])
+    with pytest.raises(ValueError, match="not in C order"):
+        made.launch(1, 4, [x[::2], x[:4], np.zeros(4, "f4")])
+    out = np.zeros(4, "f4")
+    made.launch(1, 4, [x[:4], x[2:6], out])
+    np.testing.assert_array_equal(out, x[:4] + x[2:6])
+
+
 def test_numbers_by_value():
     source = "def k(out, flag, small, wide, half, x):\n    out[0] = float64(small) + float64(wide) + x\n    out[1] = float64(1 if flag else 0)\n"
     out = np.zeros(2)

@@ -65,12 +65,11 @@ def assemble(
     name: str,
     parameters: Sequence[tuple[np.dtype, str]],
     cc: tuple[int, int] = (9, 0),
-    distinct: bool = False,
     threads: int | None = None,
 ) -> Assembled:
     """Compile the kernel `name` of a source for devices of a compute capability.
 
-    `parameters`, `distinct` and `threads` are as in `front_end.llvm_text`.  Raises `CudaError` for a device that is too old, and where llvmlite
+    `parameters` and `threads` are as in `front_end.llvm_text`.  Raises `CudaError` for a device that is too old, and where llvmlite
     has no NVPTX target; `SourceError` and `LoweringError` are bugs.
 
     >>> kernel = assemble("def k(x):\\n    x[int32(cuda.grid(1))] = float32(1)\\n", "k", [(np.dtype("float32"), "pointer")])
@@ -82,7 +81,7 @@ def assemble(
         raise CudaError(
             at_user_line(f"the device has compute capability {_dotted(cc)}, and the CUDA target needs {_dotted(OLDEST)} (Volta) or later")
         )
-    text = llvm_text(source, name, parameters, distinct, threads)
+    text = llvm_text(source, name, parameters, threads)
     fresh = []
 
     def make() -> bytes:

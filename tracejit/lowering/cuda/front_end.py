@@ -35,13 +35,11 @@ class SourceError(Exception):
     """The source of a kernel says something that the front end does not know: a bug in what wrote it."""
 
 
-def llvm_text(
-    source: str, name: str, parameters: Parameters, distinct: bool = False, threads: int | None = None, thread: type[DeviceThread] = DeviceThread
-) -> str:
+def llvm_text(source: str, name: str, parameters: Parameters, threads: int | None = None, thread: type[DeviceThread] = DeviceThread) -> str:
     """The kernel `name` of a source as the text of an LLVM module.
 
-    `parameters` are the dtype of each, and whether it is a "pointer" to such elements or a "value"; `distinct` says that no two pointers lead to the
-    same memory, which lets reads go through the read-only cache; `threads` is how many a block has at most.
+    `parameters` are the dtype of each, and whether it is a "pointer" to such elements or a "value".  An array that a kernel writes to overlaps no
+    other one that it takes, so what it only reads goes through the read-only cache.  `threads` is how many a block has at most.
     """
     tree = ast.parse(source)
     constants: dict[str, Any] = {name: dtype.type for name, dtype in TYPES.items()}
@@ -51,7 +49,7 @@ def llvm_text(
         raise SourceError(f"the source has no function {name}:\n{source}")
     exec(compile(ast.Module([item for item in tree.body if isinstance(item, ast.Assign)], []), f"<kernel {name}>", "exec"), constants)
     numbers = {key: value for key, value in constants.items() if isinstance(value, np.generic | bool | int | float) and key not in known}
-    return _Kernel(function, source, parameters, numbers, distinct, threads, thread).text()
+    return _Kernel(function, source, parameters, numbers, threads, thread).text()
 
 
 class _Kernel(Expressions):
@@ -63,7 +61,6 @@ class _Kernel(Expressions):
         source: str,
         parameters: Parameters,
         constants: dict[str, Any],
-        distinct: bool,
         threads: int | None,
         thread: type[DeviceThread],
     ):
@@ -79,8 +76,8 @@ class _Kernel(Expressions):
         declared = []
         for label, dtype in zip(labels, map(in_memory, dtypes)):
             if label in pointers:
-                hints = ["noalias"] * distinct + ["readonly"] * (label not in stored)
-                declared.append((" ".join([thread.buffer, *hints, f"align {dtype.itemsize}"]), label))
+                access = "" if label in stored else "readonly "
+                declared.append((f"{thread.buffer} noalias {access}align {dtype.itemsize}", label))
                 self.names[label] = Array(Value(f"%{label}", thread.buffer), dtype)
             else:
                 declared.append((kind_of(dtype), label))

@@ -114,8 +114,9 @@ class HostKernel:
         self.parameters = [(np.dtype(dtype), how == "pointer") for dtype, how in parameters]
         self.text = f"{llvm_text(source, name, parameters, thread=HostThread)}\n{self._start()}"
         self._waits = "@swapcontext" in self.text
-        library = _libc()
-        symbols = {"swapcontext": _address(library.swapcontext)} if self._waits else {}
+        declared = self.text[self.text.index(f"@{name}(") :].split(", ")
+        self._writes = ["noalias align" in text for text in declared[: len(parameters)]]
+        symbols = {"swapcontext": _address(_libc().swapcontext)} if self._waits else {}
         self._library = compile_module(self.text, symbols, ["start"])
         self._address = self._library.address("start")
         self._call = ctypes.CFUNCTYPE(None, ctypes.c_int, ctypes.c_int)(self._address)
@@ -137,12 +138,13 @@ class HostKernel:
     def launch(self, grid: int, block: int, args: Sequence[np.ndarray | int | np.generic]) -> None:
         """Run `grid` blocks of `block` threads; arguments are C-ordered arrays or addresses for pointers, and numbers for values.
 
-        Raises RuntimeError where threads wait for one another for ever.
+        Raises RuntimeError where threads wait for one another for ever, and ValueError for arrays that kernels are not made for.
         """
+        self._check(args)
         given = np.zeros(len(self.parameters), np.int64)
         for k, (x, (dtype, pointer)) in enumerate(zip(args, self.parameters, strict=True)):
             if pointer:
-                given[k] = self._pointer(x)
+                given[k] = x if type(x) is int else x.ctypes.data
             else:
                 given[k : k + 1].view(dtype)[0] = x
         with _launching:
@@ -161,12 +163,13 @@ class HostKernel:
                     for thread in threads:
                         self._call(*thread.halves)
 
-    def _pointer(self, x: np.ndarray | int) -> int:
-        if type(x) is int:
-            return x
-        if not x.flags.c_contiguous:
-            raise ValueError(f"the kernel {self.name} is given an array that is not in C order")
-        return x.ctypes.data
+    def _check(self, args: Sequence[np.ndarray | int | np.generic]) -> None:
+        arrays = [(x, writes) for x, writes, (_, pointer) in zip(args, self._writes, self.parameters) if pointer and isinstance(x, np.ndarray)]
+        for k, (x, writes) in enumerate(arrays):
+            if not x.flags.c_contiguous:
+                raise ValueError(f"the kernel {self.name} is given an array that is not in C order")
+            if any((writes or also) and np.may_share_memory(x, y) for y, also in arrays[:k]):
+                raise ValueError(f"the kernel {self.name} writes to an array that overlaps another one")
 
     def _run_together(self, threads: list[_Thread]) -> None:
         """One block: each thread up to its next barrier, then again those that no longer have to wait."""
