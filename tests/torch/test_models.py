@@ -1,6 +1,9 @@
 """Models: names and sizes of torchvision's, values and gradients of real torch's for the same weights, and weights from files."""
 
 import itertools
+import pickle
+import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -197,14 +200,56 @@ def test_weights_from_files(tmp_path):
             np.testing.assert_array_equal(a.detach().numpy(), b.detach().numpy(), err_msg=f"{name} {key}")
 
 
-def test_weights_of_torch(tmp_path):
+@pytest.mark.parametrize("ending", ["pth", "safetensors"])
+@pytest.mark.parametrize("make", [
+    small_resnet,
+    lambda: small_resnet(models.Bottleneck),
+    pytest.param(lambda: models.resnet34(num_classes=4), marks=pytest.mark.slow),
+    pytest.param(lambda: models.resnet50(num_classes=4), marks=pytest.mark.slow),
+    lambda: models.vit_small(image_size=8, patch_size=4, num_layers=2, hidden_dim=16, mlp_dim=16, num_heads=2),
+    lambda: models.LSTMLanguageModel(7, 4, 4, nlayers=2, tie_weights=True),
+], ids=["basic", "bottleneck", "resnet34", "resnet50", "vit", "lstm"])  # fmt: skip
+def test_weights_of_torch(make, ending, tmp_path):
+    """Files that torch itself wrote."""
     real = pytest.importorskip("torch")
-    ours = small_resnet()
-    theirs = {k: real.randn(v.shape) if v.dtype.is_floating_point else real.tensor(7) for k, v in ours.state_dict().items()}
-    real.save(theirs, tmp_path / "w.pth")
-    models.load_weights(ours, tmp_path / "w.pth")
-    for key, value in ours.state_dict().items():
+    model, path = make(), tmp_path / f"w.{ending}"
+    theirs = {k: real.randn(v.shape) if v.dtype.is_floating_point else real.tensor(7) for k, v in model.state_dict().items()}
+    if "decoder.weight" in theirs:
+        theirs["decoder.weight"] = theirs["encoder.weight"].clone()  # tied
+    if ending == "pth":
+        real.save(theirs, path)
+    else:
+        pytest.importorskip("safetensors.torch").save_file(theirs, path)
+    models.load_weights(model, path)
+    for key, value in model.state_dict().items():
         np.testing.assert_array_equal(value.detach().numpy(), theirs[key].numpy())
+
+
+@pytest.mark.parametrize("ending", ["pth", "safetensors"])
+def test_recorded_weights_of_torch(ending):
+    """Files that PyTorch 2.13 wrote, and what its layers computed of them."""
+    path = Path(__file__).with_name("checkpoints") / f"language_model.{ending}"
+    model = models.LSTMLanguageModel(5, 4, 3, nlayers=2, weights=path)
+    logits, _ = model(torch.tensor([[0], [3], [4]]))
+    expected = [-0.1861356496810913, -0.5116748809814453, 0.34318074584007263, -0.2841663360595703, -0.26340508460998535]
+    np.testing.assert_allclose(logits[-1, 0].tolist(), expected, rtol=1e-5)
+
+
+def test_hostile_and_damaged_weights_change_nothing(tmp_path):
+    model = models.LSTMLanguageModel(5, 4, 3, nlayers=2)
+    before = {k: v.tolist() for k, v in model.state_dict().items()}
+    good = Path(__file__).with_name("checkpoints") / "language_model.pth"
+    (tmp_path / "short.pth").write_bytes(good.read_bytes()[:-500])
+    (tmp_path / "short.safetensors").write_bytes(good.with_suffix(".safetensors").read_bytes()[:-50])
+    (tmp_path / "plain.pth").write_bytes(b"cos\nsystem\n(S'exit 3'\ntR.")
+    with zipfile.ZipFile(good) as old, zipfile.ZipFile(tmp_path / "evil.pth", "w") as new:
+        for name in old.namelist():
+            new.writestr(name, b"cos\nsystem\n(S'exit 3'\ntR." if name.endswith("data.pkl") else old.read(name))
+    for name, kind in (("short.pth", RuntimeError), ("short.safetensors", RuntimeError), ("evil.pth", pickle.UnpicklingError),
+                       ("plain.pth", (RuntimeError, pickle.UnpicklingError))):  # fmt: skip
+        with pytest.raises(kind):
+            models.load_weights(model, tmp_path / name)
+    assert {k: v.tolist() for k, v in model.state_dict().items()} == before
 
 
 def test_what_to_give_is_said(tmp_path):
