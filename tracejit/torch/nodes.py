@@ -27,6 +27,7 @@ class Node:
 
     __slots__ = ("edges", "sequence", "extras", "place", "__weakref__")
     single = False  # whether it has one output: what arrives at it is a gradient then, else a dictionary of them
+    back: Callable | None = None  # a quicker `apply` on arrays, if there is one
 
     def __init__(self, edges: tuple[Edge, ...], place: Place | None):
         self.edges, self.sequence, self.extras, self.place = edges, count(), None, place
