@@ -72,3 +72,16 @@ def test_fixed_texts():
     assert repr(torch.tensor(1 + 2j)) == "tensor(1.+2.j)"
     assert repr(torch.zeros(2, 0)) == "tensor([], size=(2, 0))"
     assert f"{torch.tensor(1.5)}" == "1.5" and f"{torch.tensor(1.5):.3f}" == "1.500"
+
+
+def test_named_results():
+    x = ours.tensor([[3.0, 1.0], [2.0, 4.0]])
+    assert repr(x.max(0)) == "torch.return_types.max(\nvalues=tensor([3., 4.]),\nindices=tensor([0, 1]))"
+    real = pytest.importorskip("torch")
+    y = real.tensor([[3.0, 1.0], [2.0, 4.0]])
+    for f in (
+        lambda t, x: x.min(1), lambda t, x: x.sort(), lambda t, x: x.topk(1), lambda t, x: x.kthvalue(1), lambda t, x: x.median(0),
+        lambda t, x: x.mode(0), lambda t, x: t.cummax(x, 0), lambda t, x: t.cummin(x, 0), lambda t, x: t.aminmax(x), lambda t, x: t.frexp(x),
+        lambda t, x: t.nanmedian(x, 0), lambda t, x: t.linalg.slogdet(x), lambda t, x: t.linalg.lu_factor(x), lambda t, x: t.linalg.inv_ex(x),
+    ):  # fmt: skip
+        assert repr(f(ours, x)) == repr(f(real, y))

@@ -10,12 +10,14 @@ import numpy as np
 
 from . import linalg
 from .dispatch import FUNCTIONS, function
+from .return_types import printed_as
 from .tensor import Tensor, wrap
 
 LinAlgError = linalg.LinAlgError
 
 
 # -- results with `info`: zero where all went well
+@printed_as("linalg_cholesky_ex")
 class cholesky_ex_result(NamedTuple):
     """What `cholesky_ex` gives."""
 
@@ -23,6 +25,7 @@ class cholesky_ex_result(NamedTuple):
     info: Tensor
 
 
+@printed_as("linalg_inv_ex")
 class inv_ex_result(NamedTuple):
     """What `inv_ex` gives."""
 
@@ -30,6 +33,7 @@ class inv_ex_result(NamedTuple):
     info: Tensor
 
 
+@printed_as("linalg_solve_ex")
 class solve_ex_result(NamedTuple):
     """What `solve_ex` gives."""
 
@@ -37,6 +41,7 @@ class solve_ex_result(NamedTuple):
     info: Tensor
 
 
+@printed_as("linalg_lu_factor_ex")
 class lu_factor_ex_result(NamedTuple):
     """What `lu_factor_ex` gives."""
 
@@ -118,6 +123,7 @@ def lu_solve(LU: Tensor, pivots: Tensor, B: Tensor, *, left: bool = True, adjoin
     return linalg.solve_triangular(U, linalg.solve_triangular(L, moved, upper=False), upper=True)
 
 
+@printed_as("lu_unpack")
 class lu_unpack_result(NamedTuple):
     """What `lu_unpack` gives."""
 
@@ -137,6 +143,7 @@ def lu_unpack(LU_data: Tensor, LU_pivots: Tensor, unpack_data: bool = True, unpa
     return lu_unpack_result(wrap(np.ascontiguousarray(P)), L, LU_data[..., :k, :].triu())
 
 
+@printed_as("triangular_solve")
 class triangular_solve_result(NamedTuple):
     """What `triangular_solve` gives."""
 

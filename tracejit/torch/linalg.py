@@ -16,6 +16,7 @@ from .functions.operands import axis
 from .functions.products import cross, matmul, matrix_power
 from .functions.reductions import vector_norm
 from .functions.shaping import diagonal, transpose
+from .return_types import printed_as
 from .tensor import Tensor, wrap
 
 __all__ = [
@@ -105,6 +106,7 @@ def det(A: Tensor) -> Tensor:
     return _det(A)
 
 
+@printed_as("linalg_slogdet")
 class slogdet_result(NamedTuple):
     """What `slogdet` gives."""
 
@@ -154,6 +156,7 @@ def solve_triangular(A: Tensor, B: Tensor, *, upper: bool, left: bool = True, un
     return _solve_triangular(A, B, upper=bool(upper), unit=bool(unitriangular))
 
 
+@printed_as("linalg_qr")
 class qr_result(NamedTuple):
     """What `qr` gives."""
 
@@ -173,6 +176,7 @@ def qr(A: Tensor, mode: str = "reduced") -> qr_result:
     return qr_result(wrap(q if mode == "complete" else np.zeros(0, q.dtype)), wrap(r))
 
 
+@printed_as("linalg_eigh")
 class eigh_result(NamedTuple):
     """What `eigh` gives."""
 
@@ -192,6 +196,7 @@ def eigvalsh(A: Tensor, UPLO: str = "L") -> Tensor:
     return _eigvalsh(A, uplo=UPLO)
 
 
+@printed_as("linalg_eig")
 class eig_result(NamedTuple):
     """What `eig` gives."""
 
@@ -210,6 +215,7 @@ def eigvals(A: Tensor) -> Tensor:
     return eig(A).eigenvalues
 
 
+@printed_as("linalg_svd")
 class svd_result(NamedTuple):
     """What `svd` gives."""
 
@@ -241,6 +247,7 @@ def lstsq(A: Tensor, B: Tensor, rcond: float | None = None, *, driver: Any = Non
     return lstsq_result(matmul(pinv(A), B))
 
 
+@printed_as("linalg_lstsq")
 class lstsq_result(NamedTuple):
     """What `lstsq` gives."""
 
@@ -334,6 +341,7 @@ def vander(x: Tensor, *, N: int | None = None) -> Tensor:
     return FUNCTIONS["vander"](x, N, True)
 
 
+@printed_as("linalg_lu_factor")
 class lu_factor_result(NamedTuple):
     """What `lu_factor` gives."""
 
@@ -341,6 +349,7 @@ class lu_factor_result(NamedTuple):
     pivots: Tensor
 
 
+@printed_as("linalg_lu")
 class lu_result(NamedTuple):
     """What `lu` gives."""
 

@@ -7,9 +7,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..dispatch import FUNCTIONS, function
+from ..return_types import printed_as
 from ..tensor import Tensor, wrap
 from .operands import axes, axis
-from .ordering import median, median_, quantile
+from .ordering import median_, quantile
 
 
 @function("gradient", method=False)
@@ -78,6 +79,14 @@ def cumulative_trapezoid(y: Tensor, x: Tensor | None = None, *, dx: float = 1.0,
     return (middle * steps).cumsum(d)
 
 
+@printed_as("nanmedian")
+class nanmedian_result(NamedTuple):
+    """What `torch.nanmedian` gives."""
+
+    values: Tensor
+    indices: Tensor
+
+
 @function("nanmedian")
 def nanmedian(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
     """The lower median of the elements that are not NaN; along `dim`, with its places."""
@@ -91,7 +100,7 @@ def nanmedian(input: Tensor, dim: int | None = None, keepdim: bool = False) -> A
     middle = ((counts - 1) // 2).clamp_min(0)
     found, at = values.gather(d, middle), places.gather(d, middle)
     found = found.masked_fill(counts == 0, float("nan"))
-    return median(found, at) if keepdim else median(found.squeeze(d), at.squeeze(d))
+    return nanmedian_result(found, at) if keepdim else nanmedian_result(found.squeeze(d), at.squeeze(d))
 
 
 @function("nanquantile")
@@ -115,6 +124,7 @@ def nanquantile(input: Tensor, q: Any, dim: int | None = None, keepdim: bool = F
     return made.unsqueeze(d + made._data.ndim - len(lead)) if keepdim else made
 
 
+@printed_as("frexp")
 class frexp_result(NamedTuple):
     """What `frexp` gives."""
 
@@ -131,6 +141,7 @@ def frexp(input: Tensor) -> frexp_result:
     return frexp_result(input / FUNCTIONS["pow"](2.0, exponent.to(input.dtype)), exponent)
 
 
+@printed_as("histogram")
 class histogram_result(NamedTuple):
     """What `histogram` gives."""
 

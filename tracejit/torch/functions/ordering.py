@@ -8,10 +8,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..dispatch import Primitive, function
+from ..return_types import printed_as
 from ..tensor import Tensor, wrap
 from .operands import axis, require_entries, require_ordered, tensor_of
 
 
+@printed_as("sort")
 class sort(NamedTuple):
     """Values and the places that they were at: what `sort` gives."""
 
@@ -19,6 +21,7 @@ class sort(NamedTuple):
     indices: Tensor
 
 
+@printed_as("topk")
 class topk(NamedTuple):
     """Values and the places that they were at: what `topk` gives."""
 
@@ -26,6 +29,7 @@ class topk(NamedTuple):
     indices: Tensor
 
 
+@printed_as("kthvalue")
 class kthvalue(NamedTuple):
     """Values and the places that they were at: what `kthvalue` gives."""
 
@@ -33,6 +37,7 @@ class kthvalue(NamedTuple):
     indices: Tensor
 
 
+@printed_as("median")
 class median(NamedTuple):
     """Values and the places that they were at: what `median` gives."""
 
@@ -40,6 +45,7 @@ class median(NamedTuple):
     indices: Tensor
 
 
+@printed_as("mode")
 class mode(NamedTuple):
     """Values and the places that they were at: what `mode` gives."""
 

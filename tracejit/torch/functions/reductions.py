@@ -10,6 +10,7 @@ import numpy as np
 
 from .. import dtypes
 from ..dispatch import Primitive, function
+from ..return_types import printed_as
 from ..tensor import Tensor
 from .operands import axes, axis, cast, require_entries, require_ordered
 
@@ -203,6 +204,7 @@ def _place_slope(xs, ys, ts, axis, keepdims):
 _max_dim, _min_dim = (Primitive(n, _with_place(f), rule=_place_slope) for n, f in (("Max", np.argmax), ("Min", np.argmin)))
 
 
+@printed_as("max")
 class max_result(NamedTuple):
     """What `torch.max(x, dim)` gives."""
 
@@ -210,6 +212,7 @@ class max_result(NamedTuple):
     indices: Tensor
 
 
+@printed_as("min")
 class min_result(NamedTuple):
     """What `torch.min(x, dim)` gives."""
 
@@ -258,10 +261,18 @@ def amin(input: Tensor, dim: Any = None, keepdim: bool = False) -> Tensor:
     return _amin(input, axis=dim, keepdims=bool(keepdim))
 
 
+@printed_as("aminmax")
+class aminmax_result(NamedTuple):
+    """What `torch.aminmax` gives."""
+
+    min: Tensor
+    max: Tensor
+
+
 @function("aminmax")
-def aminmax(input: Tensor, *, dim: Any = None, keepdim: bool = False) -> tuple[Tensor, Tensor]:
+def aminmax(input: Tensor, *, dim: Any = None, keepdim: bool = False) -> aminmax_result:
     """The smallest and the largest elements."""
-    return amin(input, dim, keepdim), amax(input, dim, keepdim)
+    return aminmax_result(amin(input, dim, keepdim), amax(input, dim, keepdim))
 
 
 _argmax = Primitive("Argmax", lambda x, axis, keepdims: np.argmax(x, axis=axis, keepdims=keepdims))
@@ -427,14 +438,23 @@ def cumprod(input: Tensor, dim: int, *, dtype: Any = None) -> Tensor:
     return _cumprod(input, axis=axis(dim, input._data.ndim), dtype=_summed(input, dtype))
 
 
+@printed_as("cummax")
 class cummax_result(NamedTuple):
-    """What `torch.cummax` and `torch.cummin` give."""
+    """What `torch.cummax` gives."""
 
     values: Tensor
     indices: Tensor
 
 
-def _cumulative_extreme(input: Tensor, dim: int, ufunc: Any) -> cummax_result:
+@printed_as("cummin")
+class cummin_result(NamedTuple):
+    """What `torch.cummin` gives."""
+
+    values: Tensor
+    indices: Tensor
+
+
+def _cumulative_extreme(input: Tensor, dim: int, ufunc: Any) -> tuple[Tensor, Tensor]:
     from .indexing import gather
 
     dim = axis(dim, input._data.ndim)
@@ -445,19 +465,19 @@ def _cumulative_extreme(input: Tensor, dim: int, ufunc: Any) -> cummax_result:
     from ..tensor import wrap
 
     indices = wrap(np.ascontiguousarray(np.moveaxis(places, 0, dim)))
-    return cummax_result(gather(input, dim, indices), indices)
+    return gather(input, dim, indices), indices
 
 
 @function("cummax")
 def cummax(input: Tensor, dim: int) -> cummax_result:
     """The largest of the first elements along `dim`, and where it is."""
-    return _cumulative_extreme(input, dim, np.maximum)
+    return cummax_result(*_cumulative_extreme(input, dim, np.maximum))
 
 
 @function("cummin")
-def cummin(input: Tensor, dim: int) -> cummax_result:
+def cummin(input: Tensor, dim: int) -> cummin_result:
     """The smallest of the first elements along `dim`, and where it is."""
-    return _cumulative_extreme(input, dim, np.minimum)
+    return cummin_result(*_cumulative_extreme(input, dim, np.minimum))
 
 
 def _logcumsumexp_impl(x, axis):
