@@ -121,3 +121,14 @@ def test_values_and_gradients_of_a_compiled_convolution(dtype, monkeypatch):
     for got, wanted in zip(tj.tree.leaves(step(*args)), tj.tree.leaves(want)):
         np.testing.assert_allclose(got, wanted, atol=tolerance * np.max(abs(wanted)), rtol=tolerance)
     assert "winograd" in step.llvm(*args)
+
+
+@pytest.mark.parametrize("width", ["16", "32"])
+def test_narrow_vectors(width, monkeypatch):
+    monkeypatch.setenv("TRACEJIT_VECTOR_BYTES", width)
+    rng = np.random.default_rng(5)
+    x, w, y = rng.normal(size=(2, 5, 6, 7)), rng.normal(size=(9, 5, 3, 3)), rng.normal(size=(2, 9, 6, 7))
+    params = dict(low=(1, 1), tile=4)
+    got = _native(winograd_product, x, w, out=(6, 7), turned=False, **params)
+    np.testing.assert_allclose(got, _direct(x, w, (1, 1), (6, 7)), atol=1e-11)
+    np.testing.assert_allclose(_native(winograd_outer, x, y, **params), winograd_outer.run(np, x, y, **params), atol=1e-11)

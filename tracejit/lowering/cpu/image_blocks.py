@@ -114,7 +114,7 @@ class Blocks:
 
     def between(self, places: int, width: int) -> int:
         """Bytes from one of several matrices to the next. Odd in lines of the cache, or equal elements of all of them would fall into one set."""
-        return (places * width * self.size // ALIGNMENT | 1) * ALIGNMENT
+        return (-(-places * width * self.size // ALIGNMENT) | 1) * ALIGNMENT
 
     def groups_of(self, panel: Count) -> Count:
         """How many vectors of outputs a panel has; the last one may have fewer."""
