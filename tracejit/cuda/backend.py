@@ -83,7 +83,9 @@ class Backend(abc.ABC):
 
     def write(self, target: Any, value: Any) -> None:
         """Give `target` the contents of `value`, which lives on a device or on the host."""
-        target[...] = value if type(value) is self.array or np.ndim(value) == 0 else self.from_host(value)
+        if isinstance(value, np.ndarray):
+            value = self.from_host(value) if value.ndim else value[()]
+        target[...] = value
 
     def shares_memory(self, x: Any, y: Any) -> bool:
         """Whether the extents of two arrays in memory overlap."""
@@ -119,6 +121,9 @@ class Backend(abc.ABC):
     def listings(self, source: str, name: str, parameters: Parameters) -> list[tuple[str, str]]:
         """What the compiler makes of a kernel for the current device: texts, with what each is."""
         return []
+
+    def compile(self, kernels: Sequence[tuple[str, str, Parameters]]) -> None:
+        """Compile kernels that `load` will be asked for, side by side; nothing where they are compiled one by one."""
 
     @abc.abstractmethod
     def load(self, source: str, name: str, parameters: Parameters) -> Any:

@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import residence
 from ..api.variant import MISS
 from ..interpret import replay
 from ..ir import ArrayType
@@ -96,6 +97,8 @@ class Primitive:
                 arrays.append(t._data)
             else:
                 arrays.append(t)
+        if _devices and residence.meeting(arrays) is not None:
+            return _resident().apply(self, operands, arrays, static)
         needs = needs and modes["grad"]
         kind, made = None, MISS
         if needs or self.native:
@@ -129,6 +132,8 @@ class Primitive:
         if a._base is not None and a._history != a._storage.history:
             a._refresh()
         x, kind, made = a._data, None, MISS
+        if _devices and type(x) in _devices:
+            return _resident().apply(self, (a,), (x,), static)
         needs = a._requires and modes["grad"]
         if self.native or needs and not self.part:
             which = WANTED if needs else TENSOR
@@ -169,6 +174,8 @@ class Primitive:
         if a._base is not None and a._history != a._storage.history:
             a._refresh()
         x = a._data
+        if _devices and (type(x) in _devices or isinstance(b, Tensor) and type(b._data) in _devices):
+            return self(a, b)
         if isinstance(b, Tensor):
             if b._base is not None and b._history != b._storage.history:
                 b._refresh()
@@ -204,6 +211,8 @@ class Primitive:
         if modes["grad"] and (a._requires or a._base is not None or isinstance(b, Tensor) and (b._requires or b._base is not None)):
             return False
         x = a._data
+        if _devices and (type(x) in _devices or isinstance(b, Tensor) and type(b._data) in _devices):
+            return False
         try:
             _quiet.run(self.ufunc, x, b._data if isinstance(b, Tensor) else array_of_number(b, x.dtype), x)
         except ValueError:  # of the shapes; nothing has been written
@@ -333,8 +342,7 @@ class Primitive:
         straight = alone and not plan.graph.nodes and all([a is cotangents[0] for a in plan.graph.outputs])
         moving = tuple([t is not None for t in plan.out_types])
         shape = Shape(kinds, plan.operands, plan.results, moving, alone, plan.reached, straight)
-        if alone:
-            plan.back = way_back(shape, plan)
+        plan.back = way_back(shape, plan)
         of = self.type or node_type(SingleNode if alone else PrimitiveNode, self.name if "Backward" in self.name else f"{self.name}Backward0")
         loop = forward if any([n.op.kind in _LOOPS for n in forward.graph.nodes]) else None
         return Kind(recorder(shape, of, plan), running, alone, loop)
@@ -370,6 +378,15 @@ def _with_rule(primitive: Primitive, arrays: Sequence[Any], static: dict[str, An
 
 def _unreachable() -> None:
     raise RuntimeError("a derivative reaches the values of a function with its own rule in another way than through its operands")
+
+
+_devices = residence.classes
+
+
+def _resident() -> Any:
+    from . import resident
+
+    return resident
 
 
 def _push() -> Callable:

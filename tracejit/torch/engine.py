@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import residence
 from . import dtypes
 from .modes import state
 from .nodes import Node
@@ -148,6 +149,7 @@ def _root_gradients(roots: Sequence[Tensor], given: Any, create_graph: bool) -> 
                 raise RuntimeError(f"grad can be implicitly created only for real scalar outputs but got {dtypes.of(dtype)}")
             ones = np.empty(shape, dtype)  # np.ones takes twice as long
             ones.fill(1)
+            (ones,) = residence.gathered([ones], [t._data])
             results.append(wrap(ones) if create_graph else ones)
             continue
         if not isinstance(g, Tensor):

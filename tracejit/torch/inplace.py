@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import residence
 from ..ir import ArrayType
 from ..trace import Tracer
 from ..trace.trace import type_of
@@ -111,6 +112,8 @@ def overwrite(t: Tensor, value: Any) -> None:
             root[...] = placed(root, value, t._chain)
         else:
             target[...] = value
+    elif type(target) in residence.classes or type(value) in residence.classes:
+        residence.write(target, value)
     elif target.flags.writeable:
         np.copyto(target, value, casting="unsafe")
     else:
@@ -177,9 +180,9 @@ class CopySlices(SingleNode):
     def back(node: CopySlices, g: Any) -> Sequence[Any]:
         """The cotangent with zeros in that part, and that part of it."""
         if all([primitive.put is None for primitive, _, _ in node.chain]):
-            rest = np.array(g, order="C")
+            rest = np.array(g, order="C") if type(g) is np.ndarray else residence.copied(g)
             view = along(node.chain, rest)
-            if np.may_share_memory(view, rest):
+            if residence.may_share_memory(view, rest):
                 part = view.copy()
                 view[...] = 0
                 return rest, part

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import residence
 from ..trace import Tracer
 from ..trace.tracer import OwnOperators, as_number
 from .modes import state
@@ -18,6 +19,11 @@ class Leaving(OwnOperators):
         """The array that the tensor lies in: both share the memory. Raises `RuntimeError` where the tensor requires a gradient, unless `force`."""
         if self.requires_grad and not force:
             raise RuntimeError("Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead.")
+        if self.is_cuda:
+            if not force:
+                what = f"can't convert {self.device} device type tensor to numpy."
+                raise TypeError(f"{what} Use Tensor.cpu() to copy the tensor to host memory first.")
+            return residence.home(self._data).to_host(self._data)
         return self._array
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import residence
 from ..errors import is_library
 from ..ir import ArrayType
 from .hooks import Extras, Handle, Hooks
@@ -199,7 +200,8 @@ class PartNode(SingleNode):
 
     @staticmethod
     def back(node: PartNode, g: Any) -> tuple:
-        made = np.zeros(node.shape, node.dtype)
+        device = residence.home(g) if residence.classes else None
+        made = (np if device is None else device.xp).zeros(node.shape, node.dtype)
         node.primitive.impl(made, **node.static)[...] = g
         return (made,)
 

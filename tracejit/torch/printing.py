@@ -178,6 +178,9 @@ def tensor_text(t: Tensor, name: str | None = None) -> str:
     dtype = t.dtype
     default = dtypes.get_default_dtype()
     usual = (dtypes.int64, dtypes.bool_, default, default.to_complex())
+    if t.is_cuda:
+        array = t.numpy(force=True)
+        suffixes.append(f"device='{t.device}'")
     text = contents(array, indent)
     if array.size == 0:
         if array.ndim != 1:

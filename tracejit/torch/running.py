@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import residence
 from ..api.variant import MISS
 from ..interpret import last_uses
 from ..ir import Graph, Literal, Node, Var
@@ -65,7 +66,11 @@ class Running:
         return self.slow(*values)
 
     def slow(self, *values: Any) -> tuple:
-        """The results by NumPy; the run is counted."""
+        """The results by NumPy; the run is counted. On a device by the program of the graph."""
+        if residence.classes and residence.meeting(values) is not None:
+            from .resident import run
+
+            return run(self.graph, [*values, *self.constants])
         if self.count():
             found = self.entry(*values)
             if found is not MISS:

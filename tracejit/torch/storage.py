@@ -60,7 +60,10 @@ _library: dict[str, bool] = {}
 
 def here(depth: int = 3) -> Place | None:
     """The user's line that is running: the innermost frame outside of libraries, which is at least so far out."""
-    frame = sys._getframe(depth)
+    try:
+        frame = sys._getframe(depth)
+    except ValueError:  # the user's line is of a module, and nothing is further out
+        frame = sys._getframe(1)
     while frame is not None:
         code = frame.f_code
         known = _library.get(code.co_filename)

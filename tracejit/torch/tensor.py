@@ -16,6 +16,7 @@ from weakref import ref
 
 import numpy as np
 
+from .. import residence
 from ..trace import Tracer
 from ..trace.constants import active_traces, as_proxy
 from . import dtypes
@@ -175,16 +176,29 @@ class Tensor(Leaving):
 
     @property
     def device(self) -> Any:
-        """Where the memory is: the CPU."""
-        return CPU
+        """Where the memory is: "cpu", or "cuda:0"."""
+        if not residence.classes or type(self._data) not in residence.classes:
+            return CPU
+        from .resident import place_of
+
+        return place_of(self._data)
+
+    @property
+    def is_cuda(self) -> bool:
+        """Whether the memory is that of a CUDA device."""
+        return type(self._data) in residence.classes
+
+    @property
+    def is_cpu(self) -> bool:
+        """Whether the memory is that of the CPU."""
+        return not self.is_cuda
 
     @property
     def layout(self) -> str:
         """The memory layout: strided."""
         return "torch.strided"
 
-    is_cuda = is_sparse = is_quantized = is_meta = is_mps = is_mkldnn = is_nested = is_xpu = False
-    is_cpu = True
+    is_sparse = is_quantized = is_meta = is_mps = is_mkldnn = is_nested = is_xpu = False
 
     @property
     def itemsize(self) -> int:
@@ -425,7 +439,7 @@ def _rebuilt(cls: type, array: np.ndarray, requires_grad: bool, own: dict[str, A
 
 def wrap(array: Any) -> Tensor:
     """A tensor in the memory of this very array or proxy."""
-    if type(array) is not np.ndarray and type(array) is not Tracer:
+    if type(array) is not np.ndarray and type(array) is not Tracer and type(array) not in residence.classes:
         array = np.asarray(array)
     if active_traces() and type(array) is np.ndarray and any(t.values is None for t in active_traces()):
         array = as_proxy(array)  # a plain array could not hold what the traced function may write into the tensor

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import residence
 from ..trace import Tracer
 from ..trace.constants import active_traces
 from ..trace.tracer import same
@@ -97,7 +98,7 @@ class _Traversal:
                 node = waiting
             edges, waiting = node.edges, None
             there = gradients = g = None  # arrays live no longer than they are needed
-            if quick and node.single and node.extras is None:
+            if quick and node.extras is None and node.back is not None:
                 gradients = node.back(node, arrived.pop(node))
                 if not retain and node.saved:
                     node.saved = None
@@ -186,6 +187,10 @@ def fresh(g: Any, taken: set[int]) -> Any:
     """The gradient as an array that nobody else holds. The engine's own results are handed over as they are."""
     if type(g) is Tracer:
         return same(g)
+    if type(g) in residence.classes:
+        g = residence.copied(g) if id(g) in taken or not g.flags.c_contiguous else g
+        taken.add(id(g))
+        return g
     if type(g) is not np.ndarray:
         return np.asarray(g)
     flags = g.flags

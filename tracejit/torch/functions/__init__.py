@@ -8,6 +8,7 @@ from . import (  # noqa: F401
     indexing,
     joining,
     numerics,
+    on_devices,
     ordering,
     pointwise,
     products,
@@ -18,3 +19,5 @@ from . import (  # noqa: F401
     strided,
     synonyms,
 )
+
+on_devices.enter()

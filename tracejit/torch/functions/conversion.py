@@ -24,18 +24,22 @@ _to = Primitive("ToCopy", lambda x, dtype: cast(x, dtype) if x.dtype != dtype el
 def to(
     self: Tensor, *args: Any, dtype: Any = None, device: Any = None, non_blocking: bool = False, copy: bool = False, memory_format: Any = None
 ) -> Tensor:
-    """The tensor in another dtype: itself where it has that already, unless `copy`. The only device is "cpu"."""
+    """The tensor in another dtype, or on another device: itself where it is so already, unless `copy`."""
     for a in args:
         if isinstance(a, Tensor):
-            dtype = a.dtype
+            dtype, device = a.dtype, a.device
         elif isinstance(a, (dtypes.dtype, type)):
             dtype = a
         elif isinstance(a, bool):
             continue
         elif a is not None:
             device = a
-    if device is not None:
-        _device(device)
+    if device is not None and (self.is_cuda or _device(device).type != "cpu"):
+        from ..resident import move
+
+        moved = move(self, device, copy and dtype is None)
+        if moved is not self or dtype is None:
+            return moved if dtype is None else to(moved, dtype=dtype)
     wanted = self._data.dtype if dtype is None else dtypes.as_numpy(dtype)
     if wanted == self._data.dtype and not copy:
         return self
@@ -75,8 +79,14 @@ def type_as(self: Tensor, other: Tensor) -> Tensor:
 
 @function("cpu", namespace=False)
 def cpu(self: Tensor, memory_format: Any = None) -> Tensor:
-    """The tensor itself, which is in the memory of the CPU."""
-    return self
+    """The tensor in the memory of the CPU: itself where it is there."""
+    return to(self, device="cpu") if self.is_cuda else self
+
+
+@function("cuda", namespace=False)
+def cuda(self: Tensor, device: Any = None, non_blocking: bool = False, memory_format: Any = None) -> Tensor:
+    """The tensor in the memory of a CUDA device, the current one if none is given."""
+    return to(self, device="cuda" if device is None else device)
 
 
 @function("is_signed", namespace=False)

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from ..tensor import wrap
 from .adam import decayed
 from .optimizer import Optimizer, check, check_options, like, scalar
+from .pieces import zeros
 
 
 class Adagrad(Optimizer):
@@ -42,7 +42,9 @@ class Adagrad(Optimizer):
 
     def start(self, x: Any, group: dict[str, Any]) -> dict[str, Any]:
         value = group["initial_accumulator_value"]
-        return {"sum": wrap(np.full(x.shape, complex(value, value) if x.dtype.kind == "c" else value, x.dtype))}
+        total = zeros(x)
+        total._array[...] = complex(value, value) if x.dtype.kind == "c" else value
+        return {"sum": total}
 
     def update(self, x: Any, gradient: Any, state: Any, group: dict[str, Any], step: Any) -> None:
         lr = scalar(group["lr"])

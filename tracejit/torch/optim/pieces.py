@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from ... import residence
 from ...trace import Tracer
 from ..tensor import Tensor, wrap
 
@@ -73,5 +74,6 @@ def _block(start: int) -> Callable[[Any], Any]:
 
 
 def zeros(x: Any) -> Tensor:
-    """A tensor of zeros of the shape and dtype of an array."""
-    return wrap(np.zeros(x.shape, x.dtype))
+    """A tensor of zeros of the shape and dtype of an array, where that lives."""
+    device = residence.home(x)
+    return wrap((np if device is None else device.xp).zeros(x.shape, x.dtype))

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from ... import dtypes
+from ...devices import device as torch_device
 from ...inplace import overwrite
 from ...modes import no_grad
 from ...nodes import Handle
@@ -265,7 +266,7 @@ class Module:
         return self
 
     def to(self, *args: Any, **kwargs: Any) -> Module:
-        """Convert floating-point parameters and buffers to a dtype, in place; a device is accepted where it is the CPU."""
+        """Convert floating-point parameters and buffers to a dtype, and bring all to a device, in place."""
         dtype = kwargs.get("dtype")
         for a in args:
             if isinstance(a, Tensor):
@@ -279,7 +280,7 @@ class Module:
 
         def convert(t: Tensor) -> Tensor:
             if device is not None:
-                t.to(device=device)  # it says so where there is no such device
+                t = t.to(device=device)
             return t.to(dtype) if dtype is not None and t._data.dtype.kind in "fc" else t
 
         return self._apply(convert)
@@ -304,12 +305,12 @@ class Module:
         return self._floating("half")
 
     def cpu(self) -> Module:
-        """Does nothing: tensors lie in the memory of the CPU."""
-        return self
+        """Bring parameters and buffers to the CPU."""
+        return self.to("cpu")
 
     def cuda(self, device: Any = None) -> Module:
-        """Raises `RuntimeError`: there is no such device here."""
-        return self.to("cuda")
+        """Bring parameters and buffers to a CUDA device, the current one if none is given."""
+        return self.to("cuda" if device is None else torch_device(device))
 
     def train(self, mode: bool = True) -> Module:
         """Switch to training, or with `mode=False` to evaluation: dropout and batch normalisation differ."""
