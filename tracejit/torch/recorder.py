@@ -40,7 +40,8 @@ def recorder(shape: Shape, node_type: type, plan: Any) -> Callable[[tuple, Any, 
 
 
 def way_back(shape: Shape, plan: Any) -> Callable[[Any, Any], tuple]:
-    """The function `back(node, cotangent)` of a node with one result, which gives a gradient for each operand, None where there is none."""
+    """The function `back(node, cotangent)`, which gives a gradient for each operand, None where there is none; of a node of several results it takes
+    a dictionary of their cotangents, of which those that are missing are zeros."""
     return _source(_back, shape)(plan, plan.running)
 
 
@@ -108,11 +109,15 @@ def _back(shape: Shape) -> str:
     if shape.straight:
         return _function("make(plan, way)", "back(node, g)", [f"return {results(lambda n: 'g')}"])
     lines = []
+    slowly = f"return node.apply({'{0: g}' if shape.alone else 'g'}, False)"
     if saved:
-        lines += ["saved = node.saved", "if type(saved) is not tuple: return node.apply({0: g}, False)", f"{' '.join(saved)} = saved"]
+        lines += ["saved = node.saved", f"if type(saved) is not tuple: {slowly}", f"{' '.join(saved)} = saved"]
         if checks:
-            lines.append(f"if {' or '.join(checks)}: return node.apply({{0: g}}, False)")  # which raises
-    values = ", ".join([*[f"x{i}" for i in range(len(saved))], "g"])
+            lines.append(f"if {' or '.join(checks)}: {slowly}")  # which raises
+    cotangents = ["g"] if shape.alone else [f"g{i}" for i, moving in enumerate(shape.moving) if moving]
+    for name in cotangents if not shape.alone else ():
+        lines += [f"{name} = g.get({name[1:]})", f"if {name} is None: {name} = node._zeros(plan.out_types[{name[1:]}], False)"]
+    values = ", ".join([*[f"x{i}" for i in range(len(saved))], *cotangents])
     lines += [
         "entry = way.entry", f"if entry is None: out = way.slow({values})", "else:", f"    out = entry({values})",
         f"    if out is MISS: out = way.slow({values})",
