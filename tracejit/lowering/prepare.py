@@ -17,6 +17,7 @@ from ..ops.elementwise import add
 from ..ops.movement import transpose
 from ..ops.scan import scan
 from ..trace import Trace, Tracer
+from .outer_sums import sums_outside
 from .products import matrix_product
 
 # In loops of fewer turns, and for products of fewer multiplications, a transposed factor stays as it is.
@@ -49,7 +50,8 @@ def _prepare(graph: Graph, expansion: Expansion) -> Graph:
     inputs = [builder.input(t) for t in graph.in_types]
     outputs = _inline(trace, graph, inputs, expansion)
     region = {node: start for start, stop in reversed(builder.regions) for node in builder.nodes[start:stop]}
-    return checked(_turn_factors(_merge_loops(builder.finish(tuple(outputs)), region)), "prepared graph")
+    merged = _merge_loops(builder.finish(tuple(outputs)), region)
+    return checked(_turn_factors(sums_outside(merged, lambda inner: prepare(inner, expansion))), "prepared graph")
 
 
 def _merge_loops(graph: Graph, region: dict[Node, int]) -> Graph:

@@ -1,0 +1,124 @@
+"""Sums of products that a loop does nothing with but add to leave the loop.
+
+The gradient of a weight that every turn multiplies by is a sum over the turns of x_t.T @ y_t, where x_t and y_t have as many rows as a batch has
+examples.  The rows of all turns are there at the end, or cost less to keep than the sum costs to be read and written at each turn, and one product of
+all of them takes two thirds of the time: 64 turns of (128, 32) @ (32, 512) in float32 4.0 ms, (128, 2048) @ (2048, 512) 2.8 ms.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from typing import NamedTuple
+
+from ..ir import ArrayType, Atom, Graph, Node, Var
+from ..ops.dot import dot_general
+from ..ops.elementwise import add
+from ..ops.movement import reshape, transpose
+from ..ops.scan import scan
+from ..trace import Trace
+
+FEW_TURNS, SMALL = 4, 4096  # in loops of fewer turns, and for products of fewer multiplications, a sum stays where it is
+MANY_ROWS = 128  # from so many rows on, the product of one turn is as quick
+
+
+class _Sum(NamedTuple):
+    """Carry number `place` is a sum of products x @ y, or x.T @ y where `turned`."""
+
+    place: int
+    x: Var
+    turned: bool
+    y: Var
+
+
+def sums_outside(graph: Graph, prepare: Callable[[Graph], Graph]) -> Graph:
+    """The graph with sums of products behind its scans in place of inside. `prepare` is that of prepare.py."""
+    if not any(node.op is scan for node in graph.nodes):
+        return graph
+    nodes: list[Node] = []
+    for node in graph.nodes:
+        if node.op is scan and node.params["length"] >= FEW_TURNS:
+            body = prepare(node.params["body"])
+            sums = _sums(body, node.params["consts"], node.params["carry"])
+            if sums:
+                nodes += _taken_out(node, body, sums, prepare)
+                continue
+        nodes.append(node)
+    return Graph(graph.inputs, tuple(nodes), graph.outputs)
+
+
+def _sums(body: Graph, consts: int, carry: int) -> list[_Sum]:
+    producer = {v: n for n in body.nodes for v in n.outputs}
+    uses = Counter(a for n in body.nodes for a in n.inputs if type(a) is Var) + Counter(a for a in body.outputs if type(a) is Var)
+    rows = {*body.inputs[consts + carry :], *body.outputs[carry:]}
+    constants = set(body.inputs[:consts])
+    found = []
+    for place, (start, total) in enumerate(zip(body.inputs[consts : consts + carry], body.outputs)):
+        made = producer.get(total) if type(total) is Var else None
+        if made is None or made.op is not add or uses[start] != 1 or uses[total] != 1 or start not in made.inputs:
+            continue
+        term = made.inputs[1 - made.inputs.index(start)]
+        product = producer.get(term) if type(term) is Var and uses[term] == 1 else None
+        if product is None or product.op is not dot_general or term.type.ndim != 2 or term.type != total.type:
+            continue
+        x, y = product.inputs
+        turn = producer.get(x) if type(x) is Var else None
+        turned = turn is not None and turn.op is transpose
+        x = turn.inputs[0] if turned else x
+        if type(x) is not Var or type(y) is not Var or x in constants or y in constants:
+            continue
+        kept = sum(v.type.size for v in {x, y} - rows)
+        count = y.type.shape[0]
+        if count < MANY_ROWS and count * term.type.size >= SMALL and kept < 2 * term.type.size:
+            found.append(_Sum(place, x, turned, y))
+    return found
+
+
+def _taken_out(node: Node, body: Graph, sums: list[_Sum], prepare: Callable[[Graph], Graph]) -> list[Node]:
+    """The scan without the sums, and the products behind it."""
+    consts, carry, length = (node.params[name] for name in ("consts", "carry", "length"))
+    gone = {s.place for s in sums}
+    stays = [i for i in range(carry) if i not in gone]
+    rows: dict[Var, Atom] = dict(zip(body.inputs[consts + carry :], node.inputs[consts + carry :]))
+    rows |= {v: made for v, made in zip(body.outputs[carry:], node.outputs[carry:]) if type(v) is Var}
+    further = [v for v in dict.fromkeys(v for s in sums for v in (s.x, s.y)) if v not in rows]
+    rows |= {v: Var(ArrayType((length, *v.type.shape), v.type.dtype)) for v in further}
+    inputs = [*range(consts), *[consts + i for i in stays], *range(consts + carry, len(body.inputs))]
+    outputs = (*[body.outputs[i] for i in stays], *body.outputs[carry:], *further)
+    inner = Graph(tuple([body.inputs[i] for i in inputs]), _needed(body.nodes, outputs), outputs)
+    loop = node._replace(
+        inputs=tuple([node.inputs[i] for i in inputs]),
+        outputs=(*[node.outputs[i] for i in stays], *node.outputs[carry:], *[rows[v] for v in further]),
+        params={**node.params, "body": inner, "carry": len(stays), "base": None},
+    )
+    nodes = [loop]
+    for s in sums:
+        nodes += _product(node.inputs[consts + s.place], rows[s.x], s.turned, rows[s.y], node.outputs[s.place], node, prepare)
+    return nodes
+
+
+def _needed(nodes: tuple[Node, ...], outputs: tuple[Atom, ...]) -> tuple[Node, ...]:
+    wanted, kept = {a for a in outputs if type(a) is Var}, []
+    for n in reversed(nodes):
+        if n.op.effect or any(v in wanted for v in n.outputs):
+            kept.append(n)
+            wanted.update(a for a in n.inputs if type(a) is Var)
+    return tuple(kept[::-1])
+
+
+def _product(start: Atom, x: Atom, turned: bool, y: Atom, total: Var, node: Node, prepare: Callable[[Graph], Graph]) -> list[Node]:
+    """`total` = start + the sum of all products."""
+    trace = Trace("lowering")
+    s, xs, ys = (trace.input(a.type.strong) for a in (start, x, y))
+    turns, k, n = ys.shape
+    if turned:
+        factor = transpose(reshape(xs, shape=(turns * k, xs.shape[2])), permutation=(1, 0))
+    else:
+        factor = reshape(transpose(xs, permutation=(1, 0, 2)), shape=(xs.shape[1], turns * k))
+    result = s + dot_general(factor, reshape(ys, shape=(turns * k, n)), contract=((1,), (0,)), batch=((), ()))
+    graph = prepare(trace.finish([result])[0])
+    names: dict[Var, Atom] = dict(zip(graph.inputs, (start, x, y)))
+    names |= {v: Var(v.type) for made in graph.nodes for v in made.outputs}
+    names[graph.outputs[0]] = total
+    named = lambda atoms: tuple([names[a] if type(a) is Var else a for a in atoms])
+    return [made._replace(inputs=named(made.inputs), outputs=named(made.outputs), source=node.source) for made in graph.nodes]
