@@ -18,6 +18,7 @@ CASES = [
     ("RMSprop", {"centered": True, "momentum": 0.5, "weight_decay": 0.1}), ("Adagrad", {"lr_decay": 0.1, "initial_accumulator_value": 0.2}),
     ("Adadelta", {"weight_decay": 0.1}), ("NAdam", {"weight_decay": 0.1}), ("NAdam", {"decoupled_weight_decay": True, "weight_decay": 0.1}),
     ("RAdam", {"weight_decay": 0.1}), ("RAdam", {"decoupled_weight_decay": True, "weight_decay": 0.1}),
+    ("Rprop", {}), ("Rprop", {"etas": (0.3, 1.5), "maximize": True}), ("ASGD", {"weight_decay": 0.1}), ("ASGD", {"t0": 3, "lambd": 0.1}),
 ]  # fmt: skip
 NAMES = [f"{name} {options}" for name, options in CASES]
 TOLERANCE = {"float32": 2e-6, "float64": 1e-14, "complex64": 2e-6}
