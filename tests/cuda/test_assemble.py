@@ -7,7 +7,7 @@ import pytest
 
 from tracejit.cuda.errors import CudaError
 from tracejit.lowering.cuda import assemble as assembling
-from tracejit.lowering.cuda.assemble import assemble, by_ptxas, machine_code, sass, tool
+from tracejit.lowering.cuda.assemble import assemble, assemble_all, by_ptxas, machine_code, sass, tool
 
 F32, I32 = np.dtype("f4"), np.dtype("i4")
 PARAMETERS = [(F32, "pointer"), (F32, "pointer"), (F32, "value"), (I32, "value")]
@@ -90,6 +90,15 @@ def test_a_kernel_is_found_on_disk(monkeypatch):
     monkeypatch.setattr(assembling, "_ptx", None)
     again = assemble(source, "kept", PARAMETERS)
     assert again.cached and (again.ptx, again.cubin) == (first.ptx, first.cubin)
+
+
+def test_kernels_are_compiled_side_by_side():
+    sources = [SOURCE.replace("* s +", f"* s + {k}.0 +") for k in range(5)]
+    together = assemble_all([(source, "scaled", tuple(PARAMETERS)) for source in sources], (9, 0))
+    apart = [assemble(source, "scaled", PARAMETERS) for source in sources]
+    assert [made.ptx for made in together] == [made.ptx for made in apart]
+    assert [made.cubin for made in together] == [made.cubin for made in apart]
+    assert assemble_all([], (9, 0)) == []
 
 
 def test_without_an_assembler_the_driver_gets_ptx(monkeypatch):

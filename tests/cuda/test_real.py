@@ -28,6 +28,7 @@ def assembled(monkeypatch):
         return types.SimpleNamespace(ptx=".version 8.0", cubin=b"cubin" if cc == (9, 0) else None, entry_name="_Z6kernel", seconds=0.25)
 
     monkeypatch.setattr("tracejit.lowering.cuda.assemble.assemble", assemble)
+    monkeypatch.setattr("tracejit.lowering.cuda.assemble.disassembler", lambda: "nvdisasm")
     monkeypatch.setattr("tracejit.lowering.cuda.assemble.sass", lambda cubin: "IADD")
     return asked
 
@@ -43,6 +44,19 @@ def test_kernels_are_assembled_for_the_device_and_loaded(cupy, assembled):
     ((name, grid, block, args),) = cupy.driver.launches
     assert (name, grid, block) == ("_Z6kernel", (4,), (128,)) and args[0] is x and type(args[1]) is np.int64
     assert [title for title, _ in Real().listings("source", "kernel", SIGNATURE)] == ["PTX, compiled in 0.25 s", "SASS"]
+
+
+def test_kernels_are_compiled_before_they_are_loaded(cupy, assembled):
+    real = Real()
+    real.compile([("first", "kernel", SIGNATURE), ("second", "kernel", SIGNATURE)])
+    assert sorted(source for source, *_ in assembled) == ["first", "second"] and not cupy.driver.loaded
+    real.load("second", "kernel", SIGNATURE)
+    assert len(assembled) == 2 and cupy.driver.loaded == [b"cubin"]
+
+
+def test_without_a_disassembler_there_is_ptx(cupy, assembled, monkeypatch):
+    monkeypatch.setattr("tracejit.lowering.cuda.assemble.disassembler", lambda: None)
+    assert [title for title, _ in Real().listings("source", "kernel", SIGNATURE)] == ["PTX, compiled in 0.25 s"]
 
 
 def test_without_machine_code_the_driver_gets_ptx(cupy, assembled, monkeypatch):

@@ -122,8 +122,9 @@ class Backend(abc.ABC):
         """What the compiler makes of a kernel for the current device: texts, with what each is."""
         return []
 
+    @abc.abstractmethod
     def compile(self, kernels: Sequence[tuple[str, str, Parameters]]) -> None:
-        """Compile kernels that `load` will be asked for, side by side; nothing where they are compiled one by one."""
+        """Compile kernels that `load` will be asked for, side by side."""
 
     @abc.abstractmethod
     def load(self, source: str, name: str, parameters: Parameters) -> Any:

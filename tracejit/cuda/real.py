@@ -36,6 +36,7 @@ class Real(Backend):
             raise missing_extra(error) from None
         self.cupy = self.xp = cupy
         self.array = cupy.ndarray
+        self._made: dict[tuple, Any] = {}  # kernels that are compiled and not yet loaded
         self._errors = cupy.cuda.runtime.CUDARuntimeError, cupy.cuda.driver.CUDADriverError
         try:
             self._count = cupy.cuda.runtime.getDeviceCount()
@@ -134,16 +135,25 @@ class Real(Backend):
         self._products = kind
 
     # -- kernels
+    def compile(self, kernels: Sequence[tuple[str, str, Parameters]]) -> None:
+        from ..lowering.cuda.assemble import assemble_all
+
+        cc = self.properties(self.current_device())["capability"]
+        self._made.update(zip([(cc, *kernel) for kernel in kernels], assemble_all(kernels, cc)))
+
     def _assembled(self, source: str, name: str, parameters: Parameters) -> Any:
         from ..lowering.cuda.assemble import assemble
 
-        return assemble(source, name, tuple(parameters), cc=self.properties(self.current_device())["capability"])
+        cc = self.properties(self.current_device())["capability"]
+        made = self._made.pop((cc, source, name, parameters), None)
+        return made or assemble(source, name, parameters, cc=cc)
 
     def listings(self, source: str, name: str, parameters: Parameters) -> list[tuple[str, str]]:
-        from ..lowering.cuda.assemble import sass
+        from ..lowering.cuda.assemble import disassembler, sass
 
         made = self._assembled(source, name, parameters)
-        return [(f"PTX, compiled in {made.seconds:.2f} s", made.ptx), ("SASS", sass(made.cubin))]
+        texts = [(f"PTX, compiled in {made.seconds:.2f} s", made.ptx)]
+        return [*texts, ("SASS", sass(made.cubin))] if made.cubin is not None and disassembler() else texts
 
     def load(self, source: str, name: str, parameters: Parameters) -> Any:
         made = self._assembled(source, name, parameters)

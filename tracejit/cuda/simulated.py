@@ -186,6 +186,9 @@ class Simulated(Backend):
         return SimulatedArray(x.get(), device)
 
     # -- kernels
+    def compile(self, kernels: Sequence[tuple[str, str, Parameters]]) -> None:
+        pass  # there is nothing to compile, or it takes no time
+
     def load(self, source: str, name: str, parameters: Parameters) -> Kernel:
         from numba import cuda
 

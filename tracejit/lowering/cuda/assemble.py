@@ -21,15 +21,15 @@ import tempfile
 import threading
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 
-import numpy as np
-
+from ...config import config
 from ...cuda.errors import CudaError
 from ...errors import at_user_line
 from .. import disk_cache
 from ..cpu.llvm import LoweringError
-from .front_end import llvm_text
+from .front_end import Parameters, llvm_text
 
 OLDEST = (7, 0)
 # Architectures that every LLVM from 20 on knows. PTX for one of them runs on all later devices.
@@ -60,10 +60,17 @@ class Assembled:
         return sass(self.cubin)
 
 
+def assemble_all(kernels: Sequence[tuple[str, str, Parameters]], cc: tuple[int, int]) -> list[Assembled]:
+    """Compile kernels, each given as its source, name and parameters: one after the other by LLVM, side by side by `ptxas`, which takes the most of
+    the time."""
+    with ThreadPoolExecutor(max_workers=max(1, min(len(kernels), config.threads))) as pool:
+        return list(pool.map(lambda kernel: assemble(*kernel, cc=cc), kernels))
+
+
 def assemble(
     source: str,
     name: str,
-    parameters: Sequence[tuple[np.dtype, str]],
+    parameters: Parameters,
     cc: tuple[int, int] = (9, 0),
     threads: int | None = None,
 ) -> Assembled:
@@ -190,11 +197,16 @@ def _refused(cc: tuple[int, int], log: str) -> CudaError:
     )
 
 
+def disassembler() -> str | None:
+    """The path of a program that prints machine code; none of NVIDIA's wheels has one, the CUDA toolkit has."""
+    return tool("nvdisasm") or tool("cuobjdump")
+
+
 def sass(cubin: bytes | None) -> str:
     """Machine code as text, by `nvdisasm` or `cuobjdump` of the CUDA toolkit. Raises `CudaError` where there is no code or no such program."""
     if cubin is None:
         raise CudaError(at_user_line("the kernel was not assembled here: pip install 'tracejit[cuda-compile]'"))
-    program = tool("nvdisasm") or tool("cuobjdump")
+    program = disassembler()
     if program is None:
         raise CudaError(at_user_line("neither nvdisasm nor cuobjdump was found: install the CUDA toolkit and put its bin on PATH"))
     with tempfile.NamedTemporaryFile(prefix="tracejit-", suffix=".cubin") as file:
@@ -226,4 +238,4 @@ def _unpacked(contents: bytes) -> tuple[str, bytes | None]:
     return contents[8:end].decode(), contents[end:] or None
 
 
-__all__ = ["OLDEST", "Assembled", "assemble", "by_ptxas", "machine_code", "sass", "tool"]
+__all__ = ["OLDEST", "Assembled", "assemble", "assemble_all", "by_ptxas", "disassembler", "machine_code", "sass", "tool"]

@@ -63,6 +63,7 @@ class Program:
         self._offsets = list(plan.offsets.values())
         checks = any(k.checks for k in plan.kernels.values())
         self._flag = self.backend.flag(_out_of_range(graph)) if checks else None
+        compile_all(self.backend, self.kernels)
         self._steps = [self._prepared(step) for step in plan.steps]
         self._replays = Replays(self.backend, self._values, self._launch, self._outcome) if self._is_recordable() else None
         self._results = [(o.value, None) if isinstance(o, Literal) else (None, self._slots[o]) for o in plan.partition.outputs]
@@ -231,12 +232,24 @@ _loaded: dict[Hashable, Any] = {}
 
 def load(home: Any, kernel: Kernel) -> Any:
     """A kernel ready to be launched on the current device; equal ones are compiled once."""
-    signature = tuple((p.dtype, "value" if p.by_value else "pointer") for p in kernel.parameters)
-    key = home.current_device(), kernel.source, signature
+    key = home.current_device(), *signed(kernel)
     found = _loaded.get(key)
     if found is None:
-        found = _loaded[key] = home.load(kernel.source, "kernel", signature)
+        found = _loaded[key] = home.load(*signed(kernel))
     return found
+
+
+def compile_all(home: Any, kernels: list[Kernel]) -> None:
+    """Compile those of the kernels that have not been loaded."""
+    device = home.current_device()
+    new = [made for made in map(signed, kernels) if (device, *made) not in _loaded]
+    if len(new) > 1:
+        home.compile(new)
+
+
+def signed(kernel: Kernel) -> tuple[str, str, tuple]:
+    """The source of a kernel, its name, and what it takes."""
+    return kernel.source, "kernel", tuple((p.dtype, "value" if p.by_value else "pointer") for p in kernel.parameters)
 
 
 def _number(x: Any, parameter: Any) -> np.generic:
