@@ -157,3 +157,14 @@ def test_a_module_compiles_itself():
     before = net(x)
     net.compile()
     assert ours.allclose(net(x), before)
+
+
+def test_gradients_are_cut_by_a_norm_that_is_known():
+    def run(torch):
+        p = torch.nn.Parameter(torch.zeros(2))
+        p.grad = torch.tensor([3.0, 4.0])
+        total = torch.nn.utils.get_total_norm([p.grad])
+        torch.nn.utils.clip_grads_with_norm_([p], 1.0, total)
+        return total, p.grad
+
+    as_real(run)

@@ -179,3 +179,10 @@ def test_views_written_in_compiled_functions():
     x, y = ours.arange(16.0).reshape(4, 4), ours.tensor(2.0)
     for _ in range(3):
         assert f(x, y)[0].tolist() == [100.0, 111.0, 112.0, 103.0]
+
+
+def test_views_share_a_storage():
+    x = ours.zeros(2, 3)
+    assert x[1].untyped_storage().data_ptr() == x.untyped_storage().data_ptr() == x.data_ptr()
+    assert x[1].untyped_storage().nbytes() == 24
+    assert x.clone().untyped_storage().data_ptr() != x.data_ptr()

@@ -24,7 +24,10 @@ from .tensor import Tensor, wrap
 from .vectorization import flatten as _flatten
 from .vectorization import vmap
 
-__all__ = ["functional_call", "grad", "grad_and_value", "hessian", "jacfwd", "jacrev", "jvp", "linearize", "stack_module_state", "vjp", "vmap"]
+__all__ = [
+    "functional_call", "grad", "grad_and_value", "hessian", "jacfwd", "jacrev", "jvp", "linearize", "replace_all_batch_norm_modules_",
+    "stack_module_state", "vjp", "vmap",
+]  # fmt: skip
 
 
 # -- tensors to differentiate by
@@ -349,6 +352,21 @@ def functional_call(
     finally:
         for table, last, before in reversed(kept):
             table[last] = before
+
+
+def replace_all_batch_norm_modules_(root: Any) -> Any:
+    """Let batch normalisations keep no running statistics, which a function that is transformed could not write. Returns the module.
+
+    >>> from tracejit import torch
+    >>> net = torch.func.replace_all_batch_norm_modules_(torch.nn.Sequential(torch.nn.BatchNorm1d(2)))
+    >>> net[0].running_mean is None
+    True
+    """
+    for module in root.modules():
+        if hasattr(module, "running_mean") and hasattr(module, "track_running_stats"):
+            module.track_running_stats = False
+            module.running_mean = module.running_var = module.num_batches_tracked = None
+    return root
 
 
 def stack_module_state(models: Sequence[Any]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:

@@ -224,6 +224,36 @@ def new(self: Tensor, *args: Any) -> Tensor:
     return wrap(np.array(args[0]._data if args and isinstance(args[0], Tensor) else args[0] if args else [], self._data.dtype))
 
 
+class UntypedStorage:
+    """The memory that a tensor lies in, by its bytes."""
+
+    def __init__(self, t: Tensor):
+        self._root = t._storage._array
+
+    def data_ptr(self) -> int:
+        """The address."""
+        return self._root.__array_interface__["data"][0]
+
+    def nbytes(self) -> int:
+        """The number of bytes."""
+        return self._root.nbytes
+
+    size = __len__ = nbytes
+
+    def tolist(self) -> list[int]:
+        """The bytes."""
+        return list(self._root.tobytes())
+
+    def __repr__(self) -> str:
+        return f"[torch.storage.UntypedStorage(device=cpu) of size {self.nbytes()}]"
+
+
+@function("untyped_storage", "storage", namespace=False)
+def untyped_storage(self: Tensor) -> UntypedStorage:
+    """The memory that the tensor lies in, which its views share."""
+    return UntypedStorage(self)
+
+
 @function("as_subclass", namespace=False)
 def as_subclass(self: Tensor, cls: type) -> Any:
     """The tensor as one of a subclass, in the same memory and graph."""

@@ -4,11 +4,12 @@ from importlib import import_module as _import_module
 
 from ...absent import explained as _explained
 from . import rnn
-from .gradients import clip_grad_norm_, clip_grad_value_, get_total_norm
+from .gradients import clip_grad_norm_, clip_grad_value_, clip_grads_with_norm_, get_total_norm
 from .vectors import parameters_to_vector, vector_to_parameters
 from .weights import remove_spectral_norm, remove_weight_norm, spectral_norm, weight_norm
 
-__all__ = ["clip_grad_norm_", "clip_grad_value_", "fuse_conv_bn_eval", "fuse_conv_bn_weights", "fuse_linear_bn_eval", "fuse_linear_bn_weights",
+__all__ = ["clip_grad_norm_", "clip_grad_value_", "clip_grads_with_norm_", "fuse_conv_bn_eval", "fuse_conv_bn_weights", "fuse_linear_bn_eval",
+           "fuse_linear_bn_weights",
            "get_total_norm", "parameters_to_vector", "parametrizations", "parametrize", "remove_spectral_norm", "remove_weight_norm", "rnn",
            "skip_init", "spectral_norm", "vector_to_parameters", "weight_norm"]  # fmt: skip
 

@@ -64,6 +64,14 @@ def clip_grad_norm_(
         return wrap(total)
 
 
+def clip_grads_with_norm_(parameters: Tensor | Iterable[Tensor], max_norm: float, total_norm: Tensor, foreach: Any = None) -> None:
+    """Scale all gradients in place by what makes their common norm, which is `total_norm`, `max_norm` at most."""
+    with no_grad():
+        factor = np.minimum(float(max_norm) / (total_norm.detach()._array + 1e-6), 1.0)
+        for g in _gradients(parameters):
+            overwrite(g, (g._array * factor).astype(g._data.dtype))
+
+
 def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float, foreach: Any = None) -> None:
     """Cut all gradients in place to [-clip_value, clip_value]."""
     with no_grad():
