@@ -124,3 +124,40 @@ def test_training(kind, options):
     for p, q in zip(there.parameters(), here.parameters()):
         equal(p, q)
     assert next(there.cpu().parameters()).is_cpu
+
+
+def test_compiled_steps():
+    torch.manual_seed(2)
+    here = nn.Sequential(nn.Linear(3, 8), nn.Tanh(), nn.Linear(8, 2))
+    there = copy.deepcopy(here).cuda()
+    data, labels = torch.randn(4, 3), torch.tensor([0, 1, 1, 0])
+
+    def stepping(model):
+        optimizer = torch.optim.AdamW(model.parameters())
+
+        @torch.compile
+        def step(x, t):
+            optimizer.zero_grad()
+            loss = nn.functional.cross_entropy(model(x), t)
+            loss.backward()
+            optimizer.step()
+            return loss
+
+        return step
+
+    on_cpu, on_device = stepping(here), stepping(there)
+    for _ in range(4):
+        want = on_cpu(data, labels)
+        equal(on_device(data.cuda(), labels.cuda()), want)
+    for p, q in zip(there.parameters(), here.parameters()):
+        equal(p, q)
+    f = torch.compile(lambda x, w: (x @ w).tanh())
+    w = torch.randn(3, 2, device="cuda", requires_grad=True)
+    for _ in range(3):
+        f(data.cuda(), w).sum().backward()
+    v = w.detach().cpu().requires_grad_()
+    for _ in range(3):
+        f(data, v).sum().backward()
+    equal(w.grad, v.grad)
+    with pytest.raises(RuntimeError, match="Expected all tensors to be on the same device"):
+        f(data, w)

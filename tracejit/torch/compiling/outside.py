@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ... import residence
 from ...errors import TracejitError, at_user_line
 from ...interpret import replay
 from ...ir import Graph
@@ -126,7 +127,7 @@ class CompiledBackward(Node):
         values = [*cts, *self.residuals, *self.way.constants]
         if any(type(x) is Tracer for x in values):
             return replay(self.way.graph, values)
-        return [np.asarray(g) for g in self.program.run(values)]
+        return [g if residence.is_array(g) else np.asarray(g) for g in self.program.run(values)]
 
     def release(self) -> None:
         self.residuals = None

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ... import residence
 from ..nodes import Node
 from ..storage import Storage
 from ..tensor import Tensor, along
@@ -89,7 +90,7 @@ def build(recipe: Any, outputs: Sequence[Any], look: Surroundings, nodes: Sequen
             made = Tensor._sharing(along(recipe.chain, storage._array), storage, recipe.chain)
         else:
             root = outputs[recipe.number]
-            if type(root) is not np.ndarray:
+            if type(root) is not np.ndarray and type(root) not in residence.classes:
                 root = np.asarray(root)
             storage = _new(Storage)
             storage._array = root

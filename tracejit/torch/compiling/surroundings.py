@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from ... import residence
 from ...api.environment import _globals_bound as globals_bound
 from ...api.environment import _names as names_in
 from ...api.statics import identity
@@ -231,7 +232,8 @@ class Surroundings:
             self._storage_numbers[id(storage)] = shared = len(self.storages)
             self.storages.append(storage)
         where = None if len(self.tensors) in self.alone else (shared, storage._array.shape, t._chain)
-        self._note(path, "tensor", type(t), t._data.shape, t._data.dtype.str, t._requires, t._node is None, where)
+        device = str(t.device) if residence.classes else "cpu"
+        self._note(path, "tensor", type(t), t._data.shape, t._data.dtype.str, device, t._requires, t._node is None, where)
         self.tensors.append(t)
         state = t.__dict__
         self.containers.append(state)

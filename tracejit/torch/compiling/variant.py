@@ -8,10 +8,12 @@ call), and behind them the addresses of memory that stays where it is: parameter
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
+from ... import residence
 from ...api.variant import MISS
 from ...errors import TracejitError, at_user_line
 from ...interpret import replay
@@ -29,6 +31,7 @@ from ..modes import state
 from ..nodes import Saved
 from ..storage import here
 from ..tensor import Tensor
+from .on_device import DeviceProgram, require_one_device
 from .outside import CompiledBackward, Freed
 from .places import Fluid, Watch
 from .recipes import EXTEND, Found, Made, build
@@ -80,6 +83,11 @@ class Variant:
         if self._program is None:
             self._program = Program(self.graph, frozenset(range(len(self.graph.outputs))))
         return self._program
+
+    @cached_property
+    def on_device(self) -> DeviceProgram:
+        """The program for tensors on a device."""
+        return DeviceProgram(self.graph)
 
     @property
     def again(self) -> Primitive:
@@ -159,7 +167,7 @@ class Binding:
         for n in self.variant.written:
             if n < len(storages):
                 target = storages[n]._array
-                if any(np.may_share_memory(target, s._array) for i, s in enumerate(storages) if i != n):
+                if any(residence.may_share_memory(target, s._array) for i, s in enumerate(storages) if i != n):
                     raise TracejitError(
                         at_user_line(
                             f"torch.compile of {self.variant.name}: a tensor of shape {list(target.shape)} is written, and another lies in the "
@@ -208,7 +216,7 @@ class Binding:
         if number is None:
             return None
         t = look.tensors[number]
-        return type(t), t._data.shape, t._data.dtype, number in look.alone
+        return type(t), t._data.shape, t._data.dtype, number in look.alone, type(t._data)
 
     # -- whether a call is like this one
     def takes(self, flat: Sequence[Any], structure: Any) -> bool:
@@ -225,7 +233,9 @@ class Binding:
             if type(x) is not leaf[0]:
                 return False
             data, storage = x._data, x._storage
-            if data.shape != leaf[1] or data.dtype != leaf[2] or x._requires or x._grad is not None or storage in self.known or storage in seen:
+            if type(data) is not leaf[4] or data.shape != leaf[1] or data.dtype != leaf[2]:
+                return False
+            if x._requires or x._grad is not None or storage in self.known or storage in seen:
                 return False
             if x._chain and not leaf[3]:
                 return False
@@ -252,7 +262,7 @@ class Binding:
             return MISS
         if targets:
             for (argument, n), new in zip(targets, outputs):
-                np.copyto(flat[argument]._data if argument is not None else self._memory(n), new)
+                residence.write(flat[argument]._data if argument is not None else self._memory(n), new)
             outputs = outputs[len(targets) :]
         if made.versions:
             line = here()
@@ -297,7 +307,10 @@ class Binding:
                     np.copyto(n, scratch)
                 return self._left, found
         stable, rest = [self._memory(n) for n in variant.stable], variant.made.arrays
-        full = [np.asarray(x, v.type.dtype) if not isinstance(x, np.ndarray) else x for x, v in zip([*values, *stable, *rest], variant.graph.inputs)]
+        full = [x if residence.is_array(x) else np.asarray(x, v.type.dtype) for x, v in zip([*values, *stable, *rest], variant.graph.inputs)]
+        if residence.classes and residence.meeting(full) is not None:
+            require_one_device(variant.name, [*values, *stable])
+            return self._targets, variant.on_device.run(full)
         results = list(variant.program.run(full))
         if self.watch is not None and self._entry is None and variant.program.address is not None:
             self._enter(values, stable, rest)
@@ -349,7 +362,8 @@ class Binding:
             zeros = [Tensor._sharing(z, _storage(z)) for z in (np.zeros(t.shape, t.dtype) for t in way.out_types)]
             return variant.again(*full, *[cotangents.get(i, z) for i, z in enumerate(zeros)])
 
-        return _Nodes(CompiledBackward(way, compiled(way.graph), residuals, operands, again))
+        program = compiled(way.graph) if residence.meeting(residuals or held) is None else DeviceProgram(way.graph)
+        return _Nodes(CompiledBackward(way, program, residuals, operands, again))
 
 
 def _alike(old: Tensor, new: Tensor) -> bool:
