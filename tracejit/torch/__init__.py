@@ -19,7 +19,6 @@ import math as _math
 
 from .. import numpy as _numpy  # noqa: F401  (fills the tables of what NumPy's functions do on proxies)
 from . import autograd, linalg, random  # noqa: F401
-from . import factored as _factored
 from . import functions as _functions  # noqa: F401
 from .absent import explained as _explained
 from .devices import device  # noqa: F401
@@ -35,7 +34,6 @@ from .sizes import Size  # noqa: F401
 from .switches import *  # noqa: F403
 from .tensor import Tensor  # noqa: F401
 
-vars(linalg).update(_factored.enter())
 globals().update(_FUNCTIONS)
 globals().update(_NAMES)
 pi, e, inf, nan, newaxis = _math.pi, _math.e, _math.inf, _math.nan, None

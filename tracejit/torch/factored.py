@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -196,9 +196,3 @@ def tensorsolve(A: Tensor, B: Tensor, dims: Sequence[int] | None = None) -> Tens
             f"{B._data.size}"
         )
     return linalg.solve(A.reshape(B._data.size, -1), B.reshape(-1)).reshape(shape)
-
-
-def enter() -> dict[str, Any]:
-    """The functions that belong to `torch.linalg`."""
-    names = ("cholesky_ex", "inv_ex", "lu_factor_ex", "lu_solve", "solve_ex", "tensorinv", "tensorsolve")
-    return {name: globals()[name] for name in names}

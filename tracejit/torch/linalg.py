@@ -441,4 +441,7 @@ def _logdet(input: Tensor) -> Tensor:
 for _name in ("inverse", "det", "slogdet", "cholesky", "qr", "pinverse", "svd", "logdet", "matrix_exp", "cholesky_solve"):
     setattr(Tensor, _name, FUNCTIONS[_name])
 
+from .factored import cholesky_ex, inv_ex, lu_factor_ex, lu_solve, solve_ex, tensorinv, tensorsolve  # noqa: E402  (made of what is above)
+
+__all__ += ["cholesky_ex", "inv_ex", "lu_factor_ex", "lu_solve", "solve_ex", "tensorinv", "tensorsolve"]
 __getattr__ = of_module(globals())
