@@ -67,18 +67,13 @@ def assemble_all(kernels: Sequence[tuple[str, str, Parameters]], cc: tuple[int, 
         return list(pool.map(lambda kernel: assemble(*kernel, cc=cc), kernels))
 
 
-def assemble(
-    source: str,
-    name: str,
-    parameters: Parameters,
-    cc: tuple[int, int] = (9, 0),
-    threads: int | None = None,
-) -> Assembled:
+def assemble(source: str, name: str, parameters: Parameters, cc: tuple[int, int] = (9, 0)) -> Assembled:
     """Compile the kernel `name` of a source for devices of a compute capability.
 
-    `parameters` and `threads` are as in `front_end.llvm_text`.  Raises `CudaError` for a device that is too old, and where llvmlite
+    `parameters` are as in `front_end.llvm_text`.  Raises `CudaError` for a device that is too old, and where llvmlite
     has no NVPTX target; `SourceError` and `LoweringError` are bugs.
 
+    >>> import numpy as np
     >>> kernel = assemble("def k(x):\\n    x[int32(cuda.grid(1))] = float32(1)\\n", "k", [(np.dtype("float32"), "pointer")])
     >>> ".visible .entry k(" in kernel.ptx, kernel.entry_name
     (True, 'k')
@@ -88,7 +83,7 @@ def assemble(
         raise CudaError(
             at_user_line(f"the device has compute capability {_dotted(cc)}, and the CUDA target needs {_dotted(OLDEST)} (Volta) or later")
         )
-    text = llvm_text(source, name, parameters, threads)
+    text = llvm_text(source, name, parameters)
     fresh = []
 
     def make() -> bytes:
