@@ -65,10 +65,6 @@ def test_a_function_that_is_used_often_is_one_function():
     assert 20 < ptx.count("elementary_sin_f32, ") < 30 and ptx.count("\n") < 2000
 
 
-def test_size_of_blocks():
-    assert ".maxntid 128" in assemble(SOURCE, "scaled", PARAMETERS, threads=128).ptx
-
-
 def test_division_by_constants_is_multiplication():
     source = "def k(x):\n    i = int32(cuda.grid(1))\n    x[udiv(i, int32(12))] = urem(i, int32(12))\n"
     assert not [name for name in instructions(assemble(source, "k", [(I32, "pointer")]).ptx) if name.startswith(("div", "rem"))]

@@ -70,9 +70,10 @@ def assemble_all(kernels: Sequence[tuple[str, str, Parameters]], cc: tuple[int, 
 def assemble(source: str, name: str, parameters: Parameters, cc: tuple[int, int] = (9, 0)) -> Assembled:
     """Compile the kernel `name` of a source for devices of a compute capability.
 
-    `parameters` are as in `front_end.llvm_text`.  Raises `CudaError` for a device that is too old, and where llvmlite
-    has no NVPTX target; `SourceError` and `LoweringError` are bugs.
+    `parameters` are as in `front_end.llvm_text`.  Raises `CudaError` for a device that is too old, and where llvmlite has no NVPTX target;
+    `SourceError` and `LoweringError` are bugs.
 
+    >>> import numpy as np
     >>> import numpy as np
     >>> kernel = assemble("def k(x):\\n    x[int32(cuda.grid(1))] = float32(1)\\n", "k", [(np.dtype("float32"), "pointer")])
     >>> ".visible .entry k(" in kernel.ptx, kernel.entry_name

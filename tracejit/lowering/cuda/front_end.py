@@ -35,11 +35,11 @@ class SourceError(Exception):
     """The source of a kernel says something that the front end does not know: a bug in what wrote it."""
 
 
-def llvm_text(source: str, name: str, parameters: Parameters, threads: int | None = None, thread: type[DeviceThread] = DeviceThread) -> str:
+def llvm_text(source: str, name: str, parameters: Parameters, thread: type[DeviceThread] = DeviceThread) -> str:
     """The kernel `name` of a source as the text of an LLVM module.
 
     `parameters` are the dtype of each, and whether it is a "pointer" to such elements or a "value".  An array that a kernel writes to overlaps no
-    other one that it takes, so what it only reads goes through the read-only cache.  `threads` is how many a block has at most.
+    other one that it takes, so what it only reads goes through the read-only cache.  `thread` is the emitter, which decides where the code runs.
     """
     tree = ast.parse(source)
     constants: dict[str, Any] = {name: dtype.type for name, dtype in TYPES.items()}
@@ -49,7 +49,7 @@ def llvm_text(source: str, name: str, parameters: Parameters, threads: int | Non
         raise SourceError(f"the source has no function {name}:\n{source}")
     exec(compile(ast.Module([item for item in tree.body if isinstance(item, ast.Assign)], []), f"<kernel {name}>", "exec"), constants)
     numbers = {key: value for key, value in constants.items() if isinstance(value, np.generic | bool | int | float) and key not in known}
-    return _Kernel(function, source, parameters, numbers, threads, thread).text()
+    return _Kernel(function, source, parameters, numbers, thread).text()
 
 
 class _Kernel(Expressions):
@@ -61,7 +61,6 @@ class _Kernel(Expressions):
         source: str,
         parameters: Parameters,
         constants: dict[str, Any],
-        threads: int | None,
         thread: type[DeviceThread],
     ):
         super().__init__(thread)
@@ -81,8 +80,7 @@ class _Kernel(Expressions):
                 self.names[label] = Array(Value(f"%{label}", thread.buffer), dtype)
             else:
                 declared.append((kind_of(dtype), label))
-        attributes = f'"nvvm.maxntid"="{threads}"' if threads else ""
-        self.function = Function(self.module, tree.name, [*declared, *thread.record], attributes=attributes, linkage=thread.linkage)
+        self.function = Function(self.module, tree.name, [*declared, *thread.record], linkage=thread.linkage)
         self.emitter = thread(self.function, 1)
         for key, value in constants.items():
             self.names[key] = typed(self.emitter, value.item(), value.dtype) if isinstance(value, np.generic) else value
