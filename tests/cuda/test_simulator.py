@@ -1,4 +1,4 @@
-"""The tests of `device/`: in Numba's simulator, and those that compile each operation also as device code on the host's processors."""
+"""The tests of `device/` where there is no device: in Numba's simulator, or, where that takes too long, as device code on the host's processors."""
 
 import os
 import subprocess
@@ -8,20 +8,14 @@ from pathlib import Path
 import pytest
 
 FOLDER = Path(__file__).parent / "device"
+LONG = ("test_examples.py", "test_torch.py")
 FILES = sorted(path.name for path in FOLDER.glob("test_*.py"))
-
-
-def run(name, choice, *options):
-    environment = {key: value for key, value in os.environ.items() if key != "PYTEST_XDIST_WORKER"} | choice
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:randomly", str(FOLDER / name), *options]
-    found = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=600)
-    assert found.returncode == 0, found.stdout[-6000:] + found.stderr[-2000:]
 
 
 @pytest.mark.parametrize("name", FILES)
 def test_in_simulator(name):
-    run(name, {"NUMBA_ENABLE_CUDASIM": "1"})
-
-
-def test_operations_as_device_code():
-    run("test_grid.py", {"TRACEJIT_CUDA": "host"}, "-k", "test_compiled")
+    mode = {"TRACEJIT_CUDA": "host"} if name in LONG else {"NUMBA_ENABLE_CUDASIM": "1"}
+    environment = {name: value for name, value in os.environ.items() if name != "PYTEST_XDIST_WORKER"} | mode
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(FOLDER / name)]
+    found = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=600)
+    assert found.returncode == 0, found.stdout[-6000:] + found.stderr[-2000:]
