@@ -70,8 +70,8 @@ def accuracy(model, loader):
 def plot(history, path):
     fig, (left, right) = plt.subplots(1, 2, figsize=(9, 3.5), layout="constrained")
     epochs = range(1, len(history) + 1)
-    left.semilogy(epochs, [h["loss"] for h in history], color="tab:blue")
-    left.set(xlabel="epoch", ylabel="cross-entropy", title="Training loss")
+    left.plot(epochs, [h["loss"] for h in history], color="tab:blue")
+    left.set(xlabel="epoch", ylabel="cross-entropy", title="Training loss", ylim=(0, None))
     right.plot(epochs, [100 * h["accuracy"] for h in history], color="tab:green")
     right.set(xlabel="epoch", ylabel="right [%]", title="Test images")
     rate = right.twinx()

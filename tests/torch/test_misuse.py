@@ -287,6 +287,64 @@ def batch_norm_of_other_channels(t):
     return lambda: layer(t.ones(2, 4, 5, 5)), [layer]
 
 
+def wide_input(name, wrong, remedy, make, *shape):
+    """A layer of single precision and an input of double precision."""
+
+    def mistaken(t):
+        layer = make(t.nn)
+        return lambda: layer(t.ones(shape, dtype=t.float64)), [layer]
+
+    mistaken.__name__ = f"{name}_of_another_dtype"
+    mistake(wrong, remedy)(mistaken)
+
+
+MIXED = "mixed dtype: the input is torch.float64 and a parameter torch.float32", r"x\.to\(torch\.float32\).*module\.to\(torch\.float64\)"
+wide_input("batch_norm", *MIXED, lambda nn: nn.BatchNorm2d(3), 2, 3, 4, 4)
+wide_input("instance_norm", *MIXED, lambda nn: nn.InstanceNorm1d(3, affine=True), 2, 3, 4)
+wide_input("layer_norm", *MIXED, lambda nn: nn.LayerNorm(3), 2, 3)
+wide_input("group_norm", *MIXED, lambda nn: nn.GroupNorm(1, 3), 2, 3, 4)
+wide_input("lstm", r"RNN input dtype \(torch.float64\)", r"input\.to\(torch\.float32\)", lambda nn: nn.LSTM(3, 4), 2, 1, 3)
+wide_input("prelu", "Type promoting not supported", r"x\.to\(torch\.float32\)", lambda nn: nn.PReLU(), 2, 3)
+wide_input("cell", "same dtype", r"x\.to\(torch\.float32\)", lambda nn: nn.GRUCell(3, 4), 2, 3)
+
+
+@mistake(r"normalized_shape=\[3\]", r"expected input with shape \[\*, 3\]")
+def layer_norm_of_another_width(t):
+    layer = t.nn.LayerNorm(3)
+    return lambda: layer(t.ones(2, 4)), [layer]
+
+
+@mistake("Expected hidden|hidden", "got")
+def lstm_with_another_state(t):
+    layer = t.nn.LSTM(3, 4)
+    return lambda: layer(t.ones(2, 1, 3), (t.zeros(1, 1, 5), t.zeros(1, 1, 4))), [layer]
+
+
+@mistake("inconsistent hidden_size", r"got \[2, 5\], expected \[2, 4\]")
+def cell_with_another_state(t):
+    cell = t.nn.GRUCell(3, 4)
+    return lambda: cell(t.ones(2, 3), t.zeros(2, 5)), [cell]
+
+
+@mistake("embed|size|dimension|dim", "6|equal|expect")
+def attention_of_another_width(t):
+    layer = t.nn.MultiheadAttention(6, 2)
+    x = t.ones(4, 1, 5)
+    return lambda: layer(x, x, x), [layer]
+
+
+@mistake("batch_size|batch size", r"2.*3|match")
+def loss_of_another_batch(t):
+    x = t.zeros(2, 3, requires_grad=True)
+    return lambda: t.nn.functional.cross_entropy(x, t.tensor([0, 1, 2])), [x]
+
+
+@mistake("between 0 and 1", "0 and 1")
+def probabilities_above_one(t):
+    x = t.tensor([2.0], requires_grad=True)
+    return lambda: t.nn.functional.binary_cross_entropy(x, t.tensor([1.0])), [x]
+
+
 @mistake("index out of range in self", "index")
 def embedding_of_an_unknown_index(t):
     layer = t.nn.Embedding(3, 2)

@@ -211,6 +211,8 @@ def tanhshrink(input: Tensor) -> Tensor:
 def prelu(input: Tensor, weight: Tensor) -> Tensor:
     """The elements where they are positive, `weight` times them elsewhere: one weight, or one for each channel (the second dimension)."""
     n = weight._data.size
+    if input._data.dtype != weight._data.dtype:
+        raise RuntimeError(f"prelu: Type promoting not supported. Got {input.dtype} and {weight.dtype}: convert one, x.to({weight.dtype})")
     if n != 1 and (input._data.ndim < 2 or input._data.shape[1] != n):
         raise RuntimeError(
             f"Mismatch of parameter numbers and input channel size. Found parameter numbers = {n} and input of shape {list(input.shape)}."

@@ -19,6 +19,16 @@ from ...tensor import Tensor
 _linear = Primitive("Addmm", lambda b, x, w: np.matmul(x, np.transpose(w)) + b, native=True)
 
 
+def _require_one_dtype(name: str, input: Tensor, *parameters: Tensor | None) -> None:
+    """Refuse parameters of another dtype than the input's; those of half-precision inputs may have single precision."""
+    for p in parameters:
+        if p is not None and p._data.dtype != input._data.dtype and (input._data.dtype, p._data.dtype) != (np.float16, np.float32):
+            raise RuntimeError(
+                f"{name}: mixed dtype: the input is {input.dtype} and a parameter {p.dtype}. Convert the input, x.to({p.dtype}), or the module, "
+                f"module.to({input.dtype})"
+            )
+
+
 def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """`input @ weight.T + bias`: input (*, in), weight (out, in), bias (out,)."""
     require_tensor(input, "linear")
@@ -39,6 +49,7 @@ _bilinear = Primitive("Trilinear", lambda x, y, w: np.einsum("...i,oij,...j->...
 
 def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """`input1 @ weight[o] @ input2` for each output o, plus the bias."""
+    _require_one_dtype("bilinear", input1, input2, weight, bias)
     made = _bilinear(input1, input2, weight)
     return made if bias is None else made + bias
 
@@ -195,6 +206,7 @@ def batch_norm(
     for name, t in (("weight", weight), ("bias", bias), ("running_mean", running_mean), ("running_var", running_var)):
         if t is not None and t._data.shape != (shape[1],):
             raise RuntimeError(f"{name} should contain {shape[1]} elements not {t._data.size}")
+    _require_one_dtype("batch_norm", input, weight, bias, running_mean, running_var)
     if training and running_mean is not None:
         with no_grad():
             array, axes = input.detach()._array, (0, *range(2, len(shape)))
@@ -218,6 +230,7 @@ def instance_norm(
         return batch_norm(input, running_mean, running_var, weight, bias, False, momentum, eps)
     if math.prod(shape[2:]) == 1:
         raise ValueError(f"Expected more than 1 spatial element when training, got input size {input.shape}")
+    _require_one_dtype("instance_norm", input, weight, bias, running_mean, running_var)
     if running_mean is not None:
         with no_grad():
             array, axes = input.detach()._array, tuple(range(2, len(shape)))
@@ -269,6 +282,7 @@ def layer_norm(
 ) -> Tensor:
     """Normalise over the last dimensions, which have `normalized_shape`."""
     n = _normalized("layer_norm", input, normalized_shape, weight, bias)
+    _require_one_dtype("layer_norm", input, weight, bias)
     operands = [t for t in (weight, bias) if t is not None]
     return _layer_norm(input, *operands, axes=n, affine=(weight is not None, bias is not None), epsilon=float(eps))
 
@@ -288,6 +302,7 @@ def group_norm(input: Tensor, num_groups: int, weight: Tensor | None = None, bia
             f"Expected number of channels in input to be divisible by num_groups, but got input of shape {list(input._data.shape)} and "
             f"num_groups={num_groups}"
         )
+    _require_one_dtype("group_norm", input, weight, bias)
     operands = [t for t in (weight, bias) if t is not None]
     return _group_norm(input, *operands, groups=int(num_groups), affine=(weight is not None, bias is not None), epsilon=float(eps))
 

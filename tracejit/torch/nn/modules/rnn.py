@@ -176,14 +176,25 @@ class RNNBase(Module):
             h = h if batched or h.dim() != 2 else h.unsqueeze(1)
             if tuple(h.shape) != (rows, count, size):
                 raise RuntimeError(f"Expected hidden size {(rows, count, size)}, got {list(h.shape)}")
+            if h.dtype != like.dtype:
+                raise RuntimeError(f"the state is {h.dtype} and the input {like.dtype}: convert one, h.to({like.dtype})")
             made.append(h)
         return tuple(made)
+
+    def _require_dtype(self, input: Tensor) -> None:
+        dtype = self.weight_ih_l0.dtype
+        if input.dtype != dtype:
+            raise ValueError(
+                f"RNN input dtype ({input.dtype}) does not match weight dtype ({dtype}). Convert input: input.to({dtype}), or convert model: "
+                f"model.to({input.dtype})"
+            )
 
     def forward(self, input: Any, hx: Any = None) -> tuple[Any, Any]:
         if isinstance(input, PackedSequence):
             return self._packed(input, hx)
         if input.dim() not in (2, 3):
             raise ValueError(f"{self._get_name()}: Expected input to be 2D or 3D, got {input.dim()}D instead")
+        self._require_dtype(input)
         if input.shape[-1] != self.input_size:
             raise RuntimeError(f"input.size(-1) must be equal to input_size. Expected {self.input_size}, got {input.shape[-1]}")
         batched = input.dim() == 3
@@ -199,6 +210,7 @@ class RNNBase(Module):
 
     def _packed(self, input: PackedSequence, hx: Any) -> tuple[PackedSequence, Any]:
         """The outputs of packed sequences, packed likewise, and the states at the end of each."""
+        self._require_dtype(input.data)
         if input.data.dim() != 2 or input.data.shape[-1] != self.input_size:
             raise RuntimeError(f"input.size(-1) must be equal to input_size. Expected {self.input_size}, got {input.data.shape[-1]}")
         plain = PackedSequence(input.data, input.batch_sizes)
@@ -292,6 +304,16 @@ class RNNCellBase(Module):
             hx = (hx, hx) if states == 2 else hx
         biases = (self.bias_ih, self.bias_hh) if self.bias else ()
         given = tuple(hx) if states == 2 else (hx,)
+        shape = [*input.shape[:-1], self.hidden_size]
+        for h in given:
+            if list(h.shape) != shape:
+                raise RuntimeError(f"hidden has inconsistent hidden_size or batch: got {list(h.shape)}, expected {shape}")
+        for t in (input, *given):
+            if t.dtype != self.weight_ih.dtype:
+                raise RuntimeError(
+                    f"{self._get_name()}: inputs and weights must have the same dtype, but got {t.dtype} and {self.weight_ih.dtype}. Convert one: "
+                    f"x.to({self.weight_ih.dtype})"
+                )
         return _cells[self._mode](input, *given, self.weight_ih, self.weight_hh, *biases, mode=self._mode, bias=self.bias)
 
     def extra_repr(self) -> str:
