@@ -99,6 +99,8 @@ OPTIMIZERS = {
     "adagrad": lambda p: torch.optim.Adagrad(p, lr=0.01, lr_decay=0.1),
     "adadelta": lambda p: torch.optim.Adadelta(p),
     "adamax": lambda p: torch.optim.Adamax(p),
+    "asgd": lambda p: torch.optim.ASGD(p),
+    "rprop": lambda p: torch.optim.Rprop(p),
 }
 
 
