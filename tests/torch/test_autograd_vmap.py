@@ -54,12 +54,7 @@ def products(torch):
         @staticmethod
         def jvp(ctx, a, b):
             x, y = ctx.saved_tensors
-            moved = 0
-            if a is not None:
-                moved = moved + a * y * y
-            if b is not None:
-                moved = moved + 2 * b * x * y
-            return moved, (a if b is None else b if a is None else a + b)
+            return a * y * y + 2 * b * x * y, a + b
 
     class Exponential(torch.autograd.Function):
         @staticmethod

@@ -185,6 +185,9 @@ class Traced:
 
         def run(own: Sequence[Tensor]) -> list[Any]:
             given: list[Any] = [None] * len(self.args)
+            if self.context._materialize:
+                for i, type_ in zip(self.tensors, self.types):
+                    given[i] = wrap(np.zeros(type_.shape, type_.dtype)) if is_inexact(type_.dtype) else None
             for i, t in zip(active, own[n:]):
                 given[self.tensors[i]] = t
             moved = self.function.jvp(self._context(own[:n], True), *given)

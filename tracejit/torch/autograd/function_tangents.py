@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from ..modes import state
 from ..nodes import Saved
-from ..tensor import Tensor
+from ..tensor import Tensor, wrap
 
 
 def with_tangent(saved: Saved, t: Tensor) -> Saved:
@@ -41,7 +43,7 @@ def _push(node: Any, args: Sequence[Any], duals: Sequence[Any], results: Sequenc
     below = [below_of(r) if isinstance(r, Tensor) else r for r in results]
     if any(lower):
         _push(node, primals, lower, below)
-    tangents = [d.tangent if m else None for d, m in zip(duals, moving)]
+    tangents = [d.tangent if m else _zeros(node, a, level.batch) for a, d, m in zip(args, duals, moving)]
     levels = state.levels
     state.levels = tuple([one for one in levels if one.number < level.number])
     kept = node._replaced
@@ -65,6 +67,14 @@ def _push(node: Any, args: Sequence[Any], duals: Sequence[Any], results: Sequenc
                 f"{node._function.__name__}.jvp returned an invalid tangent at index {i} - got {list(shape)} but expected {list(r._data.shape)}"
             )
         r._dual = Dual(level, b, t)
+
+
+def _zeros(node: Any, argument: Any, batch: int | None) -> Tensor | None:
+    """What `jvp` gets for an argument without a tangent: zeros for a floating tensor, unless the function wants None (`set_materialize_grads`)."""
+    if not node._materialize or not isinstance(argument, Tensor) or argument._data.dtype.kind not in "fc":
+        return None
+    shape = argument._data.shape if batch is None else (batch, *argument._data.shape)
+    return wrap(np.zeros(shape, argument._data.dtype))
 
 
 def _jvp(node: Any, tangents: Sequence[Tensor | None], batch: int | None) -> list[Any]:
