@@ -93,7 +93,8 @@ def test_a_view_made_in_no_grad():
         with torch.no_grad():
             view = x[:2]
             made = x * 2
-        return view.requires_grad, view.grad_fn is None, view.is_leaf, made.requires_grad, view.detach().requires_grad
+            arrays = view.numpy().tolist(), x.numpy().tolist()
+        return arrays, view.requires_grad, view.grad_fn is None, view.is_leaf, made.requires_grad, view.detach().requires_grad
 
     as_real(run)
     x = ours.ones(3, requires_grad=True)

@@ -16,8 +16,11 @@ class Leaving(OwnOperators):
     """The part of `Tensor` that gives arrays and numbers."""
 
     def numpy(self, *, force: bool = False) -> np.ndarray:
-        """The array that the tensor lies in: both share the memory. Raises `RuntimeError` where the tensor requires a gradient, unless `force`."""
-        if self.requires_grad and not force:
+        """The array that the tensor lies in: both share the memory.
+
+        Raises `RuntimeError` where the tensor requires a gradient, unless `force`, or nothing is recorded (`no_grad`).
+        """
+        if self.requires_grad and state.grad and not force:
             raise RuntimeError("Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead.")
         if self.is_cuda:
             if not force:
