@@ -1,4 +1,4 @@
-"""Convolutions as products at shifted places: what compiled programs make of `conv_general`.
+"""Convolutions as products at shifted places: what compiled programs make of `conv_general` where channels are few (see conv_expansion.py).
 
 Written out along one line, with its zeros, a row of an image after the other and an image after the other, x is shifted by a fixed number of
 elements for each tap, whatever the number of axes:

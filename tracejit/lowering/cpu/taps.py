@@ -1,4 +1,4 @@
-"""Products at shifted places (ops/taps.py) in native code: what convolutions are compiled to.
+"""Products at shifted places (ops/taps.py) in native code: what convolutions with few channels are compiled to.
 
 A tile of `taps_product` is a few outputs by a few vectors of places, kept in registers while the channels and taps go by: a step loads the vectors of
 x at the tap's offset, which need not be aligned, and each output's weight into all lanes.  A tile of `taps_outer` is a few outputs by a few channels
