@@ -20,6 +20,7 @@ import numpy as np
 from ...config import config
 from ...ir import ArrayType, Node
 from . import threads
+from .counting import carried
 from .emit import Emitter, Function, Module, Value
 from .llvm import lanes as native_lanes
 
@@ -68,7 +69,7 @@ def write(f: Function, node: Node, operands: Sequence[Value], results: Sequence[
             _call(f, name, [table, chunk])
             return []
 
-        counted(f, e.const("i64", 0), e.const("i64", chunks), 1, [], turn)
+        carried(f, e.const("i64", 0), e.const("i64", chunks), 1, [], turn)
     return e.const("i64", 0)
 
 
@@ -82,27 +83,6 @@ def _multiplications(node: Node) -> int:
 def _call(f: Function, name: str, arguments: Sequence[Value]) -> None:
     """Call a function of this module."""
     f.do(f"call void @{name}({', '.join(a.typed for a in arguments)})")
-
-
-def counted(f: Function, start: Value, stop: Value, step: int, carried: Sequence[Value], turn: Callable) -> list[Value]:
-    """`carried = turn(i, carried)` for i = start, start + step, ... below stop, which is above start: the first turn is taken always."""
-    e, before, loop, done = Emitter(f, 1), f.block, f.fresh_label("each"), f.fresh_label("done")
-    f.br(loop)
-    f.label(loop, dominator=before)
-    i = f.phi("i64")
-    i.add(start, before)
-    phis = [f.phi(v.kind, v.lanes) for v in carried]
-    for phi, value in zip(phis, carried):
-        phi.add(value, before)
-    values = turn(i.value, [phi.value for phi in phis])
-    following = e.iadd(i.value, e.const("i64", step))
-    i.add(following, f.block)
-    for phi, value in zip(phis, values):
-        phi.add(value, f.block)
-    last = f.block
-    f.cbr(e.icmp("slt", following, stop), loop, done)
-    f.label(done, dominator=last)
-    return list(values)
 
 
 def _ranges(total: int, most: int) -> list[tuple[int, int]]:
@@ -148,7 +128,7 @@ def _each_tap(f: Function, offsets: Sequence[int], size: int, sums: list[Value],
         return sums
     table = f.module.table("i64", [o * size for o in offsets])
     turn = lambda t, sums: tap(t, e.load(e.gep(table, "i64", t), "i64", 8), sums)
-    return counted(f, e.const("i64", 0), e.const("i64", len(offsets)), 1, sums, turn)
+    return carried(f, e.const("i64", 0), e.const("i64", len(offsets)), 1, sums, turn)
 
 
 # -- y[g, o, p] = sum over c, t of w[g, o, c, t] * x[g, c, p + offsets[t]]
@@ -175,7 +155,7 @@ def _product_tile(module: Module, name: str, kind: str, rows: int, vectors: int,
 
         return _each_tap(f, offsets, size, sums, tap)
 
-    for p, total in zip(y, counted(f, e.const("i64", 0), f.parameter("channels"), 1, sums, channel)):
+    for p, total in zip(y, carried(f, e.const("i64", 0), f.parameter("channels"), 1, sums, channel)):
         v.store(total, p, size)
     f.ret()
     return full
@@ -251,7 +231,7 @@ def _product(module: Module, name: str, x: ArrayType, w: ArrayType, offsets: tup
             return []
 
         if last_count or blocks > 1:
-            where(e.icmp("sgt", full_tiles, const(0)), lambda: counted(f, const(0), full_tiles, 1, [], turn))
+            where(e.icmp("sgt", full_tiles, const(0)), lambda: carried(f, const(0), full_tiles, 1, [], turn))
         for n, _ in widths:
             if n != vectors:
                 where(is_last, lambda n=n: call(n, const(last_count * vectors * lanes)))
@@ -264,7 +244,7 @@ def _product(module: Module, name: str, x: ArrayType, w: ArrayType, offsets: tup
                     row(c0, c1, m, at.times(i, m))
                     return []
 
-                where(e.icmp("slt", low, high), lambda one=one: counted(f, low, high, 1, [], one))
+                where(e.icmp("slt", low, high), lambda one=one: carried(f, low, high, 1, [], one))
             else:
                 where(e.icmp("eq", split, const(len(splits) - 1)), lambda c0=c0, c1=c1, m=m: row(c0, c1, m, const(outputs - m)))
     f.ret()
@@ -295,7 +275,7 @@ def _outer_tile(
                 made += [v.fma(read[i], other, sums[len(made) + i]) for i in range(rows)]
         return made
 
-    sums = counted(f, e.const("i64", 0), f.parameter("places"), lanes, zeros, step)
+    sums = carried(f, e.const("i64", 0), f.parameter("places"), lanes, zeros, step)
     for number, total in enumerate(sums):
         i, (j, t) = number % rows, divmod(number // rows, taps)
         target = at(f.parameter("w"), i * w_row + j * w_column + t)
@@ -355,7 +335,7 @@ def _outer(module: Module, name: str, y: ArrayType, x: ArrayType, offsets: tuple
 
         for n, times in _cut(channels, columns):
             if n == columns:
-                counted(f, const(0), const(times), 1, [], lambda i, _, n=n: turn(i, _, n))
+                carried(f, const(0), const(times), 1, [], lambda i, _, n=n: turn(i, _, n))
             else:
                 call(n, const(channels - n))
 
@@ -377,9 +357,9 @@ def _outer(module: Module, name: str, y: ArrayType, x: ArrayType, offsets: tuple
                 f.label(done, dominator=before)
             return []
 
-        counted(f, low, high, 1, [], turn)
+        carried(f, low, high, 1, [], turn)
         return []
 
-    counted(f, const(0), const(length), block, [], places)
+    carried(f, const(0), const(length), block, [], places)
     f.ret()
     return groups * len(splits)
