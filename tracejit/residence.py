@@ -102,6 +102,12 @@ def gathered(values: Sequence[Any], beside: Iterable[Any]) -> list[Any]:
     return [device.from_host(x) if isinstance(x, (np.ndarray, np.generic)) else x for x in values]
 
 
+def on_host(x: Any) -> Any:
+    """An array of a device as one of the host's, which waits for it; anything else as it is."""
+    device = classes.get(type(x)) if classes else None
+    return x if device is None else device.to_host(x)[()]
+
+
 def copied(x: Any) -> Any:
     """A copy of an array, where it lives; anything else as it is."""
     if type(x) is np.ndarray:

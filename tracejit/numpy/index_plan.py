@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .. import residence
 from ..errors import at_user_line
 from ..ir.types import BOOL, INT
 from ..ops.movement import reverse, slice_
@@ -132,7 +133,7 @@ def _known_mask(item: Tracer) -> np.ndarray:
                 f"a traced boolean array ({item.type}) cannot be an index while {mask.owner.what} is traced: "
                 f"the size of the result would depend on its values. Use `np.where(mask, x, other)` or `np.sum(x, where=mask)`."))
         mask = mask.owner.ambient(mask.atom)
-    return np.asarray(mask)
+    return np.asarray(residence.on_host(mask))
 
 
 class _MaskPart(np.ndarray):

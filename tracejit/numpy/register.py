@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import residence
 from ..errors import at_user_line
 from ..trace import Tracer, dispatch
 
@@ -38,7 +39,7 @@ def refuse(function: str, **arguments: Any) -> None:
 def known(x: Any):
     """The values of `x` where they are known while tracing; None where they are not."""
     if type(x) is not Tracer:
-        return x
+        return residence.on_host(x)
     return known(x.owner.ambient(x.atom)) if x.owner.knows(x.atom) else None
 
 

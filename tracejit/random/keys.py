@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import residence
 from ..errors import at_user_line
 from ..ops.elementwise import convert
 from ..ops.movement import reshape
@@ -44,11 +45,11 @@ def key(seed: Any) -> Any:
 def as_key(x: Any, what: str) -> Any:
     """One key, as it came. Raises `TypeError` for anything else."""
     x = plain(x) if is_constant(x) else x
-    if isinstance(x, (Tracer, np.generic, np.ndarray)) and x.dtype == WORD:
+    if (residence.is_array(x) or isinstance(x, (Tracer, np.generic))) and x.dtype == WORD:
         if x.shape == ():
             return x if type(x) is Tracer else x[()]
         raise TypeError(at_user_line(f"{what} takes one key, got an array of keys of shape {x.shape}: map over it with `tracejit.vmap`, or index it"))
-    given = f"{type_of(x)}" if isinstance(x, (Tracer, np.generic, np.ndarray)) else type(x).__name__
+    given = f"{type_of(x)}" if (residence.is_array(x) or isinstance(x, (Tracer, np.generic))) else type(x).__name__
     raise TypeError(at_user_line(f"{what} takes a key first, got {given}: make one with `tracejit.random.key(seed)`"))
 
 

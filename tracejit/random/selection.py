@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import residence
 from ..errors import at_user_line
 from ..numpy.promotion import as_array
 from ..ops.elementwise import convert
@@ -32,6 +33,7 @@ def permutation(key: Any, x: Any, axis: int = 0, independent: bool = False) -> A
     [0, 1, 2, 3]
     """
     key, x = as_key(key, "permutation"), as_array(x)
+    (key,) = residence.gathered([key], [x])
     type_ = type_of(x)
     if not type_.shape:
         return draw(_positions, key, (), (_count(x, "permutation"),), np.dtype(np.int64))
@@ -65,6 +67,7 @@ def choice(key: Any, a: Any, shape: Any = (), replace: bool = True, p: Any = Non
     2
     """
     key, a, shape = as_key(key, "choice"), as_array(a), as_shape(shape, "choice")
+    (key,) = residence.gathered([key], [a])
     n = type_of(a).shape[axis] if type_of(a).ndim else _count(a, "choice")
     size = math.prod(shape)
     if n <= 0 and size:
@@ -104,6 +107,7 @@ def categorical(key: Any, logits: Any, axis: int = -1, shape: Any = None, dtype:
     np.int64(1)
     """
     dtype, key, logits = integral(dtype, "categorical"), as_key(key, "categorical"), as_array(logits)
+    (key,) = residence.gathered([key], [logits])
     logits = detached(parameter(logits, FLOAT if type_of(logits).dtype.kind != "f" else type_of(logits).dtype, "categorical"))
     if not type_of(logits).ndim:
         raise ValueError(at_user_line("categorical: logits have at least one axis, got a number"))

@@ -392,7 +392,7 @@ class Tracer:
         if not self.owner.depth:
             return np.array(self.atom.value, dtype)
         if self._has_value() and not is_inexact(self.dtype):  # no derivative is lost: positions in a plain array, say
-            return np.asarray(self.owner.ambient(self.atom), dtype)
+            return np.asarray(residence.on_host(self.owner.ambient(self.atom)), dtype)
         if self.dtype.kind in "iu" and not self.shape and self.owner.answers():  # a size or a place in a library's function, as `range` asks for one
             return np.asarray(int(self), dtype or self.dtype)
         raise TracerConversionError(

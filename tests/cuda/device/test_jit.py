@@ -191,6 +191,9 @@ def test_an_argument_that_is_returned_is_the_very_array():
 def test_random_numbers_are_those_of_the_host():
     key = tj.random.key(3)
     same(tj.jit(lambda k, x: x + tj.random.normal(k, (5,)), target="cuda")(key, X), X + tj.random.normal(key, (5,)))
+    same(tj.random.normal(tj.device_put(key), (5,)), tj.random.normal(key, (5,)))
+    same(tj.random.permutation(key, tj.device_put(X)), tj.random.permutation(key, X))
+    same(tj.random.choice(key, tj.device_put(X), (3,)), tj.random.choice(key, X, (3,)))
     there, here = tj.random.default_rng(3), tj.random.default_rng(3)
     f = tj.jit(lambda x: x + there.normal(size=5))
     for _ in range(3):

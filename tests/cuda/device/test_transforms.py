@@ -55,6 +55,22 @@ def test_transforms(transform):
     same(tj.jit(f)(x), want)
 
 
+@pytest.mark.parametrize(
+    "f",
+    (
+        lambda x: x[x > 0.5] ** 2, lambda x: x[np.nonzero(x > 0)[0]] ** 2, lambda x: x[np.argsort(-x)][:3] * np.arange(3.0),
+        lambda x: x * 2 if x[0] < 0.5 else x, lambda x: sum(x[i] for i in range(int(np.sum(x > 0)))), lambda x: np.pad(x, 2, mode="edge") ** 2,
+        lambda x: np.where(np.arange(6) > 2, x, 0.0), lambda x: np.stack([x, np.ones(6), x * 2]) ** 2, lambda x: np.median(x) + np.quantile(x, 0.3),
+        lambda x: np.interp(x, np.arange(5.0), np.arange(5.0) ** 2), lambda x: np.convolve(x, np.array([1.0, 2.0, 1.0])) ** 2, lambda x: np.prod(x),
+        lambda x: np.take(x, [1, 1, 2]) * np.roll(x, 2)[:3], lambda x: np.linalg.norm(x) * np.std(x), lambda x: x * float(np.arange(3.0)[1]),
+    ),
+)  # fmt: skip
+def test_functions_of_numpy(f):
+    g = tj.grad(lambda x: np.sum(f(x)))
+    same(g(tj.device_put(X)), g(X))
+    same(tj.jit(g)(tj.device_put(X)), g(X))
+
+
 def test_results_that_do_not_depend_on_an_argument():
     x = tj.device_put(X)
     same(tj.grad(lambda x, y: np.sum(y), (0, 1))(x, x), (np.zeros(6), np.ones(6)))
