@@ -65,6 +65,22 @@ def test_without_machine_code_the_driver_gets_ptx(cupy, assembled, monkeypatch):
     assert cupy.driver.loaded == [b".version 8.0"]
 
 
+def test_streams_of_other_libraries(cupy):
+    class Stream:
+        def __init__(self, **options):
+            self.options = options
+
+        @classmethod
+        def from_external(cls, stream):
+            return stream.__cuda_stream__()
+
+    cupy.cuda.Stream = Stream
+    assert Real().stream().options == {"non_blocking": True}
+    assert Real().stream(types.SimpleNamespace(cuda_stream=17)) == (0, 17) and Real().stream(23) == (0, 23)
+    own = Stream()
+    assert Real().stream(own) is own
+
+
 def test_properties_and_memory(cupy):
     real = Real()
     assert real.properties(0) == {"name": "Fake 9000", "capability": (9, 0), "memory": 4 << 30, "processors": 2}

@@ -79,7 +79,7 @@ class Backend(abc.ABC):
 
     def copy(self, x: Any) -> Any:
         """A new array of the same contents, in C order."""
-        return self.xp.array(x)
+        return self.xp.array(x, order="C")
 
     def write(self, target: Any, value: Any) -> None:
         """Give `target` the contents of `value`, which lives on a device or on the host."""

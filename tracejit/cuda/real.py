@@ -44,6 +44,7 @@ class Real(Backend):
             raise unavailable(error) from None
         if not self._count:
             raise unavailable(RuntimeError("cudaErrorNoDevice: no CUDA-capable device is detected"))
+        self._properties: dict[int, dict[str, Any]] = {}
         self._stream_of = cupy.cuda.get_current_stream
         self._products = ""
 
@@ -199,14 +200,18 @@ class Real(Backend):
         return self.cupy.cuda.Device(device)
 
     def properties(self, device: int) -> dict[str, Any]:
+        known = self._properties.get(device)  # to ask the driver takes milliseconds
+        if known is not None:
+            return known
         found = self.cupy.cuda.runtime.getDeviceProperties(device)
         name = found["name"]
-        return {
+        self._properties[device] = known = {
             "name": name.decode() if isinstance(name, bytes) else name,
             "capability": (found["major"], found["minor"]),
             "memory": found["totalGlobalMem"],
             "processors": found["multiProcessorCount"],
         }
+        return known
 
     def stream(self, foreign: Any = None) -> Any:
         if foreign is None:
@@ -215,8 +220,7 @@ class Real(Backend):
             return foreign
         if hasattr(foreign, "__cuda_stream__"):
             return self.cupy.cuda.Stream.from_external(foreign)
-        pointer = getattr(foreign, "cuda_stream", foreign)  # PyTorch's streams have it, and others are the number itself
-        return self.cupy.cuda.ExternalStream(int(pointer))
+        return self.cupy.cuda.Stream.from_external(_ForeignStream(foreign))
 
     def current_stream(self) -> Any:
         return self._stream_of()
@@ -240,6 +244,17 @@ class Real(Backend):
     def empty_cache(self) -> None:
         self.cupy.get_default_memory_pool().free_all_blocks()
         self.cupy.get_default_pinned_memory_pool().free_all_blocks()
+
+
+class _ForeignStream:
+    """A stream of another library by its address, as the protocol of CUDA's Python packages says it: PyTorch's have `cuda_stream`, others are a
+    number."""
+
+    def __init__(self, stream: Any):
+        self.stream = stream
+
+    def __cuda_stream__(self) -> tuple[int, int]:
+        return 0, int(getattr(self.stream, "cuda_stream", self.stream))
 
 
 __all__ = ["Real"]
