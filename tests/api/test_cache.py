@@ -32,7 +32,8 @@ with warnings.catch_warnings(record=True) as warned:
     loss, slope = f(np.ones((4, 4)), np.arange(8.0).reshape(2, 4))
     out = g(np.arange(3.0))
     rows = h(np.sin(np.arange(600.0)).reshape(20, 30))
-print(json.dumps({"results": [float(loss), slope.tolist(), out.tolist(), rows.tolist()], "compiled": len(compiled), "warned": [str(w.message) for w in warned]}))
+results = [float(loss), slope.tolist(), out.tolist(), rows.tolist()]
+print(json.dumps({"results": results, "compiled": len(compiled), "warned": [str(w.message) for w in warned]}))
 """
 
 
