@@ -41,7 +41,21 @@ def test_elementwise_by_threads(rng):
 def test_large_elementwise_several_at_once(rng):
     program, (got,) = compiled(lambda x: x * np.float32(2), np.ones((1 << 18) + 3, np.float32))
     assert got.sum() == 2 * got.size
+    assert "load_vector(b0, v1, 4)" in program.kernels[0].source and "store_vector" in program.kernels[0].source
+    program = check(lambda z: z * z, rng.normal(size=(1 << 18) + 3) + 1j)
     assert "i0 + 3 * step" in program.kernels[0].source
+
+
+@pytest.mark.parametrize("shift", [0, 1])
+def test_vectors_of_arrays_that_begin_anywhere(rng, shift):
+    graph = tj.trace(lambda x, y, s: (np.sqrt(np.abs(x)) * s + y, x > s))(*[np.ones(1 << 18, np.float32)] * 2, np.float64(2.0))
+    program, home = Program(graph, target=TARGET), TARGET.backend
+    assert "load_vector" in program.kernels[0].source
+    x, y = rng.normal(size=(2, (1 << 18) + 1)).astype(np.float32)
+    results = program.run([home.from_host(x)[shift:][: 1 << 18], home.from_host(y)[: 1 << 18], home.from_host(np.float64(0.5))])
+    a, b = x[shift:][: 1 << 18], y[: 1 << 18]
+    np.testing.assert_allclose(home.to_host(results[0]), np.sqrt(np.abs(a)) * 0.5 + b, rtol=1e-6)
+    np.testing.assert_array_equal(home.to_host(results[1]), a > 0.5)
 
 
 @pytest.mark.parametrize(("shape", "group"), [((400, 5), 1), ((100, 100), 32), ((130, 1500), 64)])

@@ -16,11 +16,12 @@ from typing import NamedTuple
 import numpy as np
 
 from .. import index as ix
+from ..cpu import scalar
 from ..cpu.emit import Value
 from ..fuse import Loop, reads
 from ..index import Counter, Index
 from ..invariants import invariants
-from ..kernel import Buffer, load
+from ..kernel import Buffer, Expression, load, loads
 from ..partition import Stage
 from .elements import Number, Parameter, joined, memory_dtype, parts, size_of
 from .group import Group
@@ -39,6 +40,7 @@ class Kernel(NamedTuple):
     turns: int  # of its outer loops, in groups
     groups: int  # that a block has
     threads: int  # of a block
+    aligned: frozenset[Buffer]  # those whose memory must begin at a multiple of 16 bytes
     checks: bool  # whether its last parameter, an int32 array of one element, tells of an index out of range
 
 
@@ -50,6 +52,7 @@ def write(launch: Launch, geometry: Geometry, by_value: Iterable[Buffer] = ()) -
 class _Writer(Group):
     def __init__(self, launch: Launch, geometry: Geometry, by_value: set[Buffer]):
         super().__init__(launch, geometry, by_value)
+        self.aligned: set[Buffer] = set()  # what is read or written as vectors
         self.partial: dict[Stage, list[Value]] = {}  # of the sums over the threads of the group: what each thread has
         self._find_cells()
 
@@ -62,7 +65,8 @@ class _Writer(Group):
         head = [f"def kernel({', '.join(p.name for p in parameters)}):"]
         constants = [f"{name} = {text}" for text, name in self.s.constants.items()]
         source = "\n".join([*constants, *head, *self.shared, *self.declarations, *self.s.lines]) + "\n"
-        return Kernel(source, tuple(parameters), launch.turns if launch.outer or launch.sections else 1, self.groups, launch.block, self.checks)
+        turns = launch.turns if launch.outer or launch.sections else 1
+        return Kernel(source, tuple(parameters), turns, self.groups, launch.block, frozenset(self.aligned), self.checks)
 
     # -- the grid
     def _grid(self) -> None:
@@ -116,25 +120,28 @@ class _Writer(Group):
         return unrolled if many and simple and sum(size_of(s.expression) for s in stages(launch.body)) <= FEW_OPERATIONS else 1
 
     def _several_at_once(self, turn: Counter, copies: int) -> None:
-        """Elements a step apart are computed side by side, and only then stored; what is left over, one by one."""
+        """Elements computed side by side, and only then stored; what is left over, one by one.
+
+        They are neighbours, read and written as vectors, where an array is gone through in the order of the turns; else they are a step apart.
+        """
         s, n, kind = self.s, self.launch.turns, self.kind
+        in_order = self._in_turn_order(turn)
+        width = min(8, 16 // max(e.dtype.itemsize for e in in_order)) if in_order else 1
         s.line("i0 = first")
-        with s.block(f"while i0 + {copies - 1} * step < {n}:"):
-            lines = [Value(s.effect(kind, f"{CASTS[kind]}(i0 + {u} * step)").name, kind) if u else Value("i0", kind) for u in range(copies)]
-            scopes: list[dict] = [{} for _ in lines]
-            for stage in self.launch.body:
-                for own, i in zip(scopes, lines):
-                    self.counters[turn] = i
-                    self.scopes.append(own)
-                    own["value", stage] = self._value(stage.expression)
-                    self.scopes.pop()
-                for own, i in zip(scopes, lines):
-                    self.counters[turn] = i
-                    self.scopes.append(own)
-                    self._store(stage, own["value", stage])
-                    self.scopes.pop()
-            s.line(f"i0 = {CASTS[kind]}(i0 + {copies} * step)")
-        with s.loop(kind, "i0", str(n), "step") as i:
+        if width > 1:
+            with s.block(f"while i0 < {n // width}:"):
+                base = s.effect(kind, f"{CASTS[kind]}(i0 * {width})")
+                lines = [self.e.iadd(base, self.e.const(kind, u)) if u else base for u in range(width)]
+                self._side_by_side(turn, lines, in_order)
+                s.line(f"i0 = {CASTS[kind]}(i0 + step)")
+            rest = f"{n // width * width} + first"
+        else:
+            with s.block(f"while i0 + {copies - 1} * step < {n}:"):
+                lines = [Value(s.effect(kind, f"{CASTS[kind]}(i0 + {u} * step)").name, kind) if u else Value("i0", kind) for u in range(copies)]
+                self._side_by_side(turn, lines, set())
+                s.line(f"i0 = {CASTS[kind]}(i0 + {copies} * step)")
+            rest = "i0"
+        with s.loop(kind, rest, str(n), "step") as i:
             self.counters[turn] = i
             with self._scope():
                 self._block(self.launch.body)
@@ -146,6 +153,47 @@ class _Writer(Group):
             inside //= c.extent
             part = at // inside
             self.mapping[c] = part if position == 0 else part % c.extent
+
+    def _in_turn_order(self, turn: Counter) -> set[Expression]:
+        """The reads, and the places written as reads, of one number of an array at each turn, in the order of the turns."""
+        found = set()
+        for stage in self.launch.body:
+            for e in [*loads(stage.expression), load(stage.buffer, stage.target)]:
+                how = self.storage[e.data[0]]
+                is_whole = not how.private and e.data[0] not in self.numbers and e.dtype.kind != "c" and e.data[0].type.size == turn.extent
+                if is_whole and self._rewritten(how.position(*e.data)) == ix.of(turn):
+                    found.add(e)
+        return found
+
+    def _side_by_side(self, turn: Counter, lines: list[Value], vectors: set[Expression]) -> None:
+        """The stages for several turns at once; `vectors` are read and written together."""
+        self.aligned.update(e.data[0] for e in vectors)
+        scopes: list[dict] = [{} for _ in lines]
+        for e in dict.fromkeys(e for stage in self.launch.body for e in loads(stage.expression) if e in vectors):
+            names = [self.s.fresh("w") for _ in lines]
+            self.s.line(f"{', '.join(names)} = load_vector({self.arrays[e.data[0]]}, {lines[0].name}, {len(lines)})")
+            for own, name in zip(scopes, names):
+                kind = scalar.kind_of(e.dtype)
+                own[e] = self._as_number(Value(name, kind), kind)
+        for stage in self.launch.body:
+            values = []
+            for own, i in zip(scopes, lines):
+                self.counters[turn] = i
+                self.scopes.append(own)
+                values.append(self._value(stage.expression))
+                self.scopes.pop()
+            written = load(stage.buffer, stage.target)
+            if written in vectors:
+                stored = ", ".join(self._as_stored(v) for v in values)
+                self.s.line(f"store_vector({self.arrays[stage.buffer]}, {lines[0].name}, {stored})")
+            for own, i, value in zip(scopes, lines, values):
+                self.counters[turn] = i
+                self.scopes.append(own)
+                if written in vectors:
+                    own[written] = value
+                else:
+                    self._store(stage, value)
+                self.scopes.pop()
 
     # -- values that are one number in each turn of a group: kept in variables, which all of its threads have
     def _find_cells(self) -> None:

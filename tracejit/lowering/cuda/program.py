@@ -26,6 +26,7 @@ from .schedule import DEVICE, SIMULATED, Geometry, Launch
 
 # Blocks of a grid: enough for every multiprocessor to hold as many as fit, with several turns for each where there are more.
 BLOCKS_PER_PROCESSOR = 16
+VECTOR_BYTES = 16
 
 
 class Target(NamedTuple):
@@ -66,6 +67,8 @@ class Program:
         compile_all(self.backend, self.kernels)
         self._steps = [self._prepared(step) for step in plan.steps]
         self._replays = Replays(self.backend, self._values, self._launch, self._outcome) if self._is_recordable() else None
+        aligned = {b for k in plan.kernels.values() for b in k.aligned}
+        self._aligned = [i for i, b in enumerate(plan.inputs) if b in aligned]
         self._results = [(o.value, None) if isinstance(o, Literal) else (None, self._slots[o]) for o in plan.partition.outputs]
 
     # -- what was built
@@ -81,7 +84,8 @@ class Program:
     # -- running
     def run(self, args: Sequence[Any]) -> list[Any]:
         """The outputs on arrays and numbers of the graph's input types. Raises what NumPy raises for an index out of range."""
-        if self._replays is not None and config.cuda_graphs:
+        given, args = args, self._in_line(args)
+        if self._replays is not None and config.cuda_graphs and args is given:
             results = self._replays.run(args, self._key(args))
             if results is not None:
                 return results
@@ -94,6 +98,14 @@ class Program:
             replay(self.graph, [host(a) if self.backend.is_device_array(a) else a for a in args])  # raises the error, with the position
             raise IndexError(self._flag.message)
         return self._outcome(values)
+
+    def _in_line(self, args: Sequence[Any]) -> Sequence[Any]:
+        """The arguments, with copies of those that are read as vectors and do not begin where one may."""
+        home = self.backend
+        astray = [i for i in self._aligned if home.address(args[i]) % VECTOR_BYTES]
+        if not astray:
+            return args
+        return [home.copy(a) if i in astray else a for i, a in enumerate(args)]
 
     def _key(self, args: Sequence[Any]) -> tuple:
         """What a recorded call depends on: where the arrays are, and what the numbers are."""
