@@ -52,3 +52,17 @@ def test_what_is_changed_in_between():
     np.testing.assert_allclose(tj.jit(f)(a, b.copy()), f(a, b.copy()), rtol=1e-13)
     loop = lambda a, b: tj.fori_loop(0, 5, lambda i, s: f(a + 0 * s, s * 1.0) * 0.05 + 1.0, b)
     np.testing.assert_allclose(tj.jit(loop)(a, b.copy()), loop(a, b.copy()), rtol=1e-12)
+
+
+def test_what_has_taken_a_kernel_in_may_move_on():
+    """The columns of the identity join their products, which join the matrix that is made of those."""
+    def jacobian(x):
+        columns = tj.vmap(lambda t: tj.jvp(lambda x: np.stack([x[0] + (x[0] - x[1]) ** 3, x[1] ** 2 - x[0] * x[1]]), (x,), (t,))[1])
+        return columns(np.eye(2)) @ np.arange(2.0)
+
+    x = np.array([0.3, 0.8])
+    np.testing.assert_allclose(tj.jit(jacobian)(x), jacobian(x), rtol=1e-13)
+    from tracejit.scipy.optimize import root
+
+    f = lambda x: [x[0] + 0.5 * (x[0] - x[1]) ** 3 - 1.0, 0.5 * (x[1] - x[0]) ** 3 + x[1]]
+    np.testing.assert_allclose(tj.jit(lambda x: root(f, x, method="lm").x)(np.zeros(2)), [0.8411639019140096, 0.1588360980859903], rtol=1e-10)

@@ -20,7 +20,8 @@ SMALL = 32
 def pull(items: list[Item]) -> list[Item]:
     """The items with such kernels moved into the first that reads them."""
     left = list(items)
-    for place, item in enumerate(items):
+    for place in range(len(left)):
+        item = left[place]  # with what has joined it so far
         if isinstance(item, Nest) and item.size <= SMALL:
             reader = _reader(left, place)
             joined = None if reader is None else _joined(item, left[reader])
