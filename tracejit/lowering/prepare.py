@@ -136,7 +136,8 @@ def _inline(trace: Trace, graph: Graph, args: Sequence[Atom], expansion: Expansi
 def _added_to_zero(builder: Builder, terms: Sequence[Atom]) -> Atom | None:
     """The other term where one is 0 and the other a sum of products, which starts from 0 and so is not -0: gradients added to cleared ones."""
     for zero, total in (terms, terms[::-1]):
-        if type(zero) is Literal and zero.type.dtype.kind == "f" and zero.value == 0 and not np.signbit(zero.value) and type(total) is Var and not total.type.weak:
+        is_zero = type(zero) is Literal and zero.type.dtype.kind == "f" and zero.value == 0 and not np.signbit(zero.value)
+        if is_zero and type(total) is Var and not total.type.weak:
             made = builder.producer.get(total)
             while made is not None and made.op.name in ("reshape", "transpose", "reverse"):
                 made = builder.producer.get(made.inputs[0])
