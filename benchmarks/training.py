@@ -33,6 +33,7 @@ class Training(NamedTuple):
     optimizer: Callable[..., Any]
     fused: dict[str, Any]
     device: str = "cpu"
+    compared: int = COMPARED_STEPS
 
     def versions(self) -> tuple[Callable[[Data], Prepared], ...]:
         """The functions of a task file: tracejit, torch, torch_compile, reference."""
@@ -88,7 +89,7 @@ class Training(NamedTuple):
 
         def first_losses() -> list[float]:
             call = fresh_step()
-            return [float(call()) for _ in range(COMPARED_STEPS)]
+            return [float(call()) for _ in range(self.compared)]
 
         wait = None if device == "cpu" else lambda loss: torch.cuda.synchronize()
         return Prepared(fresh_step(), wait=wait, result=first_losses)
