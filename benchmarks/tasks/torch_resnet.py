@@ -51,7 +51,7 @@ def optimizer(torch, parameters, **options):
     return torch.optim.SGD(parameters, lr=1e-2, momentum=0.9, **options)
 
 
-# One loss is compared, after a step: one unit of 600,000 that rounding moves over the kink of its ReLU changes a gradient by 0.07, and this grows with
+# One loss is compared, after a step: one unit of 600,000 that rounding moves over the kink of its ReLU changes a gradient by 0.07, which grows with
 # every step.
 TRAINING = Training(build, loss, optimizer, {"fused": True}, compared=1)
 tracejit, torch, torch_compile, reference = TRAINING.versions()
