@@ -5,15 +5,18 @@ A block is what a strand computes at a time (strands.py); the grid of an image i
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from ...config import config
-from ...ir import ArrayType
-from . import register_tiles
+from ...ir import ArrayType, Node
+from . import register_tiles, shared_code, threads
 from .counting import Count, Place, call, counted, where
-from .emit import Function
+from .emit import Function, Value
 from .llvm import lanes as native_lanes
 from .strands import ALIGNMENT, Memory
 
@@ -22,6 +25,26 @@ KINDS = {np.dtype(np.float64): "double", np.dtype(np.float32): "float"}
 ONE_LINE = 4096
 # Multiplications from which threads are worth it: about 150 us.
 PARALLEL = 4_000_000
+
+
+def symbols() -> dict[str, int]:
+    """The addresses of the pool's `parallel_for` and of the functions that all convolutions share."""
+    return {"parallel_for": threads.parallel_for(), **shared_code.symbols()}
+
+
+def has_routine(node: Node) -> bool:
+    """Whether there is a kernel for the dtype."""
+    return node.outputs[0].type.dtype in KINDS
+
+
+def write_once(f: Function, node: Node, plan: Any, pointers: Sequence[Value]) -> Value:
+    """Call the code of a node, which `plan.write(module, name)` writes once a module. Returns the status, always 0."""
+    described = repr((node.op.name, [(a.type.shape, a.type.dtype.str) for a in node.inputs], sorted(node.params.items()), config.threads))
+    name = f"{node.op.name}_{hashlib.sha256(described.encode()).hexdigest()[:12]}"
+    if not any(g.name == name for g in f.module.functions):
+        plan.write(f.module, name)
+    call(f, name, pointers)
+    return Count(f, 0).value
 
 
 @dataclass(frozen=True)

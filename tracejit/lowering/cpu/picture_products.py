@@ -8,20 +8,20 @@ the taps rows are channels, and what is summed over are the places of one row of
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 import math
 from collections.abc import Sequence
 
 import numpy as np
 
-from ...config import config
 from ...ir import ArrayType, Node
 from ...ops.picture_products import axis
-from . import pictures, register_tiles, shared_code, threads
+from . import pictures, register_tiles
 from .counting import Count, Place, call, counted, where
 from .emit import Emitter, Function, Module, Value
-from .image_blocks import KINDS, Blocks, Picture
+from .image_blocks import Blocks, Picture, write_once
+from .image_blocks import has_routine as has_routine
+from .image_blocks import symbols as symbols
 from .strands import Phase, clear, table_of
 
 # Bytes of a picture, and places, that a block has at most.
@@ -34,16 +34,6 @@ SUMMED = 256
 WEIGHTS = 32
 
 
-def symbols() -> dict[str, int]:
-    """The addresses of the pool's `parallel_for` and of the functions that all convolutions share."""
-    return {"parallel_for": threads.parallel_for(), **shared_code.symbols()}
-
-
-def has_routine(node: Node) -> bool:
-    """Whether there is a kernel for the dtype."""
-    return node.outputs[0].type.dtype in KINDS
-
-
 def work(node: Node) -> list[ArrayType]:
     """Room for pictures, sorted weights and sums."""
     return [ArrayType((_plan(node).memory.bytes,), np.dtype(np.uint8))]
@@ -51,13 +41,7 @@ def work(node: Node) -> list[ArrayType]:
 
 def write(f: Function, node: Node, operands: Sequence[Value], results: Sequence[Value]) -> Value:
     """Call the code of the node, written once a module. Returns the status, always 0."""
-    plan = _plan(node)
-    described = repr((node.op.name, [(a.type.shape, a.type.dtype.str) for a in node.inputs], sorted(node.params.items()), config.threads))
-    name = f"{node.op.name}_{hashlib.sha256(described.encode()).hexdigest()[:12]}"
-    if not any(g.name == name for g in f.module.functions):
-        plan.write(f.module, name)
-    call(f, name, [*operands, *results])
-    return Count(f, 0).value
+    return write_once(f, node, _plan(node), [*operands, *results])
 
 
 def _plan(node: Node) -> _Product | _Outer:
