@@ -1,4 +1,4 @@
-"""Special functions, one file a family. SciPy is the reference; a line is a whole op, as in elementwise.py."""
+"""Special functions, one file a family. SciPy is the reference; a line is a whole op, as in ops/elementwise."""
 
 from .bessel import i0, i0e, i1, i1e, iv, ive, j0, j1, jv, k0, k0e, k1, k1e, kv, kve, y0, y1, yv
 from .entropy import entr, exprel, kl_div, logit, offset, rel_entr, xlog1py, xlogy
