@@ -88,7 +88,7 @@ def scalar_of(module, positions):
     return scalar
 
 
-def difference(f, given, direction):
+def difference(f, given, direction, h=2e-4):
     """The derivative of f along a direction (None where an argument stays), by central differences of sixth order."""
 
     def along(t):
@@ -98,7 +98,6 @@ def difference(f, given, direction):
                 moved[i] = tj.tree.map(lambda x, step: x + np.asarray(t * step).astype(np.result_type(x)), moved[i], v)
         return f(*moved)
 
-    h = 2e-4
     with np.errstate(all="ignore"):
         return sum(c * (along(k * h) - along(-k * h)) for k, c in ((1, 0.75), (2, -0.15), (3, 1 / 60))) / h
 
@@ -119,10 +118,13 @@ def check_gradient(module, given):
     check_equal(compiled(*copy.deepcopy(given)), gradient, "compiled gradient")
     for _ in range(2):
         direction = [tj.tree.map(step, x) if i in positions else None for i, x in enumerate(given)]
-        expected = difference(f, list(given), direction)
         along = [direction[i] for i in positions]
         parts = [np.sum(np.real(g * v)) for g, v in zip(tj.tree.leaves(gradient), tj.tree.leaves(along))]
-        np.testing.assert_allclose(sum(parts), expected, rtol=2e-6, atol=2e-7 * (1 + sum(map(abs, parts))))
+        tolerance = {"rtol": 2e-6, "atol": 2e-7 * (1 + sum(map(abs, parts)))}
+        expected = difference(f, list(given), direction)
+        if not np.allclose(sum(parts), expected, **tolerance):  # a kink within reach of the steps: a particle that crosses the border of a cell
+            expected = difference(f, list(given), direction, h=2e-5)
+        np.testing.assert_allclose(sum(parts), expected, **tolerance)
 
 
 @pytest.mark.parametrize("name", NAMES)
