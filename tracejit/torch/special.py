@@ -11,7 +11,8 @@ from . import dtypes
 from .absent import of_module
 from .dispatch import Primitive
 from .functions.activations import log_softmax, softmax
-from .functions.pointwise import digamma, erf, erfc, erfinv, exp2, expm1, i0, log1p, logit, round, sigmoid, sinc, xlogy
+from .functions.arithmetic import xlogy
+from .functions.pointwise import digamma, erf, erfc, erfinv, exp2, expm1, i0, log1p, logit, round, sigmoid, sinc
 from .functions.pointwise import lgamma as gammaln
 from .functions.reductions import logsumexp
 from .tensor import Tensor, wrap

@@ -10,8 +10,8 @@ import numpy as np
 from .. import dtypes
 from ..dispatch import FUNCTIONS, Primitive, function, into_first
 from ..tensor import Tensor
+from .arithmetic import _OPERANDS, _mismatch
 from .operands import cast, common, operand, require_ordered, tensor_of
-from .pointwise import _OPERANDS, _mismatch
 
 
 def _comparison(ufunc: np.ufunc, *names: str) -> Callable:
