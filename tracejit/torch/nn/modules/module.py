@@ -3,29 +3,16 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator
+from typing import Any
 
 from ... import dtypes
 from ...devices import device as torch_device
-from ...inplace import overwrite
 from ...modes import no_grad
-from ...nodes import Handle
 from ...tensor import Tensor
 from ..parameter import Buffer, Parameter
-from .backward_hooks import run_with_backward_hooks
-
-
-class _IncompatibleKeys(NamedTuple):
-    missing_keys: list[str]
-    unexpected_keys: list[str]
-
-    def __repr__(self) -> str:
-        if not self.missing_keys and not self.unexpected_keys:
-            return "<All keys matched successfully>"
-        return f"_IncompatibleKeys(missing_keys={self.missing_keys}, unexpected_keys={self.unexpected_keys})"
-
-    __str__ = __repr__
+from .calls import Hooked
+from .state import Stateful
 
 
 def indented(text: str, by: int = 2) -> str:
@@ -33,7 +20,7 @@ def indented(text: str, by: int = 2) -> str:
     return text.replace("\n", "\n" + " " * by)
 
 
-class Module:
+class Module(Hooked, Stateful):
     """The base of all layers and networks: assign parameters and modules as attributes after `super().__init__()`, and define `forward`.
 
     >>> import tracejit.torch as torch
@@ -70,17 +57,17 @@ class Module:
         if isinstance(value, Parameter):
             if parameters is None:
                 raise AttributeError("cannot assign parameters before Module.__init__() call: begin your __init__ with super().__init__()")
-            self._forget(name)
+            self._forget(name, "_parameters")
             self.register_parameter(name, value)
         elif isinstance(value, Module):
             if modules is None:
                 raise AttributeError("cannot assign module before Module.__init__() call: begin your __init__ with super().__init__()")
-            self._forget(name)
+            self._forget(name, "_modules")
             modules[name] = value
         elif isinstance(value, Buffer):
             if buffers is None:
                 raise AttributeError("cannot assign buffers before Module.__init__() call: begin your __init__ with super().__init__()")
-            self._forget(name)
+            self._forget(name, "_buffers")
             self.register_buffer(name, value, value.persistent)
         elif parameters is not None and name in parameters:
             if value is not None:
@@ -97,9 +84,11 @@ class Module:
         else:
             object.__setattr__(self, name, value)
 
-    def _forget(self, name: str) -> None:
+    def _forget(self, name: str, kept: str) -> None:
+        """Make room for an attribute. In the table that it goes to it keeps its place, and so the order of parameters."""
         for table in ("_parameters", "_buffers", "_modules"):
-            self.__dict__[table].pop(name, None)
+            if table != kept:
+                self.__dict__[table].pop(name, None)
         self.__dict__.pop(name, None)
         self._non_persistent_buffers_set.discard(name)
 
@@ -344,181 +333,6 @@ class Module:
     def share_memory(self) -> Module:
         """Does nothing: threads share memory."""
         return self
-
-    # -- state
-    def state_dict(self, *, destination: Any = None, prefix: str = "", keep_vars: bool = False) -> OrderedDict[str, Tensor]:
-        """Parameters and persistent buffers by their paths, detached unless `keep_vars`: they share the module's memory."""
-        if destination is None:
-            destination = OrderedDict()
-            destination._metadata = OrderedDict()
-        if hasattr(destination, "_metadata"):
-            destination._metadata[prefix[:-1]] = {"version": self._version} if self._version is not None else {}
-        for hook in self._state_dict_pre_hooks.values():
-            hook(self, prefix, keep_vars)
-        self._save_to_state_dict(destination, prefix, keep_vars)
-        for name, module in self._modules.items():
-            if module is not None:
-                module.state_dict(destination=destination, prefix=f"{prefix}{name}.", keep_vars=keep_vars)
-        for hook in self._state_dict_hooks.values():
-            hook(self, destination, prefix, {})
-        return destination
-
-    _version: int | None = 1
-
-    def _own_state(self) -> Iterator[tuple[str, Tensor]]:
-        yield from ((name, p) for name, p in self._parameters.items() if p is not None)
-        yield from ((name, b) for name, b in self._buffers.items() if b is not None and name not in self._non_persistent_buffers_set)
-
-    def _save_to_state_dict(self, destination: Any, prefix: str, keep_vars: bool) -> None:
-        for name, value in self._own_state():
-            destination[prefix + name] = value if keep_vars else value.detach()
-        if type(self).get_extra_state is not Module.get_extra_state:
-            destination[prefix + "_extra_state"] = self.get_extra_state()
-
-    def get_extra_state(self) -> Any:
-        """More to save, by subclasses."""
-        raise RuntimeError("Reached a code path in Module.get_extra_state() that should never be called.")
-
-    def set_extra_state(self, state: Any) -> None:
-        """Take back what `get_extra_state` gave."""
-        raise RuntimeError("Reached a code path in Module.set_extra_state() that should never be called.")
-
-    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> _IncompatibleKeys:
-        """Copy values into parameters and buffers by their paths, or with `assign` put the given tensors in their place.
-
-        Raises `RuntimeError` for shapes that do not fit, and if `strict` for keys that are missing or too many; then nothing has been changed.
-        """
-        if not isinstance(state_dict, Mapping):
-            raise TypeError(f"Expected state_dict to be dict-like, got {type(state_dict)}.")
-        given = OrderedDict(state_dict)
-        wanted: dict[str, tuple[Module, str, Tensor]] = {}
-        extra: dict[str, Module] = {}
-        for path, module in self.named_modules(remove_duplicate=False):
-            prefix = f"{path}." if path else ""
-            for hook in module._load_state_dict_pre_hooks.values():
-                hook(module, given, prefix, {}, strict, [], [], [])
-            wanted |= {prefix + name: (module, name, value) for name, value in module._own_state()}
-            if type(module).set_extra_state is not Module.set_extra_state:
-                extra[prefix + "_extra_state"] = module
-        missing = [key for key in (*wanted, *extra) if key not in given]
-        unexpected = [key for key in given if key not in wanted and key not in extra]
-        problems = []
-        if strict and unexpected:
-            problems.append(f"Unexpected key(s) in state_dict: {', '.join(f'{k!r}'.replace(chr(39), chr(34)) for k in unexpected)}. ")
-        if strict and missing:
-            problems.insert(0, f"Missing key(s) in state_dict: {', '.join(f'{k!r}'.replace(chr(39), chr(34)) for k in missing)}. ")
-        for key, (_, _, value) in wanted.items():
-            if key in given and not isinstance(given[key], Tensor):
-                problems.append(f'While copying the parameter named "{key}", expected torch.Tensor or Tensor-like object from checkpoint but '
-                                f"received {type(given[key])}")  # fmt: skip
-            elif key in given and given[key]._data.shape != value._data.shape:
-                problems.append(f"size mismatch for {key}: copying a param with shape {given[key].shape} from checkpoint, the shape in current model "
-                                f"is {value.shape}.")  # fmt: skip
-        if strict and (missing or unexpected):
-            problems.append("strict=False loads the keys that are on both sides, and returns the others.")
-        if problems:
-            joined = "\n\t".join(problems)
-            raise RuntimeError(f"Error(s) in loading state_dict for {type(self).__name__}:\n\t{joined}")
-        with no_grad():
-            for key, (module, name, value) in wanted.items():
-                if key in given:
-                    module._take(name, value, given[key], assign)
-        for key, module in extra.items():
-            if key in given:
-                module.set_extra_state(given[key])
-        result = _IncompatibleKeys(missing, unexpected)
-        for module in self.modules():
-            for hook in module._load_state_dict_post_hooks.values():
-                hook(module, result)
-        return result
-
-    def _take(self, name: str, value: Tensor, new: Tensor, assign: bool) -> None:
-        if not assign:
-            overwrite(value, new.detach()._array.astype(value._data.dtype))
-        elif name in self._parameters:
-            self._parameters[name] = new if isinstance(new, Parameter) else Parameter(new, value.requires_grad)
-        else:
-            self._buffers[name] = new
-
-    # -- hooks
-    def _register(self, table: str, hook: Callable, prepend: bool = False, with_kwargs: bool = False, always_call: bool = False) -> Handle:
-        hooks = self.__dict__[table]
-        handle = Handle(hooks, hook)
-        if prepend:
-            hooks.move_to_end(next(reversed(hooks)), last=False)
-        if with_kwargs:
-            self._with_kwargs.add(hook)
-        if always_call:
-            self._always_called.add(hook)
-        return handle
-
-    def register_forward_pre_hook(self, hook: Callable, *, prepend: bool = False, with_kwargs: bool = False) -> Handle:
-        """Call `hook(module, args)` before `forward`; what it returns, if anything, takes the place of the arguments."""
-        return self._register("_forward_pre_hooks", hook, prepend, with_kwargs)
-
-    def register_forward_hook(
-        self, hook: Callable, *, prepend: bool = False, with_kwargs: bool = False, always_call: bool = False
-    ) -> Handle:
-        """Call `hook(module, args, output)` after `forward`; what it returns, if anything, takes the place of the output."""
-        return self._register("_forward_hooks", hook, prepend, with_kwargs, always_call)
-
-    def register_full_backward_hook(self, hook: Callable, prepend: bool = False) -> Handle:
-        """Call `hook(module, grad_input, grad_output)` when the inputs' gradients are known; what it returns takes the place of `grad_input`."""
-        return self._register("_backward_hooks", hook, prepend)
-
-    register_backward_hook = register_full_backward_hook
-
-    def register_full_backward_pre_hook(self, hook: Callable, prepend: bool = False) -> Handle:
-        """Call `hook(module, grad_output)` before the gradients of the module are computed; what it returns takes the place of `grad_output`."""
-        return self._register("_backward_pre_hooks", hook, prepend)
-
-    def register_state_dict_post_hook(self, hook: Callable) -> Handle:
-        """Call `hook(module, state_dict, prefix, local_metadata)` after `state_dict`."""
-        return self._register("_state_dict_hooks", hook)
-
-    _register_state_dict_hook = register_state_dict_post_hook
-
-    def register_state_dict_pre_hook(self, hook: Callable) -> Handle:
-        """Call `hook(module, prefix, keep_vars)` before `state_dict`."""
-        return self._register("_state_dict_pre_hooks", hook)
-
-    def register_load_state_dict_pre_hook(self, hook: Callable) -> Handle:
-        """Call `hook(module, state_dict, prefix, ...)` before values are loaded: it may change the dict."""
-        return self._register("_load_state_dict_pre_hooks", hook)
-
-    def register_load_state_dict_post_hook(self, hook: Callable) -> Handle:
-        """Call `hook(module, incompatible_keys)` after values were loaded."""
-        return self._register("_load_state_dict_post_hooks", hook)
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        state = self.__dict__
-        if "_forward_hooks" not in state:
-            raise AttributeError(f"'{type(self).__name__}' was not initialised: begin its __init__ with super().__init__()")
-        if not (state["_forward_hooks"] or state["_forward_pre_hooks"] or state["_backward_hooks"] or state["_backward_pre_hooks"]):
-            return self.forward(*args, **kwargs)
-        for hook in list(self._forward_pre_hooks.values()):
-            if hook in self._with_kwargs:
-                made = hook(self, args, kwargs)
-                if made is not None:
-                    args, kwargs = made
-            else:
-                made = hook(self, args)
-                if made is not None:
-                    args = made if isinstance(made, tuple) else (made,)
-        try:
-            if self._backward_hooks or self._backward_pre_hooks:
-                result = run_with_backward_hooks(self, args, kwargs)
-            else:
-                result = self.forward(*args, **kwargs)
-        except Exception:
-            for hook in list(self._always_called):
-                if hook in self._forward_hooks.values():
-                    hook(self, args, None)
-            raise
-        for hook in list(self._forward_hooks.values()):
-            made = hook(self, args, kwargs, result) if hook in self._with_kwargs else hook(self, args, result)
-            result = result if made is None else made
-        return result
 
     # -- text
     def extra_repr(self) -> str:

@@ -60,6 +60,12 @@ class _Norm(_Scaled):
         self.reset_running_stats()
         super().reset_parameters()
 
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, local_metadata: dict[str, Any], *rest: Any) -> None:
+        key = f"{prefix}num_batches_tracked"
+        if (local_metadata.get("version") or 1) < 2 and self.track_running_stats and key not in state_dict:  # batches were not counted then
+            state_dict[key] = self.num_batches_tracked
+        super()._load_from_state_dict(state_dict, prefix, local_metadata, *rest)
+
     def _check(self, input: Tensor) -> None:
         if input.dim() not in self.axes:
             names = " or ".join(f"{n}D" for n in self.axes)
