@@ -39,9 +39,9 @@ def compiled(f: Callable, *args: Any, target: Target = TARGET) -> tuple[Program,
     return program, [home.to_host(r) if home.is_device_array(r) else r for r in results]
 
 
-def check(f: Callable, *args: Any, rtol: float = 1e-10) -> Program:
+def check(f: Callable, *args: Any, rtol: float = 1e-10, target: Target = TARGET) -> Program:
     """Compare the results of the compiled function with those of the function."""
-    program, results = compiled(f, *args)
+    program, results = compiled(f, *args, target=target)
     for got, want in zip(results, optree.tree_leaves(f(*args)), strict=True):
         want = np.asarray(want)
         assert got.shape == want.shape and got.dtype == want.dtype

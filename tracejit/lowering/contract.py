@@ -6,13 +6,14 @@ scalar in a register.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 from . import index as ix
 from .fuse import Loop, Nest, reads
 from .index import Index
 from .kernel import Buffer
-from .partition import Stage
+from .steps import Stage
 
 
 class Storage(NamedTuple):
@@ -41,8 +42,11 @@ class _Use(NamedTuple):
     writes: bool
 
 
-def contract(nest: Nest, needed: set[Buffer]) -> dict[Buffer, Storage]:
-    """The storage of every buffer that the nest touches; those in `needed` are read elsewhere and stay whole."""
+def contract(nest: Nest, needed: set[Buffer], dropped: Callable[[Loop], bool] = lambda loop: True) -> dict[Buffer, Storage]:
+    """The storage of every buffer that the nest touches; those in `needed` are read elsewhere and stay whole.
+
+    Arrays lose the axes of loops that are `dropped`: not those whose turns run side by side, on memory of their own.
+    """
     uses: dict[Buffer, list[_Use]] = {}
 
     def visit(body: list, path: tuple[Loop, ...]) -> None:
@@ -56,7 +60,8 @@ def contract(nest: Nest, needed: set[Buffer]) -> dict[Buffer, Storage]:
 
     visit(nest.body, ())
     return {
-        buffer: whole(buffer) if buffer in needed or not any(u.writes for u in found) else _storage(buffer, found) for buffer, found in uses.items()
+        buffer: whole(buffer) if buffer in needed or not any(u.writes for u in found) else _storage(buffer, found, dropped)
+        for buffer, found in uses.items()
     }
 
 
@@ -72,13 +77,14 @@ def _kept(buffer: Buffer, uses: list[_Use], loops: tuple[Loop, ...]) -> tuple[in
     return tuple(d for d, n in enumerate(buffer.shape) if n != 1 and not is_handed_on(d))
 
 
-def _storage(buffer: Buffer, uses: list[_Use]) -> Storage:
+def _storage(buffer: Buffer, uses: list[_Use], dropped: Callable[[Loop], bool]) -> Storage:
     common = uses[0].path
     for use in uses[1:]:
         common = tuple(a for a, b in zip(common, use.path) if a is b)
     kept = _kept(buffer, uses, common)
-    if kept and common and all(isinstance(item, Stage) for item in common[-1].body):
-        kept = _kept(buffer, uses, common[:-1])  # turns of an innermost loop run side by side, each with memory of its own
+    if kept:  # turns of an innermost loop run side by side, each with memory of its own
+        is_innermost = bool(common) and all(isinstance(item, Stage) for item in common[-1].body)
+        kept = _kept(buffer, uses, tuple(filter(dropped, common[:-1] if is_innermost else common)))
     writers = [u for u in uses if u.writes]
     # All writers stand in a block that every reader is in, so the value can be handed on; a reduction stands in loops further in.
     register = not kept and all(w.path == common and (w.stage.into or w.stage.combine is None) for w in writers)

@@ -107,12 +107,12 @@ class HostThread(DeviceThread):
 
 
 class HostKernel:
-    """A kernel that runs on the host. `warp`, a power of two, is how many lanes its shuffles are across."""
+    """A kernel that runs on the host. `warp`, a power of two, is how many lanes its shuffles are across; `thread` is the emitter."""
 
-    def __init__(self, source: str, name: str, parameters: Parameters, warp: int = WARP):
+    def __init__(self, source: str, name: str, parameters: Parameters, warp: int = WARP, thread: type[HostThread] = HostThread):
         self.name, self.warp = name, warp
         self.parameters = [(np.dtype(dtype), how == "pointer") for dtype, how in parameters]
-        self.text = f"{llvm_text(source, name, parameters, thread=HostThread)}\n{self._start()}"
+        self.text = f"{llvm_text(source, name, parameters, thread=thread)}\n{self._start()}"
         self._waits = "@swapcontext" in self.text
         declared = self.text[self.text.index(f"@{name}(") :].split(", ")
         self._writes = ["noalias align" in text for text in declared[: len(parameters)]]

@@ -21,7 +21,7 @@ from ..contract import Storage, contract
 from ..fuse import Loop, Nest, reads
 from ..index import Counter
 from ..kernel import Buffer, Expression, load, loads
-from ..partition import Stage
+from ..steps import Stage
 from .device_functions import SIMULATED_WARP, WARP, has_atomic
 
 SHARED_BYTES = 32 << 10  # that a block may take, so that several fit on a multiprocessor
@@ -230,11 +230,16 @@ def launch_of(outer: list[Counter], body: list[Loop | Stage], group: int, outsid
     for c in reversed(outer):
         nested = [Loop(c, nested)]
     nest = Nest(nested)
-    storage = contract(nest, outside)
+
+    def one_by_one(loop: Loop) -> bool:
+        """Whether its turns follow one another; those of other loops may be shared out to the threads of a group."""
+        return group == 1 or isinstance(loop, InOrder) or loop.counter in outer
+
+    storage = contract(nest, outside, one_by_one)
     registers = _registers(body, storage) if group == 1 else frozenset()
     too_large = _beyond_shared(storage, group, threads // group) - registers
     if too_large:
-        storage = contract(nest, outside | too_large)
+        storage = contract(nest, outside | too_large, one_by_one)
     return Launch(outer, body, group, threads, storage, registers)
 
 
