@@ -7,8 +7,8 @@ import pytest
 
 import tracejit as tj
 from tracejit.lowering.fuse import MAX_BODY, Loop, Nest
-from tracejit.lowering.partition import Host, Library, Stage
 from tracejit.lowering.program import Program
+from tracejit.lowering.steps import Host, Library, Stage
 
 rng = np.random.default_rng(0)
 x = rng.standard_normal((5, 7))

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 import tracejit as tj
-from tracejit.lowering.partition import MAX_DEPTH, REPEATED_WORK, Host, Library, Stage, is_matrix, partition
+from tracejit.lowering.partition import MAX_DEPTH, REPEATED_WORK, is_matrix, partition
 from tracejit.lowering.prepare import prepare
 from tracejit.lowering.program import native
+from tracejit.lowering.steps import Host, Library, Stage
 
 x = np.arange(1.0, 13.0).reshape(3, 4)
 

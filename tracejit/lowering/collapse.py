@@ -14,7 +14,7 @@ from . import index as ix
 from .fuse import Item, Loop, Nest
 from .index import Counter, Index, Quotient, Remainder
 from .kernel import Expression, children, make
-from .partition import Stage
+from .steps import Stage
 
 
 def collapse(items: list[Item]) -> list[Item]:

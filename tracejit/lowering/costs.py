@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from ..ir import ArrayType, Graph, Node
 from .fuse import Nest, reads
-from .partition import Library
+from .steps import Library
 
 _FREE = frozenset({
     "broadcast_to", "concatenate", "conjugate", "convert", "dynamic_slice",

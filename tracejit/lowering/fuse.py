@@ -18,7 +18,7 @@ from ..ops.core import by_name
 from . import index as ix
 from .index import Counter, Index
 from .kernel import Buffer, Expression, children, constant, load, loads, size, substitute
-from .partition import Host, Library, Partition, Routine, Stage, View, identity
+from .steps import Host, Library, Partition, Routine, Stage, View, identity
 
 # A loop body stops taking in stages at this many operations: beyond it registers spill and LLVM slows down.
 MAX_BODY = 400

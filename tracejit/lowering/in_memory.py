@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from .fuse import Nest
-from .partition import Library
 from .plan import may_fail, touched
 from .program import Program
 from .reuse import in_place
+from .steps import Library
 
 
 def over_inputs(program: Program, inputs: Sequence[int | None]) -> list[bool]:

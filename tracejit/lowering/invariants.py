@@ -5,7 +5,7 @@ from __future__ import annotations
 from .fuse import Loop
 from .index import Counter
 from .kernel import Buffer, Expression, children
-from .partition import Stage
+from .steps import Stage
 
 
 def invariants(loop: Loop) -> list[Expression]:

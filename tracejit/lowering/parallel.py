@@ -14,7 +14,7 @@ from . import index as ix
 from .fuse import Item, Loop, Nest
 from .index import Counter
 from .kernel import Buffer, Expression, children, constant, load
-from .partition import Stage, identity
+from .steps import Stage, identity
 
 # Estimated nanoseconds: a vector function, a quotient, another operation, and eight bytes from or to memory, for each element (AVX-512, one core).
 DEAR_NS, DIVIDE_NS, CHEAP_NS, MEMORY_NS = 0.8, 0.4, 0.05, 0.25

@@ -8,10 +8,7 @@ belongs to a `Library`, `Routine` or `Host` step.
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Callable, Container, Iterator, Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
 
@@ -19,10 +16,12 @@ from ..ir import Atom, Graph, Literal, Node, Var
 from ..ir.types import INT
 from ..ops.elementwise import add, stop_gradient
 from ..ops.movement import iota
+from . import cuts
 from . import index as ix
 from .index import Counter, Index
-from .kernel import Buffer, Expression, Expressions, Reader, constant, load, loads, settled, tests
+from .kernel import Buffer, Expression, Expressions, Reader, constant, load, settled
 from .overwrite import Overwriting, readers_first, reads_ahead
+from .steps import ROUTINES, Host, Library, Partition, Progression, Routine, Stage, Step, View, identity
 
 # A cheap value with several readers is stored once this many operations would be repeated: about what a store and a load of it cost.
 REPEATED_WORK = 6
@@ -34,92 +33,13 @@ MAX_DEPTH = 40
 WRITTEN_OUT = 32
 # Nodes times elements up to which that is done: LLVM takes about 12 us for each.
 MAX_WRITTEN_OUT = 2000
-# Axes of up to this many elements are cut where their parts were joined, into at most so many pieces.
-SHORT_AXIS, MAX_PIECES = 16, 16
-# Dear functions over an innermost axis of up to this many elements run along an outer one that is this many times longer, if what they make stays in
-# cache: a vector of 8 lanes takes as long for 3 elements as for 8. A power of 2000 x 3 numbers takes 27 us instead of 76.
-FEW_ELEMENTS, TIMES_LONGER, MAX_INTERCHANGED = 6, 32, 1 << 16
-# Arrays of this many elements, whose lines are a multiple of so many bytes apart and so share a few sets of the cache, are transposed in tiles of so
-# many numbers along the lines that are read and across them: 4096 x 1024 numbers in float32 take 4 ms instead of 28.
-LARGE, SHARING_SETS, TILE = 1 << 15, 1024, (128, 8)
-
-
-@dataclass(eq=False)
-class Stage:
-    """A loop nest: for all `counters`, store `expression` at `target` of `buffer`, or combine it into what is there.
-
-    A reduction combines into its identity, which fusion stores first; with `into`, the stage changes an array that was made before.
-    """
-
-    buffer: Buffer
-    counters: list[Counter]
-    target: tuple[Index, ...]
-    expression: Expression
-    combine: str | None = None
-    node: Node | None = None
-    into: bool = False
-
-
-@dataclass
-class View:
-    """Strided access to a stored array: element strides and offset for the axes of `shape`."""
-
-    buffer: Buffer
-    shape: tuple[int, ...]
-    offset: int
-    strides: tuple[int, ...]
-
-
-@dataclass(eq=False)
-class Library:
-    """A call into a library: a product of arrays."""
-
-    node: Node
-    operands: list[View]
-    result: Buffer
-
-
-@dataclass(frozen=True)
-class Progression:
-    """Whole numbers start, start + 1, ... that a loop scans over: they are counted, not stored."""
-
-    start: int
-
-
-@dataclass(eq=False)
-class Routine:
-    """An op on whole arrays that a routine of a library or native code computes. The results end with its work arrays; one that is also an operand is
-    changed in place."""
-
-    node: Node
-    operands: list[Buffer | Progression]
-    results: list[Buffer]
-
-
-@dataclass(eq=False)
-class Host:
-    """An op without a native form: its `run` is called with NumPy arrays."""
-
-    node: Node
-    operands: list[Buffer | Any]
-    results: list[Buffer]
-
-
-Step = Stage | Library | Routine | Host
-
-
-@dataclass
-class Partition:
-    """The stored program: input buffers, steps in order, and for each output its buffer, or an input position, or a constant."""
-
-    inputs: list[Buffer]
-    steps: list[Step]
-    outputs: list[Buffer | Literal]
-    buffers: dict[Var, Buffer] = field(default_factory=dict)
 
 
 class Partitioner:
-    """Walks a graph without calls once and makes its steps."""
+    """Walks a graph without calls once and makes its steps. `tiles` and `in_order` are the orders of loops that suit a CPU."""
+
+    tiles = staticmethod(cuts.tiles)
+    in_order = staticmethod(cuts.along_the_long_axis)
 
     def __init__(
         self,
@@ -239,7 +159,7 @@ class Partitioner:
                 deep = 1 + max((depth[a] for a in inline), default=0)
                 is_counted = all(type(a) is Literal or counted.get(a, False) for a in node.inputs)
                 if self._stores(node, is_dear, cost, deep, is_counted):
-                    steps += map(self._dear, self._pointwise_stages(node)) if is_dear else self._pointwise_stages(node)
+                    steps += map(self.in_order, self._pointwise_stages(node)) if is_dear else self._pointwise_stages(node)
                 else:
                     dear[var], work[var], depth[var], counted[var] = is_dear, cost, deep, is_counted
                     self.overwriting.compose(node)
@@ -317,50 +237,12 @@ class Partitioner:
 
     def _pointwise_stages(self, node: Node) -> list[Stage]:
         type_ = node.outputs[0].type
-        made = [(counters, index, self._lower(node, index, self.read)) for counters, index in self._points(type_.shape, type_.size)]
+        lower = lambda at: self._lower(node, at, self.read)
+        made = [(counters, index, lower(index)) for counters, index in self._points(type_.shape, type_.size)]
         if len(made) == 1:
-            made = [tile for piece in self._pieces(node, *made[0]) for tile in self._tiles(node, *piece)]
+            made = [tile for piece in cuts.pieces(made[0], lower) for tile in self.tiles(piece, lower)]
         buffer = self._buffer(node.outputs[0])
         return [Stage(buffer, counters, index, expression, None, node) for counters, index, expression in made]
-
-    @staticmethod
-    def _dear(stage: Stage) -> Stage:
-        """A stage of dear functions, in the order of loops that suits their vectors."""
-        return _along_the_long_axis(stage)
-
-    def _pieces(self, node: Node, counters: list[Counter], index: tuple[Index, ...], expression: Expression) -> list[tuple]:
-        """A stage over a short axis that was put together from parts (a row of numbers computed one by one), part by part: no turn then computes
-        all parts and chooses."""
-        cuts = {c: {0, c.extent} for c in counters if c.extent <= SHORT_AXIS}
-        for test in tests(expression):
-            _, at, n = test
-            if len(at.terms) == 1 and at.terms[0][1] == 1 and at.terms[0][0] in cuts and test[0] in ("ge", "lt"):
-                cuts[at.terms[0][0]].add(min(max(n - at.constant, 0), at.terms[0][0].extent))
-        ranges = [[*itertools.pairwise(sorted(cuts[c]))] if c in cuts else [(0, c.extent)] for c in counters]
-        if not 1 < math.prod(map(len, ranges)) <= MAX_PIECES:
-            return [(counters, index, expression)]
-        pieces = []
-        for part in itertools.product(*ranges):
-            own = [Counter(stop - start) for start, stop in part]
-            moved = iter(ix.of(c) + start for c, (start, _) in zip(own, part))
-            at = tuple(next(moved) if i.terms else i for i in index)
-            pieces.append(([c for c in own if c.extent != 1], at, self._lower(node, at, self.read)))
-        return pieces
-
-    def _tiles(self, node: Node, counters: list[Counter], index: tuple[Index, ...], expression: Expression) -> list[tuple]:
-        """A stage that transposes a large array, tile by tile: what a tile reads and writes stays in cache until all of its lines are done."""
-        read = _read_along(counters, expression)
-        if read is None:
-            return [(counters, index, expression)]
-        outer = [c for c in counters[:-1] if c is not read]
-        tiles = []
-        for cuts in itertools.product(_cuts(read, TILE[0]), _cuts(counters[-1], TILE[1])):
-            loops = [own for own, _ in cuts]
-            position = {ix.of(c): at for c, (_, at) in zip((read, counters[-1]), cuts)}
-            at = tuple(position.get(i, i) for i in index)
-            order = [*outer, *(c for own in loops for c in own[:-1]), *(own[-1] for own in loops)]
-            tiles.append((order, at, self._lower(node, at, self.read)))
-        return tiles
 
     @staticmethod
     def _number(literal: Literal, role: str = "temporary") -> Stage:
@@ -471,36 +353,6 @@ class Partitioner:
         return stages
 
 
-def _read_along(counters: list[Counter], expression: Expression) -> Counter | None:
-    """The outer loop along whose lines a stage reads a large array that its innermost loop goes through across them, if there is one."""
-    if len(counters) < 2 or counters[-1].extent < 2 * TILE[1] or math.prod(c.extent for c in counters) < LARGE:
-        return None
-    for e in loads(expression):
-        position = ix.flatten(e.data[1], e.data[0].shape)
-        along = [c for c in counters[:-1] if c.extent >= TILE[0] and position.coefficient(c) == 1]
-        across = position.coefficient(counters[-1]) * e.dtype.itemsize
-        if along and across and across % SHARING_SETS == 0:
-            return along[0]
-    return None
-
-
-def _cuts(counter: Counter, length: int) -> list[tuple[list[Counter], Index]]:
-    """The loops over whole tiles of a loop, and the loop over what is left: each with the position in terms of them."""
-    whole, rest = divmod(counter.extent, length)
-    tile, inside, left = Counter(whole), Counter(length), Counter(rest)
-    return [([tile, inside], ix.of(tile) * length + ix.of(inside))] + ([([left], ix.of(left) + whole * length)] if rest else [])
-
-
-def _along_the_long_axis(stage: Stage) -> Stage:
-    """The stage with its longest loop as the innermost one, where that has few turns."""
-    if len(stage.counters) < 2 or stage.counters[-1].extent > FEW_ELEMENTS or math.prod(c.extent for c in stage.counters) > MAX_INTERCHANGED:
-        return stage
-    longest = max(stage.counters, key=lambda c: c.extent)
-    if longest.extent < TIMES_LONGER * stage.counters[-1].extent:
-        return stage
-    return replace(stage, counters=[*(c for c in stage.counters if c is not longest), longest])
-
-
 def is_matrix(shape: tuple[int, ...], strides: tuple[int, ...]) -> bool:
     """Whether the last two axes are a matrix as BLAS takes it: one of them adjacent in memory, and a positive step from line to line at least as
     long as a line."""
@@ -512,39 +364,9 @@ def is_matrix(shape: tuple[int, ...], strides: tuple[int, ...]) -> bool:
     return by_rows or by_columns
 
 
-# Kinds of ops on whole arrays that a routine of a library computes, and the library.
-ROUTINES = {
-    "lapack": "LAPACK",
-    "fft": "pocketfft",
-    "sort": "NumPy's sort",
-    "mersenne": "MT19937",
-    "taps": "convolution kernel",
-    "picture": "convolution kernel",
-    "pool": "pooling kernel",
-    "winograd": "convolution kernel",
-    "scan": "native loop",
-    "while": "native loop",
-    "sweeps": "native loop",
-    "switch": "native branches",
-}
 # These put their input into something larger, once.
 _PLACING = frozenset({"pad", "concatenate"})
 _MOVEMENT = frozenset({"broadcast_to", "reshape", "transpose", "reverse", "slice", "pad", "stop_gradient", "mask_gradient"})
-
-
-def identity(combine: str, dtype: np.dtype) -> Any:
-    """What a reduction starts from."""
-    if combine in ("add", "logical_or"):
-        return 0
-    if combine in ("multiply", "logical_and"):
-        return 1
-    if dtype.kind in "fc":
-        infinity = -np.inf if combine == "maximum" else np.inf
-        return complex(infinity, infinity) if dtype.kind == "c" else infinity
-    if dtype.kind == "b":
-        return combine == "minimum"
-    info = np.iinfo(dtype)
-    return info.min if combine == "maximum" else info.max
 
 
 def partition(

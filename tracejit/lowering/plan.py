@@ -19,10 +19,11 @@ from .fuse import Item, Nest, fuse, reads
 from .kernel import Buffer
 from .memory import Interval, plan
 from .parallel import parallelize
-from .partition import Host, Library, Partition, Routine, View, partition
+from .partition import partition
 from .prepare import prepare
 from .pull import pull
 from .reuse import in_place
+from .steps import Host, Library, Partition, Routine, View
 
 # In the body of a loop, values of up to this many bytes are on the stack: 32 doubles.
 SMALL_BYTES = 256

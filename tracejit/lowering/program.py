@@ -19,8 +19,8 @@ from .cpu.program_code import Kernel, Segments, compile_segments, multiplies
 from .fuse import Item, Nest
 from .kernel import Buffer
 from .memory import ALIGNMENT
-from .partition import ROUTINES, Host, Library, Partition, Routine
 from .plan import Plan, Target
+from .steps import ROUTINES, Host, Library, Partition, Routine
 
 _ELEMENTWISE = frozenset({*scalar.FLOAT, *scalar.INTEGER, *scalar.BOOL, *scalar.COMPLEX, *scalar.FUNCTIONS})
 

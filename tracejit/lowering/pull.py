@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from .fuse import Item, Loop, Nest, reads, resolved
 from .kernel import Buffer
-from .partition import Stage
+from .steps import Stage
 
 # Operations of a kernel that moves, at most: the other one may be as large as kernels get.
 SMALL = 32

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from .fuse import Loop, Nest, reads
 from .kernel import Buffer
-from .partition import Stage
+from .steps import Stage
 
 
 def in_place(nest: Nest, dying: set[Buffer], born: set[Buffer]) -> list[tuple[Buffer, Buffer]]:

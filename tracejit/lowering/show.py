@@ -12,7 +12,7 @@ from .contract import Storage, whole
 from .fuse import Loop, Nest
 from .index import Computed, Counter, Index, Quotient, strides
 from .kernel import Buffer, Expression
-from .partition import ROUTINES, Host, Library, Progression, Routine, Stage, View
+from .steps import ROUTINES, Host, Library, Progression, Routine, Stage, View
 
 _INFIX = {
     "add": "+",

@@ -18,8 +18,8 @@ from ..fuse import Loop, Nest
 from ..index import Computed, Counter, Index, Quotient
 from ..invariants import invariants
 from ..kernel import Buffer, Expression, children, loads
-from ..partition import Stage, identity
 from ..spans import Span, outcome, spans
+from ..steps import Stage, identity
 from . import scalar
 from .access import Cell, access, memory_kind
 from .complex import across_lanes, part_dtype

@@ -19,8 +19,8 @@ from ...ir import ArrayType, Graph, Node
 from ...ir.types import BOOL
 from ...ops.bodies import parts
 from ..overwrite import origins
-from ..partition import Progression, Routine
 from ..plan import SMALL_BYTES, Plan
+from ..steps import Progression, Routine
 from .emit import Emitter, Function, Value
 
 _BYTES = ArrayType((), BOOL).dtype  # one byte

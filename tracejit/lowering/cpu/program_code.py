@@ -11,8 +11,8 @@ import numpy as np
 from ..contract import Storage
 from ..fuse import Nest
 from ..kernel import Buffer
-from ..partition import Library, Progression, Routine
 from ..plan import Plan, may_fail
+from ..steps import Library, Progression, Routine
 from ..structure import structure
 from . import blas, routines, special_library, threads
 from .emit import Emitter, Function, Module, Value

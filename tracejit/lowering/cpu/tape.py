@@ -12,7 +12,7 @@ from functools import cache
 
 from ...ir import ArrayType, Graph, Node
 from ...ops.sweeps import Sweep, arguments
-from ..partition import Routine
+from ..steps import Routine
 from . import loops
 from .emit import Emitter, Function, Value
 

@@ -15,7 +15,7 @@ from ..cpu.complex import ComplexValue, part_dtype
 from ..cpu.emit import Value
 from ..index import Computed, Counter, Index, Quotient
 from ..kernel import Buffer, Expression, children, loads
-from ..partition import Stage, identity
+from ..steps import Stage, identity
 from . import functions
 from .rewrite import in_terms_of
 from .schedule import Geometry, Launch

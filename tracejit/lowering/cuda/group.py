@@ -10,7 +10,7 @@ from ..cpu.emit import Value
 from ..fuse import Loop, reads
 from ..index import Counter
 from ..kernel import Buffer
-from ..partition import Stage
+from ..steps import Stage
 from .elements import Elements, Number, joined, memory_dtype, parts
 from .schedule import stages
 from .source import CASTS

@@ -22,7 +22,7 @@ from ..fuse import Loop, reads
 from ..index import Counter, Index
 from ..invariants import invariants
 from ..kernel import Buffer, Expression, load, loads
-from ..partition import Stage
+from ..steps import Stage
 from .elements import Number, Parameter, joined, memory_dtype, parts, size_of
 from .group import Group
 from .schedule import MANY_TURNS, SIMULATED, WRITTEN_OUT, Geometry, InOrder, Launch, Until, collides, is_atomic, longest, stages

@@ -19,7 +19,7 @@ from .. import index as ix
 from ..fuse import Loop, fuse, reads
 from ..index import Counter, Index
 from ..kernel import Buffer, Expression, Expressions, constant, load
-from ..partition import Partition, Progression, Routine, Stage
+from ..steps import Partition, Progression, Routine, Stage
 from .rewrite import Rewriter
 from .schedule import Geometry, InOrder, Launch, Until, is_independent, launch_of, longest, stages, work
 

@@ -11,10 +11,11 @@ from ...ops.cumulative import WRITTEN_OUT
 from ..fuse import Item, Nest, fuse, reads
 from ..kernel import Buffer
 from ..memory import Interval, plan
-from ..partition import Host, Library, Partition, Partitioner, Routine, Stage
+from ..partition import Partitioner
 from ..plan import touched
 from ..prepare import prepare
 from ..pull import pull
+from ..steps import Host, Library, Partition, Routine, Stage
 from . import functions, split
 from .convolutions import convolution
 from .kernel_source import Kernel, write
@@ -50,11 +51,12 @@ class _Partitioner(Partitioner):
     """Without the orders of loops that suit the caches of a CPU, and with the loops of reductions inside of those over what they make: neighbouring
     threads then make neighbouring results."""
 
-    def _tiles(self, node, counters, index, expression):
-        return [(counters, index, expression)]
+    @staticmethod
+    def tiles(nest, lower):
+        return [nest]
 
     @staticmethod
-    def _dear(stage):
+    def in_order(stage):
         return stage
 
     def _write_stages(self, node):

@@ -17,7 +17,7 @@ from ...interpret import replay
 from ...ir import Graph, Literal
 from .. import index as ix
 from ..kernel import Buffer
-from ..partition import Host, Library, Progression, Routine
+from ..steps import Host, Library, Progression, Routine
 from . import driven
 from .kernel_source import Kernel
 from .plan import CudaPlan, Step
@@ -84,13 +84,13 @@ class Program:
     # -- running
     def run(self, args: Sequence[Any]) -> list[Any]:
         """The outputs on arrays and numbers of the graph's input types. Raises what NumPy raises for an index out of range."""
+        if self._flag is not None and self._flag.take():
+            raise IndexError(self._flag.message)  # of the call before
         given, args = args, self._in_line(args)
         if self._replays is not None and config.cuda_graphs and args is given:
             results = self._replays.run(args, self._key(args))
             if results is not None:
                 return results
-        if self._flag is not None and self._flag.take():
-            raise IndexError(self._flag.message)  # of the call before
         values = self._values(args)
         self._launch(values)
         if self._flag is not None and self.backend.simulated and self._flag.take():
@@ -108,9 +108,10 @@ class Program:
         return [home.copy(a) if i in astray else a for i, a in enumerate(args)]
 
     def _key(self, args: Sequence[Any]) -> tuple:
-        """What a recorded call depends on: where the arrays are, and what the numbers are."""
+        """What a recorded call depends on: where the arrays are, what the numbers are, how products are made, and the stream, whose order the memory
+        of the recording relies on."""
         address, kind = self.backend.address, self.backend.array
-        return tuple([address(a) if type(a) is kind else a for a in args])
+        return self.backend.current_stream(), config.cuda_products, *[address(a) if type(a) is kind else a for a in args]
 
     def _values(self, args: Sequence[Any]) -> list[Any]:
         """The inputs, and memory for everything else."""

@@ -9,8 +9,12 @@ There are two, since a loop holds the results of one call until it has those of 
 from __future__ import annotations
 
 import sys
+import threading
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
+
+from ...cuda.errors import CudaError
 
 # Calls in a row on the same arrays before they are recorded, which takes about as long as ten calls.
 WORTH_RECORDING = 3
@@ -28,9 +32,17 @@ class Replays:
         self._key: tuple | None = None
         self._same = 0
         self._recordings: list[_Recording] = []
+        self._refused = False  # by the driver or a library, in a first attempt
+        self._lock = threading.Lock()  # from the choice of a recording until its results are held
 
     def run(self, args: Sequence[Any], key: tuple) -> list[Any] | None:
         """The results by replay; None where the call must run step by step. `key` tells calls on the same arrays and numbers from others."""
+        if self._refused:
+            return None
+        with self._lock:
+            return self._run(args, key)
+
+    def _run(self, args: Sequence[Any], key: tuple) -> list[Any] | None:
         if key != self._key:
             self._key, self._same, self._recordings = key, 1, []
             return None
@@ -41,7 +53,12 @@ class Replays:
         if free is None:
             if len(self._recordings) == RECORDINGS:
                 return None
-            free = _Recording(self, args)
+            try:
+                free = _Recording(self, args)
+            except CudaError as error:
+                self._refused = True
+                warnings.warn(f"a program cannot become a CUDA graph, so its steps are launched one by one: {error}", RuntimeWarning, stacklevel=2)
+                return None
             self._recordings.append(free)
         self.backend.replay(free.graph)
         return list(free.results)

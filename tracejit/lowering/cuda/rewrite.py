@@ -9,7 +9,7 @@ from .. import index as ix
 from ..fuse import Loop
 from ..index import Computed, Counter, Index, Quotient
 from ..kernel import Buffer, Expression, load, make
-from ..partition import Stage
+from ..steps import Stage
 
 
 def in_terms_of(index: Index, counters: Mapping[Counter, Index], expression: Callable[[Expression], Expression] = lambda e: e) -> Index:

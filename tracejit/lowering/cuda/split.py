@@ -12,7 +12,7 @@ from typing import NamedTuple
 from ...ir import Atom, Graph, Node, Var, checked
 from ...ir.builder import Builder
 from ...ops.movement import pad, reshape, transpose
-from ..partition import identity
+from ..steps import identity
 
 # Reductions of fewer elements than this are left to one block each; a chunk adds up at least so many.
 MANY, CHUNK = 1 << 14, 1 << 11

@@ -14,7 +14,7 @@ from .. import index as ix
 from ..fuse import Loop
 from ..index import Counter, Index
 from ..kernel import Buffer, Expression, load, loads
-from ..partition import Stage
+from ..steps import Stage
 from .rewrite import Rewriter
 from .schedule import Geometry, Launch, launch_of
 
