@@ -3,14 +3,9 @@ found out, as a device's race checker would."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-import numpy as np
-
 from tests.cuda.host_target import WholeWarps
 from tracejit.cuda.backend import Parameters
 from tracejit.lowering.cpu.emit import Value
-from tracejit.lowering.cuda import on_host
 from tracejit.lowering.cuda.on_host import HostKernel, HostThread
 from tracejit.lowering.cuda.program import Target
 from tracejit.lowering.cuda.schedule import DEVICE, SIMULATED
