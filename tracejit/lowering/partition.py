@@ -173,8 +173,7 @@ class Partitioner:
             elif kind in ROUTINES:
                 steps += self._routine(node)
             else:
-                operands = [self._view(node, position) for position in range(len(node.inputs))]
-                steps.append(Library(node, operands, self._buffer(node.outputs[0])))
+                steps += self._library(node)
             self.overwriting.done.add(node)
         for a in self.graph.outputs:
             if type(a) is Var and self.buffers[a].role == "temporary":
@@ -197,6 +196,10 @@ class Partitioner:
     def _buffer(self, var: Var) -> Buffer:
         buffer = self.buffers[var] = Buffer(var.type.strong, "temporary")
         return buffer
+
+    def _library(self, node: Node) -> list[Step]:
+        operands = [self._view(node, position) for position in range(len(node.inputs))]
+        return [Library(node, operands, self._buffer(node.outputs[0]))]
 
     def _view(self, node: Node, position: int) -> View:
         atom = node.inputs[position]
