@@ -527,3 +527,36 @@ def test_an_error_of_the_program_changes_nothing():
     with pytest.raises(IndexError, match="index 5 is out of bounds"):
         step(torch.ones(2), torch.tensor(5))
     assert before == (w.tolist(), optimizer.state[w]["step"].item(), w._version)
+
+
+def test_hooks_on_gradients_that_come_and_go():
+    def program(compile):
+        net, seen = network(), []
+        optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+
+        @compile
+        def step(x, y):
+            optimizer.zero_grad()
+            loss = F.mse_loss(net(x), y)
+            loss.backward()
+            optimizer.step()
+            return loss.item()
+
+        losses = []
+        for i, (x, y) in enumerate(batches(14)):
+            if i == 2:
+                tripled = net[0].weight.register_hook(lambda g: g * 3)
+            if i == 4:
+                noted = net[3].bias.register_post_accumulate_grad_hook(lambda p: seen.append(p.grad.sum().item()))
+                again = net[0].weight.register_hook(lambda g: g - 1)
+            if i == 7:
+                tripled.remove()
+            if i == 9:
+                again.remove()
+                noted.remove()
+            if i == 11:
+                net[0].weight.register_hook(lambda g: -g)
+            losses.append(step(x, y))
+        return [losses, seen, list(net.parameters())], [step]
+
+    compare(program)

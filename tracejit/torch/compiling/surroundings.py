@@ -240,11 +240,22 @@ class Surroundings:
         for name in TENSOR_STATE:
             self.watches.append(("state", state, name, state.get(name)))
         self._at(t._grad, f"{path}.grad")
-        kept = state.get("_kept_accumulator")
-        if kept is not None and kept.extras is not None:
-            for hooks in (*kept.extras.on_gradient.values(), kept.extras.post_accumulate or {}):
-                for hook in list(hooks.values()):
-                    self._at(hook, f"{path}<hook>")
+        if t._requires:
+            self._gradient_hooks(state, path)
+
+    def _gradient_hooks(self, state: dict[str, Any], path: str) -> None:
+        """The hooks of a leaf, which may come and go."""
+        node = state.get("_kept_accumulator")
+        self.watches.append(("state", state, "_kept_accumulator", node))
+        if node is None:
+            return
+        extras = node.extras
+        self.watches += [("attr", extras, "post_accumulate", extras.post_accumulate), ("len", extras.on_gradient, None, len(extras.on_gradient))]
+        for hooks in (*extras.on_gradient.values(), extras.post_accumulate):
+            if hooks is not None:
+                self.watches.append(("len", hooks, None, len(hooks)))
+                for number, hook in list(hooks.items()):
+                    self._watched("item", hooks, number, hook, f"{path}<hook>")
 
     def _array(self, x: np.ndarray, path: str) -> None:
         small = x.nbytes <= _COMPARED and not x.dtype.hasobject
