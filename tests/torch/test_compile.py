@@ -465,3 +465,13 @@ def test_memory_that_is_shared_unknown_to_tensors_is_refused():
     with pytest.raises(TracejitError, match="same memory"):
         f()
     assert array.tolist() == [0, 0, 0]
+
+
+def test_the_default_dtype_is_part_of_what_tells_programs_apart():
+    f = torch.compile(lambda x: x.sum() + torch.ones(2))
+    try:
+        for dtype in (torch.float32, torch.float64, torch.float32):
+            torch.set_default_dtype(dtype)
+            assert f(torch.ones(3, dtype=torch.float32)).dtype == dtype
+    finally:
+        torch.set_default_dtype(torch.float32)

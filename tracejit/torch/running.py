@@ -23,6 +23,7 @@ from .. import residence
 from ..api.variant import MISS
 from ..interpret import last_uses
 from ..ir import Graph, Literal, Node, Var
+from ..ops.dot import as_matrices
 
 CALL = 0.4  # microseconds that compiled code saves for each operation after the first: a ufunc's call, and the array between the two
 ELEMENT = 0.0005  # and for each element: it stays in a register, or in memory that was there before
@@ -232,11 +233,24 @@ def _reduce(ufunc: np.ufunc) -> Callable:
 
 
 def _product(writer: _Writer, node: Node, given: list[str], contract: tuple, batch: tuple) -> str | None:
-    """Of two matrices."""
-    (ax, ay), (x, y) = contract, node.inputs
-    if batch != ((), ()) or len(ax) != 1 or len(x.type.shape) != 2 or len(y.type.shape) != 2:
+    """As `dot_general` does it, with permutations and extents worked out beforehand: that takes 15 us."""
+    x, y = [a.type for a in node.inputs]
+    if not all([type(a) is Var for a in node.inputs]):
         return None
-    return f"{given[0]}{'.T' if ax == (0,) else ''} @ {given[1]}{'.T' if ay == (1,) else ''}"
+    b, c = len(batch[0]), len(contract[0])
+    px, py = as_matrices(x.ndim, y.ndim, contract, batch)
+    moved_x, moved_y = tuple([x.shape[d] for d in px]), tuple([y.shape[d] for d in py])
+    lead, rows, columns, k = moved_x[:b], moved_x[b : x.ndim - c], moved_y[b + c :], math.prod(moved_y[b : b + c])
+    left = _arranged(given[0], px, moved_x, (*lead, math.prod(rows), k))
+    right = _arranged(given[1], py, moved_y, (*lead, k, math.prod(columns)))
+    return _arranged(f"({left} @ {right})", (), (*lead, math.prod(rows), math.prod(columns)), (*lead, *rows, *columns))
+
+
+def _arranged(text: str, permutation: tuple[int, ...], moved: tuple[int, ...], shape: tuple[int, ...]) -> str:
+    """An array with its axes permuted, which has extents `moved` then, in another shape."""
+    if permutation != tuple(range(len(permutation))):
+        text += ".T" if permutation == (1, 0) else f".transpose({permutation})"
+    return text if moved == shape else f"{text}.reshape({shape})"
 
 
 _SHORT: dict[str, Callable] = {

@@ -17,6 +17,7 @@ from ..ir import ArrayType
 from ..transforms.batch import batch
 from .capture import Place, Recording, filled, record
 from .dispatch import Primitive
+from .repeated import Recorded, Repeated
 from .tensor import Tensor
 
 
@@ -28,7 +29,8 @@ def flatten(x: Any) -> tuple[list[Any], Any]:
 def vmap(func: Callable, in_dims: Any = 0, out_dims: Any = 0, randomness: str = "error", *, chunk_size: int | None = None) -> Callable:
     """`func` of one example as a function of many: `in_dims` says along which dimension each argument has them (None: it is shared).
 
-    The function is traced once on one example, so it cannot ask for the values of tensors. `out_dims` says where the results have the dimension of
+    The function is traced on one example, so it cannot ask for the values of tensors; a function that only computes is traced anew only when
+    something that it reads has changed, other than the contents of tensors. `out_dims` says where the results have the dimension of
     the examples; `chunk_size` is how many to do at once. Random numbers in the function are an error, unless `randomness` is "different" (each
     example has its own) or "same".
 
@@ -58,35 +60,46 @@ def vmap(func: Callable, in_dims: Any = 0, out_dims: Any = 0, randomness: str = 
         return batched_once(flat, structure, dims, n)
 
     def batched_once(flat: list[Any], structure: Any, dims: list[Any], n: int) -> Any:
-        tensors = [i for i, t in enumerate(flat) if isinstance(t, Tensor)]
-        front = [flat[i].movedim(dims[i], 0) if dims[i] not in (None, 0) else flat[i] for i in tensors]
-        types = []
-        for i, t in zip(tensors, front):
-            shape = t._data.shape
-            types.append(ArrayType(shape[1:] if dims[i] is not None else shape, t._data.dtype))
+        recorded = kept(flat, structure, tuple(dims), n)
+        front = [t.movedim(d, 0) if d else t for t, d in zip(flat, dims) if isinstance(t, Tensor)]
+        results = recorded.primitive(*front, *recorded.captured)
+        places = _out_dims(out_dims, recorded.skeleton)
+        return filled(recorded.skeleton, [r if d == 0 else r.movedim(0, d) for r, d in zip(results, places)])
 
-        def one(own: list[Tensor]) -> Any:
-            given = list(flat)
-            for i, t in zip(tensors, own):
-                given[i] = t
-            args, kwargs = structure.unflatten(given)
-            return func(*args, **kwargs)
+    def recorded_for(flat: list[Any], structure: Any, dims: tuple[Any, ...], n: int) -> Recorded:
+        return _recorded(func, flat, structure, dims, n, randomness)
 
-        recording = Recording(f"vmap of {getattr(func, '__name__', func)}", randomness, n)
-        graph, constants, captured, skeleton = record(one, types, recording.what, recording)
-        marks = [*[dims[i] is not None for i in tensors], *[k in recording.drawn for k in range(len(captured))], *[False] * len(constants)]
-
-        def impl(*arrays: Any) -> tuple:
-            outputs, batched = batch(graph, [*arrays, *constants], marks)
-            return tuple(
-                [x if b else np.broadcast_to(x, (n, *np.shape(x))) + np.zeros((), t.dtype) for x, b, t in zip(outputs, batched, graph.out_types)]
-            )
-
-        results = Primitive("Vmap", impl)(*front, *captured)
-        places = _out_dims(out_dims, skeleton)
-        return filled(skeleton, [r if d == 0 else r.movedim(0, d) for r, d in zip(results, places)])
-
+    kept = Repeated(func, recorded_for) if randomness == "error" else recorded_for
     return batched
+
+
+def _recorded(func: Callable, flat: list[Any], structure: Any, dims: tuple[Any, ...], n: int, randomness: str) -> Recorded:
+    """The function of n examples, which the arguments have in front."""
+    tensors = [i for i, t in enumerate(flat) if isinstance(t, Tensor)]
+    types = []
+    for i in tensors:
+        shape, d = flat[i]._data.shape, dims[i]
+        types.append(ArrayType(shape if d is None else (*shape[:d], *shape[d + 1 :]), flat[i]._data.dtype))
+
+    def one(own: list[Tensor]) -> Any:
+        given = list(flat)
+        for i, t in zip(tensors, own):
+            given[i] = t
+        args, kwargs = structure.unflatten(given)
+        return func(*args, **kwargs)
+
+    recording = Recording(f"vmap of {getattr(func, '__name__', func)}", randomness, n)
+    graph, constants, captured, skeleton = record(one, types, recording.what, recording)
+    marks = [*[dims[i] is not None for i in tensors], *[k in recording.drawn for k in range(len(captured))], *[False] * len(constants)]
+
+    def impl(*arrays: Any) -> tuple:
+        outputs, batched = batch(graph, [*arrays, *constants], marks)
+        return tuple(
+            [x if b else np.broadcast_to(x, (n, *np.shape(x))) + np.zeros((), t.dtype) for x, b, t in zip(outputs, batched, graph.out_types)]
+        )
+
+    own = [type_ if dims[i] is None else type_._replace(shape=(n, *type_.shape)) for i, type_ in zip(tensors, types)]
+    return Recorded(Primitive("Vmap", impl), captured, skeleton, own)
 
 
 def _dims(in_dims: Any, args: tuple, kwargs: dict, n: int) -> list[Any]:

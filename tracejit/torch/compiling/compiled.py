@@ -21,7 +21,7 @@ from ..modes import DecidesByValues, state
 from ..storage import storage_of
 from ..tensor import Tensor
 from .recording import record
-from .surroundings import Surroundings
+from .surroundings import Surroundings, switches
 from .variant import Binding, Variant
 
 _BINDINGS = 8  # that a call looks at before it goes the slow way
@@ -139,7 +139,7 @@ class Compiled:
         """What the function reads, and what its programs are kept under. Numbers that differ from call to call become inputs."""
         while True:
             look = Surroundings(self.f, flat, self._moving)
-            key = (look.key, structure, state.grad, state.inference)
+            key = (look.key, structure, switches())
             if key in self._variants or not self._looks:
                 return look, key
             changed = self._changed_numbers(look)
@@ -190,7 +190,7 @@ class Compiled:
         """Why a call with these arguments runs what is compiled, or must be compiled anew."""
         flat, structure = _flattened(args, kwargs)
         look = Surroundings(self.f, flat, self._moving)
-        found = self._variants.get((look.key, structure, state.grad, state.inference))
+        found = self._variants.get((look.key, structure, switches()))
         if found:
             guards = "".join(f"; {g}" for v in found if v.guards is not None for g in v.guards.asked)
             return f"is compiled{guards}"
@@ -199,7 +199,7 @@ class Compiled:
         nearest = min(self._looks.values(), key=lambda other: len(look.differences(other)))
         now, before = dict(look.items), dict(nearest.items)
         lines = [f"compiles anew: `{p}`: {_said(now.get(p))} was {_said(before.get(p))}" for p in look.differences(nearest)]
-        return "\n".join(lines) or "compiles anew: gradients are recorded, or are not, or the arguments are arranged in another way"
+        return "\n".join(lines) or "compiles anew: whether gradients are recorded, the default dtype or the arrangement of arguments is another"
 
     def kernels(self, *args: Any, **kwargs: Any) -> str:
         """What the program does that ran last: its loop nests as readable code, library calls and host calls."""

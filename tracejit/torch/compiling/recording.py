@@ -6,7 +6,7 @@ items of lists) is looked at when it has returned, taken back, and noted as an `
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from ... import tree
@@ -76,7 +76,7 @@ class _Recorder:
     # -- the run
     def record(self, f: Callable, args: tuple, kwargs: dict) -> Recorded:
         look = self.look
-        before = [dict(c) if isinstance(c, Mapping) else list(c) for c in look.containers]
+        before = look.contents()
         counts = [(s.version, s.history, s.written_at) for s in look.storages]
         modes = state.grad, state.inference
         flat, structure = tree.flatten((args, kwargs))
@@ -124,14 +124,7 @@ class _Recorder:
                 t._node, t._nr = Boundary(t._node, self.what), 0
 
     def _restore(self, before: list[Any], counts: list[tuple]) -> None:
-        for container, held in zip(self.look.containers, before):
-            if isinstance(container, Mapping):
-                if len(container) != len(held) or any(container.get(k, ABSENT) is not v for k, v in held.items()):
-                    container.clear()
-                    container.update(held)
-            elif len(container) != len(held) or any(a is not b for a, b in zip(container, held)):
-                container.clear()
-                container.extend(held)
+        self.look.put_back(before)
         for storage, (version, history, place) in zip(self.look.storages, counts):
             storage.version, storage.history, storage.written_at = version, history, place
 

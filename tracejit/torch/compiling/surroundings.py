@@ -25,6 +25,7 @@ from ...api.environment import _names as names_in
 from ...api.statics import identity
 from ...trace.user_code import in_library
 from .. import dtypes
+from ..modes import state
 from ..random import Generator
 from ..storage import Storage
 from ..tensor import Tensor
@@ -33,8 +34,7 @@ from .places import CONTENTS, Fluid, Number, Variable, Watch
 
 _VALUES = (bool, int, float, complex, str, bytes, type(None), type(Ellipsis), slice, range, np.generic, np.dtype, dtypes.dtype)
 _COMPARED = 4096  # bytes of a plain array, which Python may have read, that are compared at every call
-_PACKAGE = __name__.partition(".torch")[0] + ".torch"
-_HOOKS = frozenset(("_accumulator", "_kept_accumulator", "_history", "_nr", "_chain", "_base", "_no_grad_view", "_inference"))
+PACKAGE = __name__.partition(".torch")[0] + ".torch"
 _UNREAD = frozenset(("_non_persistent_buffers_set",))  # changes only with `_buffers`
 TENSOR_STATE = ("_requires", "_node", "_grad", "_storage")
 _MAKING = frozenset(("__init__", "__new__", "__init_subclass__", "__post_init__"))  # run when a class is called, not when its objects are used
@@ -51,6 +51,11 @@ class Surroundings:
         self.storages: list[Storage] = []
         self.arrays: list[np.ndarray] = []
         self.containers: list[Any] = []
+        self.functions: list[types.FunctionType] = []
+        self.classes: list[type] = []
+        self.modules: list[types.ModuleType] = []
+        self.sets: list[set] = []
+        self.generators: list[Generator] = []
         self.numbers: list[Number] = []
         self.watches: list[tuple[str, Any, Any, Any]] = []
         self.plain: dict[str, int | float] = {}  # numbers that are part of the description, by path
@@ -64,6 +69,7 @@ class Surroundings:
         self._variables: dict[int, Variable] = {}  # by their cells
         self._foreign: list[tuple[str, Any]] = []
         self._alive: list[Any] = []
+        self.described: list[Any] = []  # by which object they are: whoever keeps `key` has to keep them alive
         self._names: set[str] = set()
         self._own: dict[str, Any] | None = None
         leaves = list(leaves)
@@ -84,7 +90,8 @@ class Surroundings:
     def _clear(self) -> None:
         for held in (self.items, self.tensors, self.storages, self.arrays, self.containers, self.numbers, self.watches, self.arguments, self._seen,
                      self._storage_numbers, self.alone, self.plain, self.place_of, self.list_at, self._foreign, self._reached,
-                     self._variables):  # fmt: skip
+                     self._variables, self.functions, self.classes, self.modules, self.sets, self.generators,
+                     self.described):  # fmt: skip
             held.clear()
         self._own = None
 
@@ -114,6 +121,33 @@ class Surroundings:
     def _position(self) -> dict[int, int]:
         return {id(t): i for i, t in enumerate(self.tensors)}
 
+    def contents(self) -> list[Any]:
+        """What the containers, and then the sets hold, for `put_back`."""
+        return [*[dict(c) if isinstance(c, Mapping) else list(c) for c in self.containers], *map(frozenset, self.sets)]
+
+    def put_back(self, before: list[Any]) -> bool:
+        """Let the containers hold what they held. Whether any of them held something else, but for what tensors note about themselves."""
+        changed = False
+        states = {id(t.__dict__) for t in self.tensors}
+        for container, held in zip([*self.containers, *self.sets], before):
+            if isinstance(container, (set, frozenset)):
+                if container != held:
+                    container.clear()
+                    container.update(held)
+                    changed = True
+            elif isinstance(container, Mapping):
+                if len(container) != len(held) or any([container.get(k, held) is not v for k, v in held.items()]):
+                    now = dict(container)
+                    container.clear()
+                    container.update(held)
+                    names = TENSOR_STATE if id(container) in states else (*now, *held)
+                    changed = changed or any([now.get(k) is not held.get(k) for k in names])
+            elif len(container) != len(held) or any([a is not b for a, b in zip(container, held)]):
+                container.clear()
+                container.extend(held)
+                changed = True
+        return changed
+
     def differences(self, other: Surroundings) -> list[str]:
         """Where `other`, seen earlier, was different."""
         now, before = dict(self.items), dict(other.items)
@@ -125,7 +159,7 @@ class Surroundings:
 
     def _by_identity(self, x: Any, path: str, kind: str) -> None:
         self._note(path, kind, id(x))
-        self._alive.append(x)
+        self.described.append(x)
 
     def _argument(self, leaf: Any, place: int) -> None:
         path = f"argument {place}"
@@ -156,6 +190,7 @@ class Surroundings:
             self._pair(container, key, value, path)
             return
         if type(value) is types.ModuleType and in_library(getattr(value, "__file__", None) or ""):
+            self.modules.append(value)
             return
         if type(value) in (int, float):
             self.place_of[id(container), key] = path
@@ -215,12 +250,17 @@ class Surroundings:
             self._container(x, path)
         elif isinstance(x, (set, frozenset)):
             self._note(path, "set", type(x), len(x), frozenset(map(id, x)))
-            self._alive.extend(x)
+            self.described.extend(x)
+            self.sets.append(x)
             self.watches.append(("len", x, None, len(x)))
-        elif isinstance(x, (types.ModuleType, Generator)):
-            self._python_module(x, path) if isinstance(x, types.ModuleType) else self._by_identity(x, path, "generator")
+        elif isinstance(x, types.ModuleType):
+            self._python_module(x, path)
+        elif isinstance(x, Generator):
+            self._by_identity(x, path, "generator")
+            self.generators.append(x)
         elif isinstance(x, type):
             self._by_identity(x, path, "class")
+            self.classes.append(x)
             self._methods(x, path, True)
         else:
             self._object(x, path)
@@ -268,6 +308,7 @@ class Surroundings:
     def _function(self, f: types.FunctionType, path: str) -> None:
         code = f.__code__
         self._note(path, "function", code)
+        self.functions.append(f)
         users = not in_library(code.co_filename)
         if users:
             spaces, attributes, _ = names_in(code)
@@ -282,9 +323,16 @@ class Surroundings:
                     self._watched("item", f.__globals__, name, f.__globals__[name], prefix + name)
             if globals_bound(code) and not any(c is f.__globals__ for c in self.containers):
                 self.containers.append(f.__globals__)
+            self.watches.append(("attr", f, "__code__", code))
+            if f.__dict__:
+                self.containers.append(f.__dict__)
+                for name in sorted(self._names & f.__dict__.keys()):
+                    self._watched("item", f.__dict__, name, f.__dict__[name], f"{path}.{name}")
         for which in ("__defaults__", "__kwdefaults__"):
             if getattr(f, which):
                 self._watched("attr", f, which, getattr(f, which), f"{path}.{which}")
+            elif users:
+                self.watches.append(("attr", f, which, None))
         for name, cell in zip(code.co_freevars, f.__closure__ or ()):
             try:
                 value = cell.cell_contents
@@ -327,7 +375,7 @@ class Surroundings:
                     self._watched("item", x, key, value, f"{path}[tensor {place}]")
                 else:
                     self._note(f"{path}<key {place}>", "key", key if isinstance(key, _VALUES) else id(key))
-                    self._alive.append(key)
+                    self.described.append(key)
                     self._watched("item", x, key, value, f"{path}[{key!r}]")
         else:
             for place, value in enumerate(x):
@@ -335,6 +383,7 @@ class Surroundings:
 
     def _python_module(self, x: types.ModuleType, path: str) -> None:
         self._note(path, "module", x.__name__)
+        self.modules.append(x)
         if not in_library(getattr(x, "__file__", None) or "<frozen>"):
             for name in sorted(self._names & x.__dict__.keys()):
                 self._watched("item", x.__dict__, name, x.__dict__[name], f"{path}.{name}")
@@ -342,7 +391,7 @@ class Surroundings:
     def _object(self, x: Any, path: str) -> None:
         kind = type(x)
         known = _is_torch(kind)
-        if not known and _of_library(kind):
+        if not known and of_library(kind):
             self._by_identity(x, path, "object")
             self._foreign.append((path, x))
             return
@@ -368,7 +417,7 @@ class Surroundings:
 
     def _methods(self, kind: type, path: str, may_be_called: bool) -> None:
         for base in kind.__mro__:
-            if _of_library(base):
+            if of_library(base):
                 continue
             for name, value in sorted(vars(base).items(), key=lambda pair: pair[0]):
                 special = name.startswith("__") and name not in ("__dict__", "__weakref__") and (may_be_called or name not in _MAKING)
@@ -384,16 +433,22 @@ class Surroundings:
         return Watch(self.watches, fluid)
 
 
+def switches() -> tuple[bool, bool, dtypes.dtype]:
+    """What programs depend on besides: whether gradients are recorded, inference mode, and the default dtype."""
+    return state.grad, state.inference, dtypes.get_default_dtype()
+
+
 def _is_rate(container: Any, key: Any, value: Any) -> bool:
     """Whether a number is the learning rate of a parameter group, which schedulers change from step to step."""
     return key == "lr" and type(value) is float and type(container) is dict and "params" in container
 
 
 def _is_torch(kind: type) -> bool:
-    return any(base.__module__.startswith(_PACKAGE) for base in kind.__mro__)
+    return any(base.__module__.startswith(PACKAGE) for base in kind.__mro__)
 
 
-def _of_library(kind: type) -> bool:
+def of_library(kind: type) -> bool:
+    """Whether a class is not the user's."""
     import sys
 
     module = sys.modules.get(kind.__module__)

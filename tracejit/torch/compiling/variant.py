@@ -27,7 +27,6 @@ from ...lowering.program import Program
 from ...lowering.program import program as compiled
 from ...lowering.reuse import in_place
 from ..dispatch import Primitive
-from ..modes import state
 from ..nodes import Saved
 from ..storage import here
 from ..tensor import Tensor
@@ -36,7 +35,7 @@ from .outside import CompiledBackward, Freed
 from .places import Fluid, Watch
 from .recipes import EXTEND, Found, Made, build
 from .recording import Recorded
-from .surroundings import Surroundings
+from .surroundings import Surroundings, switches
 
 _NUMBERS = {bool: "bool", int: "int", float: "float", complex: "complex"}
 
@@ -151,7 +150,7 @@ class Binding:
 
     def __init__(self, variant: Variant, look: Surroundings, structure: Any):
         self.variant, self.look, self.structure = variant, look, structure
-        self.modes = state.grad, state.inference
+        self.modes = switches()
         self.watch = look.watch(self._fluid()) if self._repeatable() else None
         self.leaves = [self._leaf(look, n) for n in look.arguments]
         self._values = [None if n is not None else leaf for n, leaf in zip(look.arguments, look.leaves)]
@@ -222,7 +221,7 @@ class Binding:
     def takes(self, flat: Sequence[Any], structure: Any) -> bool:
         """Whether the arguments are like those that it was bound for, and nothing else has changed. The tensors of this call are put in the place of
         those of the one before."""
-        if self.watch is None or (state.grad, state.inference) != self.modes or structure != self.structure:
+        if self.watch is None or switches() != self.modes or structure != self.structure:
             return False
         seen = set()
         for i, (x, leaf) in enumerate(zip(flat, self.leaves)):
