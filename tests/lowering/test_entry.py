@@ -1,4 +1,5 @@
-"""The native entry: what it takes, what it refuses, what it returns, and that it neither leaks nor drops a reference."""
+"""The native entry: what it takes, what it refuses, and what it returns."""
+
 import collections
 import ctypes
 import gc
@@ -7,55 +8,17 @@ import struct
 import sys
 import threading
 import timeit
-import tracemalloc
-import typing
 import warnings
-import weakref
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from tracejit.lowering.cpu import abi
 from tracejit.lowering.cpu.entry import compile_entry, run
 from tracejit.lowering.cpu.llvm import compile_module
 from tracejit.lowering.cpu.specs import Argument, Array, Constant, Dict, List, NamedTuple, Nothing, PyScalar, SameAs, Static, Tuple, leaves
 
-MISS = object()
-VECTOR = Array((4,), np.float64)
-KINDS = ("bool", "int", "float", "complex")
-Pair = collections.namedtuple("Pair", ["left", "right"])
-
-
-class Triple(typing.NamedTuple):
-    a: object
-    b: object
-    c: object = None
-
-
-def native(function):
-    """A native program that is a Python function of the slots (an array of addresses); its status is what the function returns, None for 0."""
-
-    def program(slots):
-        return function(ctypes.cast(slots, ctypes.POINTER(ctypes.c_void_p))) or 0
-
-    callback = ctypes.PYFUNCTYPE(ctypes.c_int64, ctypes.c_void_p)(program)
-    return callback, ctypes.cast(callback, ctypes.c_void_p).value
-
-
-def entry(arguments, result, function=lambda slots: 0, **options):
-    callback, address = native(function)
-    keep = (callback, *options.pop("keep", ()))
-    return compile_entry("entry", arguments, result, address, options.pop("captured", ()), MISS, keep=keep, **options).call
-
-
-def values(address, count, code="d"):
-    return struct.unpack(f"{count}{code}", ctypes.string_at(address, count * struct.calcsize(code)))
-
-
-def put(address, code, *numbers):
-    ctypes.memmove(address, struct.pack(code, *numbers), struct.calcsize(code))
+from .entries import KINDS, MISS, VECTOR, Pair, Triple, entry, native, put, values
 
 
 @pytest.fixture(scope="module")
@@ -426,137 +389,6 @@ def test_impossible_signatures(arguments, result, error):
         compile_entry("wrong", arguments, result, 0, [], MISS)
 
 
-# ----------------------------------------------------------------------------------------------------------------------------- lifetime
-def everything():
-    """A signature with every kind of spec, and arguments for it."""
-    arguments = [
-        Tuple([VECTOR, Array((), "f4")]),
-        Dict(("k", 2), [List([PyScalar("int"), PyScalar("float"), PyScalar("bool"), PyScalar("complex")]), Nothing()]),
-        NamedTuple(Pair, [Static("mode"), Array((2, 2), "i8")]),
-    ]
-    big = Array((100_000,), "f8")
-    new = [VECTOR, Array((), "f8"), Array((), "?"), big]
-    again = NamedTuple(Pair, [Nothing(), SameAs(3)])
-    result = Tuple([*new, Dict(("k", "l"), [SameAs(0), Argument(0)]), List([Argument(2), Constant("mode"), again])])
-    x, mode = np.zeros(4), "".join(["mo", "de"])
-    return arguments, result, ((x, np.float32(1)), {"k": [12345, 1.5, True, 2j], 2: None}, Pair(mode, np.zeros((2, 2), int)))
-
-
-def counts(things):
-    return [sys.getrefcount(thing) for thing in things]
-
-
-def test_references_balance():
-    arguments, result, given_arguments = everything()
-    status = [0]
-    library = compile_module("define i64 @obey(ptr %s) { %p = load ptr, ptr %s  %v = load i64, ptr %p  ret i64 %v }", {}, ["obey"])
-    call = compile_entry("obey", arguments, result, library.address("obey"), [], MISS, keep=[library]).call
-    first = given_arguments[0][0]
-    near_miss = (*given_arguments[:2], Pair("other", given_arguments[2][1]))
-    watched = [MISS, Pair, np.ndarray, np.dtype("f8"), "mode", "k", first, given_arguments[0], given_arguments[1]["k"], given_arguments[1]["k"][0],
-               given_arguments[1]["k"][3], given_arguments[2][1], call, status]  # fmt: skip
-    for wanted, arguments_now in ((0, given_arguments), (1, given_arguments), (0, near_miss), (0, (1, 2, 3)), (0, ())):
-        first.view(np.int64)[0] = wanted
-        call(*arguments_now)
-        gc.collect()
-        before = counts(watched)
-        for _ in range(200):
-            call(*arguments_now)
-        assert counts(watched) == before
-    gc.collect()
-
-
-def test_results_hold_exactly_the_references_that_they_show():
-    x = np.zeros(4)
-    call = entry([VECTOR], List([Argument(0), Argument(0), VECTOR, SameAs(0)]))
-    before = sys.getrefcount(x)
-    out = call(x)
-    assert sys.getrefcount(x) == before + 2
-    new = out[2]
-    assert sys.getrefcount(new) == 4  # twice in the list, `new`, the call's argument
-    del out
-    assert sys.getrefcount(x) == before and sys.getrefcount(new) == 2
-
-
-def test_memory_does_not_grow():
-    arguments, result, given_arguments = everything()
-    library = compile_module("define i64 @fine(ptr %s) { ret i64 0 }\ndefine i64 @bad(ptr %s) { ret i64 1 }", {}, ["fine", "bad"])
-    calls = [compile_entry(name, arguments, result, library.address(name), [], MISS, keep=[library]).call for name in ("fine", "bad")]
-
-    def rounds(count):
-        for _ in range(count):
-            for call in calls:
-                call(*given_arguments)
-                call(*given_arguments[:2], None)
-
-    tracemalloc.start()
-    try:
-        rounds(50)
-        gc.collect()
-        before = tracemalloc.get_traced_memory()[0]
-        rounds(500)
-        gc.collect()
-        assert tracemalloc.get_traced_memory()[0] - before < 2000
-    finally:
-        tracemalloc.stop()
-
-
-class Owner:
-    pass
-
-
-def test_a_dropped_entry_drops_what_it_kept():
-    arguments, result, given_arguments = everything()
-    callback, address = native(lambda slots: 0)
-    watched = [MISS, Pair, np.ndarray, np.dtype("f8"), np.float32, tuple, callback]
-    before = counts(watched)
-    for _ in range(20):
-        owner = Owner()
-        alive = weakref.ref(owner)
-        made = compile_entry("short-lived", arguments, result, address, [], MISS, keep=[callback, owner])
-        del owner
-        assert made.call(*given_arguments) is not MISS and alive() is not None
-        del made
-        assert alive() is None
-    assert counts(watched) == before
-
-
-def test_an_entry_keeps_what_it_needs_and_cycles_are_collected():
-    owner = Owner()
-    owner.call = entry([], Constant(owner), keep=[owner])
-    alive = weakref.ref(owner)
-    assert owner.call() is owner
-    del owner
-    gc.collect()
-    assert alive() is None
-
-
-def test_the_last_reference_may_die_during_the_call():
-    holder = {}
-
-    def program(slots):
-        holder.clear()
-        gc.collect()
-        put(slots[1], "4d", 1, 2, 3, 4)
-
-    holder["call"] = entry([VECTOR], VECTOR, program)
-    np.testing.assert_array_equal(holder["call"](np.zeros(4)), [1, 2, 3, 4])
-
-
-def test_arguments_live_until_the_program_has_run():
-    inside = []
-    arguments = [[np.full(4, 7.0)]]
-
-    def program(slots):
-        arguments[0].clear()
-        gc.collect()
-        np.full(4, 9.0)
-        inside.append(values(slots[0], 4))
-
-    assert entry([List([VECTOR])], Nothing(), program)(arguments[0]) is None
-    assert inside == [(7.0, 7.0, 7.0, 7.0)]
-
-
 # ------------------------------------------------------------------------------------------------------------------------------- threads
 def test_many_threads_share_an_entry(add_one):
     failures = []
@@ -600,84 +432,6 @@ def test_the_gil_is_free_during_the_program_where_that_was_asked_for():
     thread.start()
     assert call(flag) is flag
     thread.join()
-
-
-# ------------------------------------------------------------------------------------------------------------------------ any tree at all
-numbers = st.sampled_from(
-    [
-        (PyScalar("int"), 5), (PyScalar("float"), 0.25), (PyScalar("bool"), True), (PyScalar("complex"), 2j), (VECTOR, np.zeros(4)),
-        (Array((), "f8"), np.float64(2)), (Array((0, 2), "i4"), np.zeros((0, 2), "i4")), (Nothing(), None), (Static("s"), "s"),
-    ]
-)  # fmt: skip
-
-
-def _containers(children):
-    many = st.lists(children, max_size=4)
-    keys = st.lists(st.sampled_from(["a", "b", 3, (4,), 5.5]), unique=True, max_size=4)
-    keyed = keys.flatmap(lambda ks: st.tuples(st.just(ks), st.tuples(*[children] * len(ks))))
-    return st.one_of(
-        many.map(lambda items: (Tuple([s for s, _ in items]), tuple(v for _, v in items))),
-        many.map(lambda items: (List([s for s, _ in items]), [v for _, v in items])),
-        keyed.map(lambda made: (Dict(made[0], [s for s, _ in made[1]]), {k: v for k, (_, v) in zip(made[0], made[1])})),
-        st.tuples(children, children).map(lambda two: (NamedTuple(Pair, [two[0][0], two[1][0]]), Pair(two[0][1], two[1][1]))),
-    )
-
-
-trees = st.recursive(numbers, _containers, max_leaves=12)
-
-
-def returned(spec, count):
-    """The result spec that gives back an argument, leaf by leaf."""
-    match spec:
-        case Array() | PyScalar():
-            return Argument(next(count))
-        case Static(value):
-            return Constant(value)
-        case Nothing():
-            return spec
-        case Dict(keys, children):
-            return Dict(keys, [returned(child, count) for child in children])
-        case NamedTuple(cls, children):
-            return NamedTuple(cls, [returned(child, count) for child in children])
-    return type(spec)([returned(child, count) for child in spec.children])
-
-
-def same(a, b):
-    if type(a) is not type(b):
-        return False
-    if isinstance(a, dict):
-        return list(a) == list(b) and all(same(a[k], b[k]) for k in a)
-    if isinstance(a, tuple | list):
-        return len(a) == len(b) and all(map(same, a, b))
-    return a is b
-
-
-@settings(max_examples=150, deadline=None)
-@given(st.lists(trees, max_size=3))
-def test_any_tree_comes_back_as_it_went_in(made):
-    specs, given_arguments = [spec for spec, _ in made], tuple(value for _, value in made)
-    count = iter(range(1000))
-    call = entry(specs, Tuple([returned(spec, count) for spec in specs]))
-    assert same(call(*given_arguments), given_arguments)
-
-
-@settings(max_examples=150, deadline=None)
-@given(trees, trees)
-def test_a_tree_is_taken_only_by_its_own_spec(one, other):
-    call = entry([one[0]], Constant("taken"))
-    expected = "taken" if _equal_up_to_key_order(one[0], other[0]) else MISS
-    assert call(other[1]) is expected
-
-
-def _equal_up_to_key_order(a, b):
-    if type(a) is not type(b):
-        return False
-    if isinstance(a, Dict):
-        right = dict(zip(b.keys, b.children))
-        return set(a.keys) == set(b.keys) and all(_equal_up_to_key_order(child, right[key]) for key, child in zip(a.keys, a.children))
-    if isinstance(a, Tuple | List | NamedTuple):
-        return len(a.children) == len(b.children) and all(map(_equal_up_to_key_order, a.children, b.children))
-    return a == b
 
 
 # ------------------------------------------------------------------------------------------------------------------------ the slow path
