@@ -275,3 +275,16 @@ def test_within_a_compiled_function():
         assert f(X).tolist() == (X * w).sum(0).tolist()
         w = w + 1
         assert f(X).tolist() == (X * w).sum(0).tolist()
+
+
+def test_histories_are_not_kept():
+    basis = torch.eye(3)
+    for i in range(6):
+        x = torch.arange(3.0) + i
+        _, pull = F.vjp(torch.exp, x)
+        assert F.vmap(pull)(basis)[0].tolist() == torch.diag(torch.exp(x)).tolist()
+        leaf = x.clone().requires_grad_()
+        y = leaf * leaf
+        assert F.vmap(lambda g: torch.autograd.grad(y, leaf, g, retain_graph=True)[0])(basis).tolist() == torch.diag(2 * x).tolist()
+        node = y.grad_fn
+        assert F.vmap(lambda g: node.name() and g * y.detach())(basis).tolist() == torch.diag(x * x).tolist()

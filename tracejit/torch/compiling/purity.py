@@ -17,6 +17,9 @@ import numpy as np
 
 from ...api.environment import _names as names_in
 from ...trace.user_code import in_library
+from ..devices import device
+from ..dispatch import Primitive
+from ..tensor import Tensor
 from .surroundings import PACKAGE, Surroundings, of_library
 
 _MODULES = frozenset(("cmath", "collections", "collections.abc", "dataclasses", "enum", "functools", "itertools", "math", "operator", "typing"))
@@ -37,7 +40,7 @@ def only_computes(look: Surroundings) -> bool:
     """Whether all that was found does nothing but compute.
 
     Integers in tensors may have been read as numbers: they have to be compared, too (`integers`)."""
-    if look.arrays or look.generators or not all([_of_package(type(t).__module__) for t in look.tensors]):
+    if look.arrays or look.generators or not all(map(_plain_tensor, look.tensors)) or not all([type(x) in (Primitive, device) for x in look.opaque]):
         return False
     return (
         all(map(_known_module, look.modules))
@@ -53,6 +56,11 @@ def integers(look: Surroundings) -> tuple[tuple[Any, int], ...] | None:
     if not all([type(s._array) is np.ndarray and s._array.flags.owndata for s in found.values()]):
         return None
     return tuple([(s, s.version) for s in found.values()])
+
+
+def _plain_tensor(t: Tensor) -> bool:
+    """Whether a tensor has no history, and no derivative in forward mode: the arrays in these are not looked at."""
+    return t.grad_fn is None and t._dual is None and _of_package(type(t).__module__)
 
 
 def _known_module(module: types.ModuleType) -> bool:

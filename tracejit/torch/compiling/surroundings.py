@@ -56,6 +56,7 @@ class Surroundings:
         self.modules: list[types.ModuleType] = []
         self.sets: list[set] = []
         self.generators: list[Generator] = []
+        self.opaque: list[Any] = []  # objects of this library without a dictionary, which are not looked into
         self.numbers: list[Number] = []
         self.watches: list[tuple[str, Any, Any, Any]] = []
         self.plain: dict[str, int | float] = {}  # numbers that are part of the description, by path
@@ -71,6 +72,7 @@ class Surroundings:
         self._alive: list[Any] = []
         self.described: list[Any] = []  # by which object they are: whoever keeps `key` has to keep them alive
         self._names: set[str] = set()
+        self._names_matter = False
         self._own: dict[str, Any] | None = None
         leaves = list(leaves)
         together = collections.Counter(id(t._storage) for t in {id(x): x for x in leaves if isinstance(x, Tensor)}.values())
@@ -82,7 +84,7 @@ class Surroundings:
             self.first_argument = len(self.tensors)
             for i, leaf in enumerate(leaves):
                 self._argument(leaf, i)
-            if self._names <= known:
+            if not self._names_matter or self._names <= known:
                 break
         self.leaves = leaves
         self.key = tuple(self.items)
@@ -91,9 +93,9 @@ class Surroundings:
         for held in (self.items, self.tensors, self.storages, self.arrays, self.containers, self.numbers, self.watches, self.arguments, self._seen,
                      self._storage_numbers, self.alone, self.plain, self.place_of, self.list_at, self._foreign, self._reached,
                      self._variables, self.functions, self.classes, self.modules, self.sets, self.generators,
-                     self.described):  # fmt: skip
+                     self.described, self.opaque):  # fmt: skip
             held.clear()
-        self._own = None
+        self._own, self._names_matter = None, False
 
     # -- what was found
     def storage_number(self, storage: Storage) -> int | None:
@@ -325,6 +327,7 @@ class Surroundings:
                 self.containers.append(f.__globals__)
             self.watches.append(("attr", f, "__code__", code))
             if f.__dict__:
+                self._names_matter = True
                 self.containers.append(f.__dict__)
                 for name in sorted(self._names & f.__dict__.keys()):
                     self._watched("item", f.__dict__, name, f.__dict__[name], f"{path}.{name}")
@@ -385,6 +388,7 @@ class Surroundings:
         self._note(path, "module", x.__name__)
         self.modules.append(x)
         if not in_library(getattr(x, "__file__", None) or "<frozen>"):
+            self._names_matter = True
             for name in sorted(self._names & x.__dict__.keys()):
                 self._watched("item", x.__dict__, name, x.__dict__[name], f"{path}.{name}")
 
@@ -396,6 +400,7 @@ class Surroundings:
             self._foreign.append((path, x))
             return
         self._by_identity(kind, path, "object of")
+        self._names_matter = self._names_matter or not known
         self._methods(kind, path, "__class__" in self._names)
         for base in kind.__mro__:
             slots = vars(base).get("__slots__", ())
@@ -404,6 +409,8 @@ class Surroundings:
                     self._watched("attr", x, name, getattr(x, name), f"{path}.{name}")
         space = getattr(x, "__dict__", None)
         if type(space) is not dict:
+            if known:
+                self.opaque.append(x)
             return
         self.containers.append(space)
         if known:
@@ -419,6 +426,7 @@ class Surroundings:
         for base in kind.__mro__:
             if of_library(base):
                 continue
+            self._names_matter = True
             for name, value in sorted(vars(base).items(), key=lambda pair: pair[0]):
                 special = name.startswith("__") and name not in ("__dict__", "__weakref__") and (may_be_called or name not in _MAKING)
                 called = name in self._names or name == "forward" or special
