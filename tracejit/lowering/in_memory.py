@@ -8,15 +8,13 @@ from .fuse import Nest
 from .plan import may_fail, touched
 from .program import Program
 from .reuse import in_place
-from .steps import Library
 
 
 def over_inputs(program: Program, inputs: Sequence[int | None]) -> list[bool]:
     """Whether the output in each place of `inputs` can lie over the input of that number: nothing reads what was there any more when it is made, and
     nothing can fail after that."""
     items = program.items
-    if any([not isinstance(item, (Nest, Library)) or may_fail(item) for item in items]):
-        return [False] * len(inputs)
+    fallible = max((time for time, item in enumerate(items) if may_fail(item)), default=-1)
     steps = [set(touched(item)) for item in items]
     found = []
     for number, new in zip(inputs, program.partition.outputs):
@@ -24,5 +22,6 @@ def over_inputs(program: Program, inputs: Sequence[int | None]) -> list[bool]:
         made = next(time for time, there in enumerate(steps) if new in there)
         last = max((time for time, there in enumerate(steps) if old in there), default=-1)
         there = items[made]
-        found.append(last < made or last == made and isinstance(there, Nest) and (new, old) in in_place(there, {old}, {new}))
+        alone = last < made or last == made and isinstance(there, Nest) and (new, old) in in_place(there, {old}, {new})
+        found.append(alone and made > fallible)
     return found

@@ -21,11 +21,9 @@ from ...ir import Graph, Literal
 from ...lowering.cpu.entry import compile_entry
 from ...lowering.cpu.specs import Array as ArraySpec
 from ...lowering.cpu.specs import Constant, PyScalar, Tuple
-from ...lowering.fuse import Nest
-from ...lowering.plan import may_fail, touched
+from ...lowering.in_memory import over_inputs
 from ...lowering.program import Program
 from ...lowering.program import program as compiled
-from ...lowering.reuse import in_place
 from ..dispatch import Primitive
 from ..nodes import Saved
 from ..storage import here
@@ -332,7 +330,7 @@ class Binding:
         if list(program.outputs[: len(first)]) != list(first) or len(set(program.outputs)) != len([o for o in outputs if not isinstance(o, Literal)]):
             return
         targets = [self._memory(n) for n in variant.written[: len(first)]]
-        direct = _direct(program, variant, len(first))
+        direct = over_inputs(program, [variant.places.get(n) for n in variant.written[: len(first)]])
         memory = [t if d else np.empty_like(t) for t, d in zip(targets, direct)]
         self._copies = [(t, m) for t, m, d in zip(targets, memory, direct) if not d]
         self._left = self._targets[len(first) :]
@@ -394,23 +392,6 @@ def _freed(made: Recorded) -> bool:
         return isinstance(items, tuple) and any(map(within, items))
 
     return within(made.result) or any(within(e.recipe) for e in made.effects)
-
-
-def _direct(program: Program, variant: Variant, count: int) -> list[bool]:
-    """Which of the first `count` outputs can be computed in the very memory of the storage that they are written to: nothing reads what was there
-    any more when they are made, and nothing can fail after that."""
-    items, inputs = program.items, program.partition.inputs
-    fallible = max((time for time, item in enumerate(items) if may_fail(item)), default=-1)
-    steps = [set(touched(item)) for item in items]
-    found = []
-    for n, new in zip(variant.written[:count], program.partition.outputs):
-        old = inputs[variant.places[n]] if n in variant.places else None
-        made = next(time for time, there in enumerate(steps) if new in there)
-        last = max((time for time, there in enumerate(steps) if old in there), default=-1)
-        there = items[made]
-        alone = last < made or last == made and isinstance(there, Nest) and (new, old) in in_place(there, {old}, {new})
-        found.append(alone and made > fallible)
-    return found
 
 
 __all__ = ["Binding", "Found", "Variant"]
