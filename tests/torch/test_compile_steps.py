@@ -560,3 +560,45 @@ def test_hooks_on_gradients_that_come_and_go():
         return [losses, seen, list(net.parameters())], [step]
 
     compare(program)
+
+
+@pytest.mark.parametrize("kind", ["SGD", "AdamW"])
+@pytest.mark.parametrize("within", [True, False])
+def test_what_a_loss_does_not_depend_on_stays_where_it_is(kind, within):
+    """As where gradients are None after `zero_grad`: neither momentum nor decay moves it."""
+
+    def program(compile, set_to_none):
+        body, heads = nn.Linear(5, 4), nn.ModuleList([nn.Linear(4, 2), nn.Linear(4, 2)])
+        parameters = [*body.parameters(), *heads.parameters()]
+        optimizer = getattr(torch.optim, kind)(parameters, lr=0.1, weight_decay=0.1, **({"momentum": 0.9} if kind == "SGD" else {}))
+        options = {} if set_to_none is None else {"set_to_none": set_to_none}
+
+        @compile
+        def step(x, y, task):
+            if within:
+                optimizer.zero_grad(**options)
+            loss = F.mse_loss(heads[task](torch.tanh(body(x))), y)
+            loss.backward()
+            nn.utils.clip_grad_norm_(parameters, 1.0)
+            optimizer.step()
+            return loss.item()
+
+        losses = []
+        for i, (x, y) in enumerate(batches(12)):
+            if not within:
+                optimizer.zero_grad(**options)
+            if i in (4, 9):
+                for p in body.parameters():
+                    p.requires_grad_(i == 9)
+            losses.append(step(x, y, i // 3 % 2))
+        return [losses, parameters, optimizer.state_dict()["state"]], [step]
+
+    def run(compile, set_to_none):
+        torch.manual_seed(0)
+        return program(compile, set_to_none)[0]
+
+    expected = run(lambda f: f, True)
+    for compile in (lambda f: f, torch.compile):
+        close(expected, run(compile, None))
+    with pytest.raises(AssertionError):
+        close(expected, run(lambda f: f, False))

@@ -21,6 +21,7 @@ class _State(threading.local):
         self.saved_hooks: list[tuple[Callable, Callable]] = []
         self.no_saved_hooks: str | None = None
         self.compiling: Any = None  # the trace of the function that is being compiled (see compiling/recording.py)
+        self.asked: dict[Any, tuple[int, bool]] | None = None  # gradients that were asked for while it is: their versions, whether they were zeroed
         self.closures: Callable | None = None  # compiles closures for what decides by values, in a compiled function that runs as it is
         self.levels: tuple[Any, ...] = ()  # derivatives in forward mode that are being taken (see duals.py)
         self.recordings: list[Any] = []  # torch functions that are being traced as functions of tensors (see capture.py)

@@ -5,6 +5,7 @@ It is a `Cell` (trace/cells.py), an array with an identity that traced functions
 - `version` counts the writes.  A tensor that was saved for backward remembers it, so that a later write is found (`nodes.Saved`).
 - `history` counts the writes that changed how the contents were computed.  A view that was made before such a write makes its `grad_fn` anew.
 - `written_at` is the user's line of the last write, for messages.
+- `cleared` is the version at which `zero_grad` zeroed it, if it is the gradient of a parameter (cleared.py).
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ class Storage(Cell):
     history = 0
     leaves: tuple = ()  # references to views that the user has made leaves
     written_at: Place | None = None
+    cleared = -1
     _home: Any = None  # the trace that it was made in; like `spread`, a default: one is made for every result
     spread: Any = None
 

@@ -87,7 +87,7 @@ class Compiled:
                 variants.insert(0, variant)
                 return out
         if len(variants) >= config.max_variants:
-            asked = variants[0].guards.asked[0]
+            asked = next((v.guards.asked[0] for v in variants if v.guards is not None), "which gradients are there")
             raise GuardLimitError(
                 at_user_line(
                     f"{self._what}: {len(variants)} variants are compiled for arguments of this type, since Python branches on their values: {asked} "

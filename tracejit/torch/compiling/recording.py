@@ -42,6 +42,8 @@ class Recorded(NamedTuple):
     arrays: tuple[Any, ...]
     written: tuple[int, ...]
     versions: tuple[tuple[int, int, bool], ...]  # storage, writes, whether histories of views change
+    zeroed: tuple[tuple[int, bool], ...]  # gradients that it asks for (cleared.py): storage, whether it is zeroed
+    zeroes: tuple[int, ...]  # storages that it leaves in this state
     effects: tuple[Effect, ...]
     result: Any
     differentiable: Differentiable | None
@@ -70,6 +72,7 @@ class _Recorder:
         self.kept: list[Any] = []
         self.differentiable: list[Tensor] = []
         self.advanced: list[str] = []
+        self.asked: dict[Any, tuple[int, bool]] = {}
         self.entries: list[Entry] = []
         self.ledgers: list[Ledger] = []
 
@@ -77,7 +80,7 @@ class _Recorder:
     def record(self, f: Callable, args: tuple, kwargs: dict) -> Recorded:
         look = self.look
         before = look.contents()
-        counts = [(s.version, s.history, s.written_at) for s in look.storages]
+        counts = [(s.version, s.history, s.written_at, s.cleared) for s in look.storages]
         modes = state.grad, state.inference
         flat, structure = tree.flatten((args, kwargs))
         flat = [x if n is None else self._stand_in(n) for x, n in zip(flat, look.arguments)]
@@ -88,12 +91,12 @@ class _Recorder:
             with tracing(self.trace, f) as traced:
                 self.entries = look.ledgers()
                 self.ledgers = put_in_place(self.entries)
-                state.compiling = self.trace
+                state.compiling, state.asked = self.trace, self.asked
                 try:
                     with told(look.objects(), self.what, "Draw from torch's stream (`torch.rand`), which goes on, or outside, and pass the numbers"):
                         out = traced(*inner[0], **inner[1])
                 finally:
-                    state.compiling = None
+                    state.compiling = state.asked = None
                     take_away(self.entries, self.ledgers)
                 self._require_same(inner, flat, structure)
                 return self._collect(out, before, counts)
@@ -125,8 +128,8 @@ class _Recorder:
 
     def _restore(self, before: list[Any], counts: list[tuple]) -> None:
         self.look.put_back(before)
-        for storage, (version, history, place) in zip(self.look.storages, counts):
-            storage.version, storage.history, storage.written_at = version, history, place
+        for storage, count in zip(self.look.storages, counts):
+            storage.version, storage.history, storage.written_at, storage.cleared = count
 
     def _require_same(self, inner: Any, flat: list[Any], structure: Any) -> None:
         """Raise `TracejitError` where the function has changed a list or dictionary that is an argument, which is a copy of the caller's."""
@@ -142,10 +145,15 @@ class _Recorder:
         written = trace.written_cells()
         result = self._recipe(out, "the result")
         effects, creates = self._effects(before)
-        versions = []
-        for n, (storage, (version, history, _)) in enumerate(zip(look.storages, counts)):
+        versions, zeroed, zeroes = [], [], []
+        for n, (storage, (version, history, _, _)) in enumerate(zip(look.storages, counts)):
+            asked = self.asked.get(storage)
+            if asked is not None and asked[0] == version:
+                zeroed.append((n, asked[1]))
             if storage.version != version or storage.history != history:
                 versions.append((n, storage.version - version, storage.history != history))
+                if storage.cleared == storage.version:
+                    zeroes.append(n)
         number_of = {id(s): n for n, s in enumerate(look.storages)}
         for n, t in self.substitutes.items():
             place = number_of[id(look.tensors[n]._storage)]
@@ -173,7 +181,7 @@ class _Recorder:
         guards = trace.guards(graph) if holds is not None else None
         return Recorded(
             graph, guards, tuple(n for n, _ in known), tuple(foreign), tuple(held), tuple(number_of[id(c)] for c in written),
-            tuple(versions), tuple(effects), result, differentiable, creates, tuple(self.advanced),
+            tuple(versions), tuple(zeroed), tuple(zeroes), tuple(effects), result, differentiable, creates, tuple(self.advanced),
             tuple([e.path for e, ledger in zip(self.entries, self.ledgers) if ledger.read]),
         )  # fmt: skip
 

@@ -24,6 +24,7 @@ from ...lowering.cpu.specs import Constant, PyScalar, Tuple
 from ...lowering.in_memory import over_inputs
 from ...lowering.program import Program
 from ...lowering.program import program as compiled
+from ..cleared import is_zeroed
 from ..dispatch import Primitive
 from ..nodes import Saved
 from ..storage import here
@@ -251,6 +252,9 @@ class Binding:
         variant, look = self.variant, self.look
         made = variant.made
         storages = look.storages
+        for n, zeroed in made.zeroed:
+            if is_zeroed(storages[n]) is not zeroed:
+                return MISS
         values: list[Any] = [number.value(flat) for number in look.numbers]
         values += [flat[place]._data for place in variant.from_arguments]
         values += [storages[n]._array for n in variant.fluid]
@@ -271,6 +275,8 @@ class Binding:
                 storage.version += writes
                 storage.written_at = line
                 storage.history += history
+            for n in made.zeroes:
+                storages[n].cleared = storages[n].version
         nodes = self._nodes(flat, values, outputs) if self._has_nodes else ()
         for i, effect in enumerate(made.effects):
             self._apply(i, effect, outputs, nodes)

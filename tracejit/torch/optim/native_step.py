@@ -76,7 +76,7 @@ class NativeStep:
         found = []
         for p, x, entries, tensors, arrays in self.known:
             grad = p._grad
-            if grad is None or grad._data.base is not None:
+            if grad is None or grad._data.base is not None or grad._storage.cleared == grad._storage.version:
                 return None
             if p._data is not x or optimizer.state.get(p) is not entries or list(entries.values()) != tensors:
                 self.entry = None

@@ -19,6 +19,7 @@ import numpy as np
 from ...errors import at_user_line
 from ...trace import Tracer
 from ...trace.constants import active_traces
+from ..cleared import arrived, mark
 from ..modes import enable_grad, no_grad
 from ..nodes import Handle, Hooks
 from ..storage import Place, here
@@ -118,8 +119,12 @@ class Optimizer:
         return "\n".join(lines) + "\n)"
 
     # -- steps
-    def zero_grad(self, set_to_none: bool = False) -> None:
-        """Let every gradient be zero, in its own memory, so that the next `backward` adds to nothing; with `set_to_none`, let there be none."""
+    def zero_grad(self, set_to_none: bool | None = None) -> None:
+        """Let there be no gradients, so that the next `backward` adds to nothing.
+
+        set_to_none: whether every `p.grad` becomes None, or zeros in its own memory. By default they can be read as zeros, and `step` takes those
+        into which nothing is written until then for None, as torch's: it does not move what a loss does not depend on.
+        """
         place = here()
         for group in self.param_groups:
             for p in group["params"]:
@@ -140,7 +145,7 @@ class Optimizer:
         with no_grad():
             for group in self.param_groups:
                 for p in group["params"]:
-                    if p._grad is not None:
+                    if arrived(p) is not None:
                         self._update(p, group)
                         p._storage.version += 1
                         p._storage.written_at = place
@@ -260,8 +265,8 @@ def _announced(step: Callable) -> Callable:
 Optimizer.step = _announced(Optimizer.step)
 
 
-def clear_gradient(p: Tensor, set_to_none: bool, place: Place | None = None) -> None:
-    """Let the gradient of p be zero, in its own memory, or None."""
+def clear_gradient(p: Tensor, set_to_none: bool | None, place: Place | None = None) -> None:
+    """Let the gradient of p be zero, in its own memory, or None; by default zero, and none to an optimizer."""
     grad = p._grad
     if grad is None:
         return
@@ -276,9 +281,11 @@ def clear_gradient(p: Tensor, set_to_none: bool, place: Place | None = None) -> 
         grad._data.fill(0)
         grad._storage.version += 1
         grad._storage.written_at = place
-        return
-    with no_grad():
-        grad.zero_()
+    else:
+        with no_grad():
+            grad.zero_()
+    if set_to_none is None:
+        mark(grad)
 
 
 def like(x: Any, number: Any) -> Any:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ...cleared import arrived
 from ...inplace import overwrite
 from ...modes import no_grad
 from ...tensor import Tensor, wrap
@@ -15,7 +16,7 @@ from ...tensor import Tensor, wrap
 
 def _gradients(parameters: Tensor | Iterable[Tensor]) -> list[Tensor]:
     given = [parameters] if isinstance(parameters, Tensor) else list(parameters)
-    return [p._grad for p in given if p._grad is not None]
+    return [g for g in map(arrived, given) if g is not None]
 
 
 def _norm(gradients: list[Tensor], norm_type: float) -> Any:
