@@ -201,7 +201,7 @@ def test_train_and_eval_compile_once_each():
     "schedule, compilations",
     [
         (lambda o: lr_scheduler.StepLR(o, 2, 0.5), 1),
-        (lambda o: lr_scheduler.OneCycleLR(o, 0.1, total_steps=10), 2),  # it changes beta1, too, which is an input from its second value on
+        (lambda o: lr_scheduler.OneCycleLR(o, 0.1, total_steps=10), 1),  # it changes beta1, too
         (lambda o: lr_scheduler.CosineAnnealingWarmRestarts(o, 3), 1),
     ],
     ids=["step", "one cycle", "cosine"],
@@ -227,6 +227,26 @@ def test_values_of_schedules_are_inputs(schedule, compilations):
         return [losses, list(net.parameters())], [run]
 
     compare(program, [compilations])
+
+
+def test_a_momentum_that_a_schedule_changes():
+    def program(compile):
+        net = network()
+        optimizer = torch.optim.SGD(net.parameters(), lr=0.05, momentum=0.9)
+        scheduler = lr_scheduler.CyclicLR(optimizer, 0.01, 0.1, step_size_up=3)
+
+        def step(x, y):
+            optimizer.zero_grad()
+            F.mse_loss(net(x), y).backward()
+            optimizer.step()
+
+        run = compile(step)
+        for x, y in batches(8):
+            run(x, y)
+            scheduler.step()
+        return [list(net.parameters())], [run]
+
+    compare(program, [1])
 
 
 def test_gradients_of_several_micro_batches():

@@ -202,7 +202,7 @@ class Surroundings:
     def _pair(self, container: Any, key: Any, values: tuple, path: str) -> None:
         """A tuple of numbers, some of which may be inputs: the decay rates of Adam, which some schedules change."""
         paths = [f"{path}[{i}]" for i in range(len(values))]
-        if self.moving.isdisjoint(paths):
+        if self.moving.isdisjoint(paths) and not _is_rate(container, key, values):
             self.place_of |= {(id(container), key, i): p for i, p in enumerate(paths)}
             self.watches.append(("item" if not isinstance(container, Variable) else "cell", container, key, values))
             self._at(values, path)
@@ -447,8 +447,13 @@ def switches() -> tuple[bool, bool, dtypes.dtype]:
 
 
 def _is_rate(container: Any, key: Any, value: Any) -> bool:
-    """Whether a number is the learning rate of a parameter group, which schedulers change from step to step."""
-    return key == "lr" and type(value) is float and type(container) is dict and "params" in container
+    """Whether a value of a parameter group is one that schedulers change from step to step: the learning rate; and the momentum, or the decay rates
+    of Adam, where a schedule is there that changes them, too."""
+    if type(container) is not dict or "params" not in container:
+        return False
+    if key == "lr":
+        return type(value) is float
+    return "base_momentum" in container and (key == "momentum" and type(value) is float or key == "betas" and type(value) is tuple)
 
 
 def _is_torch(kind: type) -> bool:
