@@ -25,6 +25,7 @@ from .devices import device  # noqa: F401
 from .dispatch import FUNCTIONS as _FUNCTIONS
 from .dtypes import NAMES as _NAMES
 from .dtypes import dtype, finfo, get_default_dtype, iinfo, set_default_dtype  # noqa: F401
+from .functions import keywords as _keywords
 from .functions import signals as _signals  # noqa: F401
 from .functions.creation import legacy_constructor as _legacy_constructor
 from .modes import enable_grad, inference_mode, is_grad_enabled, is_inference_mode_enabled, no_grad, set_grad_enabled  # noqa: F401
@@ -34,6 +35,7 @@ from .sizes import Size  # noqa: F401
 from .switches import *  # noqa: F403
 from .tensor import Tensor  # noqa: F401
 
+_keywords.enter()
 globals().update(_FUNCTIONS)
 globals().update(_NAMES)
 pi, e, inf, nan, newaxis = _math.pi, _math.e, _math.inf, _math.nan, None

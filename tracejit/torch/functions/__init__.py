@@ -6,6 +6,7 @@ from . import (  # noqa: F401
     comparing,
     conversion,
     creation,
+    gathering,
     indexing,
     joining,
     numerics,

@@ -12,6 +12,7 @@ from ...trace import Tracer
 from .. import dtypes
 from ..dispatch import Primitive, function, into_first
 from ..tensor import Tensor
+from .keywords import written_out
 from .operands import cast, common, operand, require_ordered
 
 
@@ -79,8 +80,20 @@ def _apply(primitive: Primitive, x: Any, y: Any, name: str, floating: bool = Fal
     dtype = common(x, y, floating)
     try:
         return primitive(x, y) if dtype is None else primitive(x, y, dtype=dtype)
+    except OverflowError:  # a number beside smaller integers wraps round, as they do
+        d = dtype or (x if isinstance(x, Tensor) else y)._data.dtype
+        return primitive(*[t if isinstance(t, Tensor) else _wrapped(t, d) for t in (x, y)], **({} if dtype is None else {"dtype": dtype}))
     except ValueError as error:
         raise _mismatch(x, y, error) from None
+    except TypeError as error:
+        if "ufunc" not in str(error):
+            raise
+        kind = dtypes.of(dtype if dtype is not None else (x if isinstance(x, Tensor) else y)._data.dtype)
+        raise NotImplementedError(f'"{name}" not implemented for \'{kind.legacy}\': convert the tensors first, x.long()') from None
+
+
+def _wrapped(x: int, dtype: np.dtype) -> np.ndarray:
+    return np.asarray(x % (1 << 64), np.uint64).astype(dtype)
 
 
 def _mismatch(x: Any, y: Any, error: ValueError) -> Exception:
@@ -100,13 +113,21 @@ _add, _sub, _mul, _div = (_binary(n, f) for n, f in (("Add", np.add), ("Sub", np
 _rsub = _binary("RsubBackward1", lambda x, y: np.subtract(y, x))
 
 
+def _scaled(other: Any, alpha: Any, input: Any) -> Any:
+    """alpha * other. Raises `RuntimeError` for a fraction beside integers."""
+    if type(alpha) is int and alpha == 1:
+        return other
+    if isinstance(alpha, float) and not any((t._data.dtype.kind if isinstance(t, Tensor) else "i") in "fc" for t in (input, other)):
+        if not isinstance(other, float):
+            raise RuntimeError("For integral input tensors, argument alpha must not be a floating point number.")
+    return mul(other, alpha) if isinstance(other, Tensor) else other * alpha
+
+
 @function("add", inplace=True)
 def add(input: Tensor, other: Any, *, alpha: Any = 1, out: Tensor | None = None) -> Tensor:
     """input + alpha * other."""
-    made = _apply(
-        _add, input, other if type(alpha) is int and alpha == 1 else mul(other, alpha) if isinstance(other, Tensor) else other * alpha, "add"
-    )
-    return made if out is None else out.copy_(made)
+    made = _apply(_add, input, _scaled(other, alpha, input), "add")
+    return made if out is None else written_out(made, out, "add")
 
 
 @function("sub", "subtract", inplace=True)
@@ -114,9 +135,8 @@ def sub(input: Tensor, other: Any, *, alpha: Any = 1, out: Tensor | None = None)
     """input - alpha * other. Raises `RuntimeError` for booleans."""
     if isinstance(input, Tensor) and input._data.dtype.kind == "b" and (not isinstance(other, Tensor) or other._data.dtype.kind == "b"):
         raise RuntimeError("Subtraction, the `-` operator, with a bool tensor is not supported. Use the `~` or `logical_not()` operator instead.")
-    other = other if type(alpha) is int and alpha == 1 else mul(other, alpha) if isinstance(other, Tensor) else other * alpha
-    made = _apply(_sub, input, other, "sub")
-    return made if out is None else out.copy_(made)
+    made = _apply(_sub, input, _scaled(other, alpha, input), "sub")
+    return made if out is None else written_out(made, out, "sub")
 
 
 @function("rsub")
@@ -131,7 +151,7 @@ def rsub(input: Tensor, other: Any, *, alpha: Any = 1) -> Tensor:
 def mul(input: Tensor, other: Any, *, out: Tensor | None = None) -> Tensor:
     """input * other."""
     made = _apply(_mul, input, other, "mul")
-    return made if out is None else out.copy_(made)
+    return made if out is None else written_out(made, out, "mul")
 
 
 _div_trunc = _binary("Div", lambda x, y: np.trunc(x / y) if x.dtype.kind == "f" else np.sign(x) * np.sign(y) * (np.abs(x) // np.abs(y)))
@@ -146,10 +166,11 @@ def div(input: Tensor, other: Any, *, rounding_mode: str | None = None, out: Ten
     elif rounding_mode == "floor":
         made = floor_divide(input, other)
     elif rounding_mode == "trunc":
+        _refuse_zero(input, other)
         made = _apply(_div_trunc, input, other if isinstance(other, Tensor) else _like(other, input), "div")
     else:
         raise RuntimeError(f"div expected rounding_mode to be one of None, 'trunc', or 'floor' but found '{rounding_mode}'")
-    return made if out is None else out.copy_(made)
+    return made if out is None else written_out(made, out, "div")
 
 
 def _like(x: Any, t: Tensor) -> Any:
@@ -172,14 +193,24 @@ def _refuse_zero(x: Any, y: Any) -> None:
         return
     divisor = y._data if isinstance(y, Tensor) else np.asarray(y)
     if type(divisor) is np.ndarray and not divisor.all():
-        raise RuntimeError("ZeroDivisionError")
+        raise RuntimeError("ZeroDivisionError: integers are divided by zero. Convert them first, x.float(), for infinities and NaN")
 
 
 _remainder = _binary("Remainder", np.remainder)
 _fmod = _binary("Fmod", np.fmod)
 _atan2 = _binary("Atan2", np.arctan2)
 _hypot = _binary("Hypot", np.hypot)
-_logaddexp = _binary("Logaddexp", np.logaddexp)
+
+
+def _log_of_sum(x, y):
+    if x.dtype.kind != "c":
+        return np.logaddexp(x, y)
+    x_first = np.real(x) >= np.real(y)
+    large, small = np.where(x_first, x, y), np.where(x_first, y, x)
+    return large + np.log(1 + np.exp(small - large))
+
+
+_logaddexp = _binary("Logaddexp", _log_of_sum)
 _logaddexp2 = _binary("Logaddexp2", np.logaddexp2)
 _maximum = _binary("Maximum", np.maximum)
 _minimum = _binary("Minimum", np.minimum)
@@ -188,40 +219,48 @@ _fmin = _binary("Fmin", np.fmin)
 _copysign = _binary("Copysign", np.copysign)
 _xlogy = _binary("Xlogy", lambda x, y: np.where(x == 0, np.where(np.isnan(y), y, 0 * x), x * np.log(np.where(x == 0, 1 + 0 * y, y))))
 _nextafter = _binary("Nextafter", np.nextafter)
-_ldexp = _binary("Ldexp", lambda x, y: x * np.exp2(y))
+_ldexp = _binary("Ldexp", lambda x, y: x * np.exp2(y if hasattr(y, "dtype") else x.dtype.type(y)))
 
 
 _ORDERED = ("maximum", "minimum", "fmax", "fmin", "remainder", "fmod")
 
 
-def _two(primitive: Primitive, *names: str, floating: bool = False, inplace: bool = True) -> Callable:
+def _two(
+    primitive: Primitive, *names: str, floating: bool = False, inplace: bool = True, divides: bool = False, of_floats: bool = False
+) -> Callable:
     name = names[0]
 
     def of_two(input: Tensor, other: Any, *, out: Tensor | None = None) -> Tensor:
         if name in _ORDERED:
             require_ordered(input, name)
             require_ordered(other, name)
+        if divides:
+            _refuse_zero(input, other)
+        if of_floats:
+            for t in (input, other):
+                if isinstance(t, Tensor) and t._data.dtype.kind not in "fc":
+                    raise NotImplementedError(f'"{name}_cpu" not implemented for \'{t.dtype.legacy}\': convert the tensors first, x.float()')
         made = _apply(primitive, input, other, name, floating)
-        return made if out is None else out.copy_(made)
+        return made if out is None else written_out(made, out, name)
 
     of_two.__name__ = of_two.__qualname__ = name
     of_two.__doc__ = f"As `torch.{name}`, elementwise with broadcasting."
     return function(*names, inplace=inplace)(of_two)
 
 
-remainder = _two(_remainder, "remainder")
-fmod = _two(_fmod, "fmod")
+remainder = _two(_remainder, "remainder", divides=True)
+fmod = _two(_fmod, "fmod", divides=True)
 atan2 = _two(_atan2, "atan2", "arctan2", floating=True)
-hypot = _two(_hypot, "hypot")
-logaddexp = _two(_logaddexp, "logaddexp", inplace=False)
-logaddexp2 = _two(_logaddexp2, "logaddexp2", inplace=False)
+hypot = _two(_hypot, "hypot", of_floats=True)
+logaddexp = _two(_logaddexp, "logaddexp", inplace=False, of_floats=True)
+logaddexp2 = _two(_logaddexp2, "logaddexp2", inplace=False, of_floats=True)
 maximum = _two(_maximum, "maximum", inplace=False)
 minimum = _two(_minimum, "minimum", inplace=False)
 fmax = _two(_fmax, "fmax", inplace=False)
 fmin = _two(_fmin, "fmin", inplace=False)
 copysign = _two(_copysign, "copysign", floating=True)
 xlogy = _two(_xlogy, "xlogy", floating=True)
-nextafter = _two(_nextafter, "nextafter")
+nextafter = _two(_nextafter, "nextafter", of_floats=True)
 ldexp = _two(_ldexp, "ldexp", floating=True)
 bitwise_and = _two(_binary("BitwiseAnd", np.bitwise_and), "bitwise_and")
 bitwise_or = _two(_binary("BitwiseOr", np.bitwise_or), "bitwise_or")
@@ -242,7 +281,16 @@ def _power(x, exponent, dtype=None):
 
 
 _pow_number = Primitive("Pow", _power)
-_pow = _binary("PowBackward1", np.power)
+
+
+def _power_of_two(x, y):
+    if getattr(x, "dtype", y.dtype if hasattr(y, "dtype") else None).kind != "i":  # one of them may be a number
+        return np.power(x, y)
+    whole = np.power(x, np.maximum(y, 0))  # reciprocals of integers are cut off: that of 1 is 1, and of -1 is -1
+    return np.where(y >= 0, whole, np.where(np.abs(x) == 1, np.where(y % 2 == 0, x * x, x), x - x))
+
+
+_pow = _binary("PowBackward1", _power_of_two)
 
 
 @function("pow", inplace=True)
@@ -255,37 +303,55 @@ def pow(input: Any, exponent: Any, *, out: Tensor | None = None) -> Tensor:
         made = _pow_number(input, exponent=exponent, dtype=common(input, exponent))
     else:
         made = _apply(_pow, input, exponent, "pow")
-    return made if out is None else out.copy_(made)
+    return made if out is None else written_out(made, out, "pow")
 
 
 @function("float_power", inplace=True)
 def float_power(input: Any, exponent: Any) -> Tensor:
     """input ** exponent in double precision."""
-    from .operands import tensor_of
+    x, y = [t if isinstance(t, Tensor) else operand(t, "float_power") for t in (input, exponent)]
+    complex_ = any((t._data.dtype.kind == "c") if isinstance(t, Tensor) else isinstance(t, complex) for t in (x, y))
+    d = dtypes.complex128 if complex_ else dtypes.float64
+    return pow(*[t.to(d) if isinstance(t, Tensor) else t if isinstance(t, complex) else float(t) for t in (x, y)])
 
-    return pow(tensor_of(input).to(dtypes.float64), exponent.to(dtypes.float64) if isinstance(exponent, Tensor) else float(exponent))
 
-
-_addcmul = Primitive("Addcmul", lambda x, a, b, value: x + value * a * b)
-_addcdiv = Primitive("Addcdiv", lambda x, a, b, value: x + value * (a / b))
+_addcmul = Primitive("Addcmul", lambda x, a, b, value, dtype=None: cast(x, dtype) + value * cast(a, dtype) * cast(b, dtype))
+_addcdiv = Primitive("Addcdiv", lambda x, a, b, value, dtype=None: cast(x, dtype) + value * (cast(a, dtype) / cast(b, dtype)))
 _lerp = Primitive("Lerp", lambda x, y, w: x + w * (y - x))
+
+
+def _combined(primitive: Primitive, input: Tensor, a: Tensor, b: Tensor, value: Any) -> Tensor:
+    """A function of three tensors and a number, in the dtype that the tensors have in common."""
+    dtype = dtypes.result_dtype([t._data for t in (input, a, b)])
+    if isinstance(value, float) and dtype.kind in "iu":
+        value = int(value)
+    static = {} if all(t._data.dtype == dtype for t in (input, a, b)) else {"dtype": dtype}
+    return primitive(input, a, b, value, **static)
 
 
 @function("addcmul", inplace=True)
 def addcmul(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Any = 1) -> Tensor:
     """input + value * tensor1 * tensor2."""
-    return _addcmul(input, tensor1, tensor2, value)
+    return _combined(_addcmul, input, tensor1, tensor2, value)
 
 
 @function("addcdiv", inplace=True)
 def addcdiv(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Any = 1) -> Tensor:
-    """input + value * tensor1 / tensor2."""
-    return _addcdiv(input, tensor1, tensor2, value)
+    """input + value * tensor1 / tensor2. Raises `RuntimeError` for a division of integers."""
+    if all(t._data.dtype.kind in "biu" for t in (tensor1, tensor2)):
+        raise RuntimeError(
+            "Integer division with addcdiv is no longer supported: write (input + value * torch.trunc(tensor1 / tensor2)).to(input.dtype), or "
+            "convert the tensors to a floating dtype"
+        )
+    return _combined(_addcdiv, input, tensor1, tensor2, value)
 
 
 @function("lerp", inplace=True)
 def lerp(input: Tensor, end: Tensor, weight: Any) -> Tensor:
-    """input + weight * (end - input)."""
+    """input + weight * (end - input). Raises `RuntimeError` where the dtypes differ."""
+    for name, t in (("end", end), ("weight", weight)):
+        if isinstance(t, Tensor) and t._data.dtype != input._data.dtype:
+            raise RuntimeError(f"expected dtype {input.dtype} for `{name}` but got dtype {t.dtype}: convert one, x.to(y.dtype)")
     return _lerp(input, end, weight)
 
 

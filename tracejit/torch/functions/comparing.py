@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ...trace import Tracer
 from .. import dtypes
 from ..dispatch import FUNCTIONS, Primitive, function, into_first
 from ..tensor import Tensor
@@ -78,6 +79,8 @@ def isclose(input: Tensor, other: Tensor, rtol: float = 1e-05, atol: float = 1e-
     """Where |input - other| <= atol + rtol * |other|."""
     from ..tensor import wrap
 
+    if input._data.dtype != other._data.dtype:
+        raise RuntimeError(f"{input.dtype.legacy} did not match {other.dtype.legacy}: convert one, x.to(y.dtype)")
     return wrap(np.isclose(input._array, other._array, rtol=rtol, atol=atol, equal_nan=equal_nan))
 
 
@@ -101,6 +104,8 @@ def where(condition: Tensor, input: Any = None, other: Any = None) -> Any:
         from .indexing import nonzero
 
         return nonzero(condition, as_tuple=True)
+    if condition._data.dtype.kind != "b" and condition._data.dtype != np.uint8:
+        raise RuntimeError(f"where expected condition to be a boolean tensor, but got a tensor with dtype {condition.dtype}: write x != 0")
     x, y = operand(input, "where"), operand(other, "where")
     if not isinstance(x, Tensor) and not isinstance(y, Tensor):
         x, y = tensor_of(x), tensor_of(y)
@@ -115,10 +120,15 @@ def _clamp_impl(x, *bounds, low, high, dtype=None):
     x = cast(x, dtype)
     bounds = [cast(b, dtype) for b in bounds]
     if low:
-        x = np.where(x < bounds[0], bounds[0], x)
+        x = np.where((x < bounds[0]) | _missing(bounds[0]), bounds[0], x)
     if high:
-        x = np.where(x > bounds[-1], bounds[-1], x)
-    return x + 0 if not (low or high) else x
+        x = np.where((x > bounds[-1]) | _missing(bounds[-1]), bounds[-1], x)
+    return x
+
+
+def _missing(bound):
+    """Where a bound is NaN: there the result is too."""
+    return bound != bound if isinstance(bound, (np.ndarray, Tracer)) and bound.dtype.kind == "f" else bool(bound != bound)
 
 
 _clamp = Primitive("Clamp", _clamp_impl)
@@ -149,12 +159,14 @@ def clamp_max(input: Tensor, max: Any) -> Tensor:
     return clamp(input, max=max)
 
 
-_heaviside = Primitive("Heaviside", lambda x, v: np.where(x == 0, v, (x > 0) * (x == x) + 0 * x))
+_heaviside = Primitive("Heaviside", lambda x, v: np.where(x == 0, v, (x > 0).astype(x.dtype)))
 
 
 @function("heaviside", inplace=True)
 def heaviside(input: Tensor, values: Tensor) -> Tensor:
-    """0 below zero, `values` at zero, 1 above."""
+    """0 below zero, `values` at zero, 1 above. Raises `RuntimeError` where the dtypes differ."""
+    if input._data.dtype != values._data.dtype:
+        raise RuntimeError(f"heaviside is not yet implemented for tensors with different dtypes: {input.dtype} and {values.dtype}")
     return _heaviside(input.detach(), values)
 
 
@@ -190,19 +202,19 @@ def is_tensor(obj: Any) -> bool:
     return isinstance(obj, Tensor)
 
 
-def result_type(a: Any, b: Any) -> dtypes.dtype:
-    """The dtype that an operation on the two has."""
-    return dtypes.of(dtypes.result_dtype([x._data if isinstance(x, Tensor) else x for x in (a, b)]))
+def result_type(tensor1: Any, tensor2: Any) -> dtypes.dtype:
+    """The dtype that an operation on the two, tensors or numbers, has."""
+    return dtypes.of(dtypes.result_dtype([x._data if isinstance(x, Tensor) else x for x in (tensor1, tensor2)]))
 
 
-def promote_types(a: dtypes.dtype, b: dtypes.dtype) -> dtypes.dtype:
+def promote_types(type1: dtypes.dtype, type2: dtypes.dtype) -> dtypes.dtype:
     """The dtype that tensors of the two dtypes have in common."""
-    return dtypes.of(dtypes.promote(a.numpy, b.numpy))
+    return dtypes.of(dtypes.promote(type1.numpy, type2.numpy))
 
 
-def can_cast(a: dtypes.dtype, b: dtypes.dtype) -> bool:
-    """Whether a result of dtype `a` may be written into a tensor of dtype `b`."""
-    return a.category <= b.category
+def can_cast(from_: dtypes.dtype, to: dtypes.dtype) -> bool:
+    """Whether a result of dtype `from_` may be written into a tensor of dtype `to`."""
+    return from_.category <= to.category
 
 
 FUNCTIONS.update(result_type=result_type, promote_types=promote_types, can_cast=can_cast)

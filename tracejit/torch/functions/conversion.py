@@ -15,7 +15,7 @@ from ..inplace import assign, check_writable, overwrite
 from ..modes import state
 from ..storage import here
 from ..tensor import Tensor, wrap
-from .operands import cast, tensor_of
+from .operands import cast, number_in, tensor_of
 
 _to = Primitive("ToCopy", lambda x, dtype: cast(x, dtype) if x.dtype != dtype else np.copy(x))
 
@@ -68,7 +68,14 @@ _method("char", dtypes.int8)
 @function("type", namespace=False)
 def type_(self: Tensor, dtype: Any = None) -> Any:
     """The legacy name of the type, or the tensor in another dtype."""
-    return f"torch.{self.dtype.legacy}Tensor" if dtype is None else to(self, dtype=dtype)
+    if dtype is None:
+        return f"torch.{self.dtype.legacy}Tensor"
+    if isinstance(dtype, str):
+        named = [d for d in dtypes.DTYPES.values() if dtype == f"torch.{d.legacy}Tensor"]
+        if not named:
+            raise ValueError(f"invalid type: {dtype!r}. Write x.to(torch.float64)")
+        dtype = named[0]
+    return to(self, dtype=dtype)
 
 
 @function("type_as", namespace=False)
@@ -150,12 +157,14 @@ _fill = Primitive("Fill", lambda x, v: np.broadcast_to(cast(v, x.dtype), x.shape
 def fill_(self: Tensor, value: Any) -> Tensor:
     """Let every element be `value`."""
     check_writable(self)
+    if isinstance(value, str) or value is None:
+        raise TypeError(f"fill_() takes a number or a 0-d tensor, not {type(value).__name__}")
     if isinstance(value, Tensor) and value._data.ndim:
         raise RuntimeError(f"fill_ only supports 0-dimension value tensor but got tensor with {value._data.ndim} dimensions.")
     if state.levels or state.grad and (self.requires_grad or isinstance(value, Tensor) and value.requires_grad):
         start = nodes.count()
         return assign(self, _fill(self, value if isinstance(value, Tensor) else tensor_of(value)), start)
-    overwrite(self, value._array if isinstance(value, Tensor) else self._data.dtype.type(value))
+    overwrite(self, value._array if isinstance(value, Tensor) else number_in(value, self._data.dtype))
     return self
 
 

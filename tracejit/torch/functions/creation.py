@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import numbers
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,7 +16,7 @@ from ..devices import device
 from ..dispatch import FUNCTIONS, function
 from ..modes import state
 from ..tensor import Tensor, wrap
-from .operands import extents
+from .operands import extents, number_in
 
 _device = device
 
@@ -37,9 +38,22 @@ def _default_for(data: Any) -> np.dtype:
             stack += x
             continue
         seen = True
-        d = x._data.dtype if isinstance(x, Tensor) else x.dtype if isinstance(x, (np.ndarray, np.generic)) else dtypes.scalar_dtype(x)
+        if isinstance(x, Tensor):
+            d = x._data.dtype
+        elif isinstance(x, (np.ndarray, np.generic)):
+            d = x.dtype
+        else:
+            _require_number(x)
+            d = dtypes.scalar_dtype(x)
         found = dtypes.promote(found, d)
     return found if seen else dtypes.get_default_dtype().numpy
+
+
+def _require_number(x: Any) -> None:
+    if isinstance(x, str):
+        raise TypeError(f"new(): invalid data type 'str': {x!r} is no number")
+    if not isinstance(x, numbers.Number):
+        raise RuntimeError(f"Could not infer dtype of {type(x).__name__}: a tensor is made of numbers, nested lists of them, arrays and tensors")
 
 
 @function("tensor", method=False)
@@ -65,10 +79,33 @@ def tensor(data: Any, *, dtype: Any = None, device: Any = None, requires_grad: b
         if any(isinstance(x, Tracer) for x in _arrays(data)):
             return _finish(_stacked(data, wanted), requires_grad)
         data = _plain(data)
+    if not isinstance(data, (list, tuple)):
+        if isinstance(data, Sequence) and not isinstance(data, str):
+            data = list(data)
+        else:
+            _require_number(data)
+    return _finish(_array(data, wanted or _default_for(data)), requires_grad)
+
+
+def _array(data: Any, dtype: np.dtype) -> np.ndarray:
+    """The array of a number or nested lists. Raises `ValueError` for rows of different lengths, `RuntimeError` for what the dtype does not hold."""
     try:
-        return _finish(np.array(data, wanted or _default_for(data)), requires_grad)
-    except ValueError as error:
+        made = np.array(data, dtype)
+    except OverflowError as error:
+        if dtype == np.int64 or dtype == np.uint64:
+            raise ValueError(f"Overflow when unpacking long long: {error}") from None
+        wide = np.array(data, np.int64)
+        if dtype.kind != "u" or wide.max() > np.iinfo(dtype).max or wide.min() < -int(np.iinfo(dtype).max):
+            raise RuntimeError(f"value cannot be converted to type {dtype} without overflow: {error}") from None
+        return wide.astype(dtype)  # -1 is the largest, as in C
+    except (ValueError, TypeError) as error:
+        _default_for(data)  # raises for what is no number
+        if "NaN" in str(error):
+            raise RuntimeError(f"value cannot be converted to type {dtype} without overflow: {error}") from None
         raise ValueError(f"the nested lists are not of one shape: {error}") from None
+    if dtype.kind in "fc" and np.isnan(made).any():
+        _default_for(data)  # NumPy takes None for NaN
+    return made
 
 
 def _holds_tensors(data: Any) -> bool:
@@ -88,7 +125,19 @@ def _stacked(data: Any, dtype: np.dtype) -> Any:
     return np.stack([r.astype(dtype) for r in rows])
 
 
-@function("as_tensor", "asarray", method=False)
+@function("asarray", method=False)
+def asarray(obj: Any, *, dtype: Any = None, device: Any = None, copy: bool | None = None, requires_grad: bool = False) -> Tensor:
+    """A tensor of the data, in the same memory where that can be, unless `copy`. Raises `ValueError` where it cannot and `copy` is False."""
+    if copy:
+        return tensor(obj, dtype=dtype, requires_grad=requires_grad)
+    made = as_tensor(obj, dtype)
+    lies_there = made is obj or isinstance(obj, np.ndarray) and type(made._data) is np.ndarray and np.may_share_memory(made._data, obj)
+    if copy is False and not lies_there:
+        raise ValueError("can't alias: the data are no array or tensor of this dtype. Leave copy=False away")
+    return made.requires_grad_() if requires_grad else made
+
+
+@function("as_tensor", method=False)
 def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
     """A tensor of the data, in the same memory where that can be."""
     if isinstance(data, Tensor):
@@ -105,6 +154,8 @@ def from_numpy(ndarray: np.ndarray) -> Tensor:
     """A tensor in the memory of an array. Raises `TypeError` for anything else."""
     if not isinstance(ndarray, (np.ndarray, Tracer)):
         raise TypeError(f"expected np.ndarray (got {type(ndarray).__name__})")
+    if not ndarray.dtype.isnative:
+        raise ValueError(f"an array of another byte order ({ndarray.dtype}) cannot be shared: use torch.tensor, which copies it")
     dtypes.of(ndarray.dtype)
     return wrap(by_reference(ndarray))
 
@@ -134,12 +185,19 @@ def _dtype(dtype: Any) -> np.dtype:
     return dtypes.get_default_dtype().numpy if dtype is None else dtypes.as_numpy(dtype)
 
 
+def _lengths(size: Sequence[Any], name: str) -> tuple[int, ...]:
+    shape = extents(size)
+    if shape and min(shape) < 0:
+        raise RuntimeError(f"{name}: Dimension size must be non-negative, got {list(shape)}")
+    return shape
+
+
 def _constant(name: str, value: Any) -> None:
     def of_shape(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False, layout: Any = None, pin_memory: bool = False,
                  memory_format: Any = None) -> Tensor:  # fmt: skip
         if device is not None:
             _device(device)
-        return _finish(np.full(extents(size), value, _dtype(dtype)), requires_grad)
+        return _finish(np.full(_lengths(size, name), value, _dtype(dtype)), requires_grad)
 
     def like(
         input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False, layout: Any = None, memory_format: Any = None
@@ -168,22 +226,24 @@ _constant("empty", 0)
 
 @function("full", method=False)
 def full(
-    size: Any, fill_value: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False, out: Any = None, layout: Any = None
+    size: Any, fill_value: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False, layout: Any = None, memory_format: Any = None
 ) -> Tensor:
     """A tensor of a shape, filled with one number, whose dtype it has."""
     if isinstance(fill_value, Tensor):
         dtype, fill_value = dtype or fill_value.dtype, fill_value._array
-    size = extents((size,))
+    size = _lengths((size,), "full")
     d = dtypes.scalar_dtype(fill_value) if dtype is None else dtypes.as_numpy(dtype)
-    return _finish(
-        np.broadcast_to(fill_value.astype(d), size) + d.type(0) if isinstance(fill_value, Tracer) else np.full(size, fill_value, d), requires_grad
-    )
+    if isinstance(fill_value, Tracer):
+        return _finish(np.broadcast_to(fill_value.astype(d), size) + d.type(0), requires_grad)
+    number = fill_value if isinstance(fill_value, np.ndarray) else number_in(fill_value, d)
+    return _finish(np.full(size, number, d), requires_grad)
 
 
 @function("full_like", method=False)
 def full_like(
-    input: Tensor, fill_value: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False, memory_format: Any = None
-) -> Tensor:
+    input: Tensor, fill_value: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False, layout: Any = None,
+    memory_format: Any = None,
+) -> Tensor:  # fmt: skip
     """A tensor of the shape and dtype of another, filled with one number."""
     return full(input._data.shape, fill_value, dtype=input.dtype if dtype is None else dtype, requires_grad=requires_grad)
 
@@ -216,6 +276,7 @@ def legacy_constructor(name: str, kind: dtypes.dtype) -> Any:
 def empty_strided(size: Sequence[int], stride: Sequence[int], *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """A tensor whose elements lie in memory at these distances."""
     d = _dtype(dtype)
+    size = _lengths(size, "empty_strided")
     n = 1 + sum((k - 1) * s for k, s in zip(size, stride)) if math.prod(size) else 0
     return _finish(np.lib.stride_tricks.as_strided(np.zeros(n, d), size, [s * d.itemsize for s in stride]), requires_grad)
 
@@ -235,7 +296,7 @@ def arange(
     device: Any = None,
     requires_grad: bool = False,
     layout: Any = None,
-    out: Any = None,
+    pin_memory: bool = False,
 ) -> Tensor:
     """The numbers from `start` up to `end`, without it: int64 where all are integers."""
     start, end, step = map(_number, (start, end, step))
@@ -249,15 +310,16 @@ def arange(
     d = (np.dtype(np.int64) if whole else dtypes.get_default_dtype().numpy) if dtype is None else dtypes.as_numpy(dtype)
     n = -(-(end - start) // step) if whole else math.ceil((end - start) / step)
     if d.kind in "iu":
-        return _finish(int(start) + np.arange(n, dtype=d) * int(step) if whole else (start + np.arange(n) * step).astype(d), requires_grad)
+        return _finish((int(start) + np.arange(n) * int(step) if whole else start + np.arange(n) * step).astype(d), requires_grad)
     return _finish((start + np.arange(n, dtype=np.float64) * step).astype(d), requires_grad)
 
 
 @function("range", method=False)
-def range_(start: Any, end: Any, step: Any = 1, *, dtype: Any = None) -> Tensor:
+def range_(start: Any = 0, end: Any = None, step: Any = 1, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """The numbers from `start` to `end` with it."""
+    start, end = (0, start) if end is None else (start, end)
     n = math.floor((end - start) / step) + 1
-    return _finish((start + np.arange(n) * step).astype(_dtype(dtype)), False)
+    return _finish((start + np.arange(n) * step).astype(_dtype(dtype)), requires_grad)
 
 
 @function("linspace", method=False)
@@ -290,19 +352,22 @@ def logspace(start: Any, end: Any, steps: int, base: float = 10.0, *, dtype: Any
 @function("eye", method=False)
 def eye(n: int, m: int | None = None, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """The matrix with ones on the diagonal."""
+    for name, k in (("n", n), ("m", m)):
+        if k is not None and k < 0:
+            raise RuntimeError(f"{name} must be greater or equal to 0, got {k}")
     return _finish(np.eye(n, m, dtype=_dtype(dtype)), requires_grad)
 
 
 @function("tril_indices", method=False)
 def tril_indices(row: int, col: int, offset: int = 0, *, dtype: Any = None, device: Any = None) -> Tensor:
     """The places of a lower triangle, as two rows."""
-    return wrap(np.stack(np.tril_indices(row, offset, col)))
+    return wrap(np.stack(np.tril_indices(row, offset, col)).astype(np.int64 if dtype is None else dtypes.as_numpy(dtype)))
 
 
 @function("triu_indices", method=False)
 def triu_indices(row: int, col: int, offset: int = 0, *, dtype: Any = None, device: Any = None) -> Tensor:
     """The places of an upper triangle, as two rows."""
-    return wrap(np.stack(np.triu_indices(row, offset, col)))
+    return wrap(np.stack(np.triu_indices(row, offset, col)).astype(np.int64 if dtype is None else dtypes.as_numpy(dtype)))
 
 
 @function("vander", method=False)
@@ -315,7 +380,10 @@ def vander(x: Tensor, N: int | None = None, increasing: bool = False) -> Tensor:
 
 
 def _window(name: str, coefficients: tuple[float, ...]) -> None:
-    def window(window_length: int, periodic: bool = True, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    def window(
+        window_length: int, periodic: bool = True, *, dtype: Any = None, device: Any = None, requires_grad: bool = False, layout: Any = None,
+        pin_memory: bool = False,
+    ) -> Tensor:  # fmt: skip
         n = window_length if periodic else window_length - 1
         angle = 2 * math.pi * np.arange(window_length) / max(n, 1)
         made = sum(c * np.cos(k * angle) for k, c in enumerate(coefficients)) if window_length > 1 else np.ones(window_length)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from .. import nodes
 from ..dispatch import Primitive, function
 from ..inplace import assign, check_writable
 from ..tensor import Tensor, wrap
-from .operands import axis, cast, tensor_of
+from .operands import cast, tensor_of
 
 # -- basic: integers, slices, None and ... give views
 _FULL = slice(None)
@@ -61,6 +62,9 @@ def _normal(x: Tensor, index: Any) -> tuple[tuple, list[Any]]:
             item = item.item()
         if isinstance(item, Tensor):
             kind = item._data.dtype.kind
+            if item._data.dtype == np.uint8:
+                warnings.warn("indexing with dtype torch.uint8 is now deprecated, please use a dtype torch.bool instead.", UserWarning, stacklevel=4)
+                item, kind = item.bool(), "b"
             if kind == "b":
                 array = item._array
                 if not array.ndim:
@@ -223,189 +227,6 @@ def index_put(input: Tensor, indices: Any, values: Tensor, accumulate: bool = Fa
     """With `values` in the places that index tensors name, or added there."""
     template, arrays = _normal(input, tuple(indices))
     return _index_put(input, values, *arrays, template=template, accumulate=bool(accumulate))
-
-
-# -- along one dimension
-_select_axis = Primitive("Select", lambda x, axis, i: x[(*(_FULL,) * axis, i, Ellipsis)], part=True)
-_narrow = Primitive("Slice", lambda x, axis, a, b, step: x[(*(_FULL,) * axis, slice(a, b, step))], part=True)
-
-
-@function("select")
-def select(input: Tensor, dim: int, index: int) -> Tensor:
-    """The slice at one place of a dimension: a view."""
-    dim = axis(dim, input._data.ndim)
-    n = input._data.shape[dim]
-    if not -n <= index < n:
-        raise IndexError(f"select(): index {index} out of range for tensor of size {list(input._data.shape)} at dimension {dim}")
-    return _select_axis(input, axis=dim, i=int(index))
-
-
-@function("narrow")
-def narrow(input: Tensor, dim: int, start: Any, length: int) -> Tensor:
-    """`length` slices of a dimension from `start` on: a view."""
-    dim = axis(dim, input._data.ndim)
-    n, start = input._data.shape[dim], int(start)
-    start = start + n if start < 0 else start
-    if not 0 <= start <= start + length <= n:
-        raise RuntimeError(f"start ({start}) + length ({length}) exceeds dimension size ({n}).")
-    return _narrow(input, axis=dim, a=start, b=start + length, step=1)
-
-
-def _along(x, i, axis):
-    """`take_along_axis` where the index may be shorter in other dimensions, as torch allows."""
-    part = x[tuple([slice(0, n) if d != axis else _FULL for d, n in enumerate(i.shape)])] if x.shape != i.shape else x
-    return np.take_along_axis(part, i, axis)
-
-
-_gather = Primitive("Gather", lambda x, i, axis: _along(x, i, axis) if x.ndim else x + 0 * i)
-
-
-def _check_places(index: Tensor, n: int, name: str) -> None:
-    array = index._data
-    if array.dtype.kind not in "iu":
-        raise RuntimeError(f"{name}(): Expected dtype int64 for index")
-    if type(array) is np.ndarray and array.size and (array.min() < 0 or array.max() >= n):
-        bad = array[(array < 0) | (array >= n)].flat[0]
-        raise IndexError(f"index {bad} is out of bounds for dimension with size {n}")
-
-
-@function("gather")
-def gather(input: Tensor, dim: int, index: Tensor, *, sparse_grad: bool = False) -> Tensor:
-    """out[i][j] = input[index[i][j]][j] for dim 0, and so on."""
-    dim = axis(dim, input._data.ndim)
-    if input._data.ndim != index._data.ndim and input._data.ndim and index._data.ndim:
-        raise RuntimeError("Index tensor must have the same number of dimensions as input tensor")
-    _check_places(index, input._data.shape[dim] if input._data.ndim else 1, "gather")
-    return _gather(input, index, axis=dim)
-
-
-@function("take_along_dim")
-def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Tensor:
-    """`gather` with broadcasting; without `dim`, of the elements in one row."""
-    if dim is None:
-        return gather(input.reshape(-1), 0, indices.reshape(-1))
-    dim = axis(dim, input._data.ndim)
-    shape = np.broadcast_shapes(*[(*s[:dim], 1, *s[dim + 1 :]) for s in (input._data.shape, indices._data.shape)])
-    a, b = [t.expand((*shape[:dim], t._data.shape[dim], *shape[dim + 1 :])) for t in (input, indices)]
-    return gather(a, dim, b)
-
-
-_index_select = Primitive("IndexSelect", lambda x, i, axis: np.take(x, i, axis) if x.ndim else np.reshape(x, ()) + 0)
-
-
-@function("index_select")
-def index_select(input: Tensor, dim: int, index: Tensor) -> Tensor:
-    """The slices of a dimension at the places of a vector."""
-    dim = axis(dim, input._data.ndim)
-    _check_places(index, input._data.shape[dim] if input._data.ndim else 1, "index_select")
-    return _index_select(input, index.reshape(-1), axis=dim)
-
-
-@function("take")
-def take(input: Tensor, index: Tensor) -> Tensor:
-    """The elements at places of the tensor in one row."""
-    return _index_select(input.reshape(-1), index.reshape(-1), axis=0).reshape(index._data.shape)
-
-
-@function("masked_select")
-def masked_select(input: Tensor, mask: Tensor) -> Tensor:
-    """The elements where the mask is true, in one row."""
-    shape = np.broadcast_shapes(input._data.shape, mask._data.shape)
-    return _getitem(input.expand(shape), mask.expand(shape))
-
-
-_masked_fill = Primitive("MaskedFill", lambda x, m, v: np.where(m, cast(v, x.dtype), x))
-
-
-@function("masked_fill", inplace=True)
-def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
-    """With `value` where the mask is true."""
-    if mask._data.dtype.kind != "b":
-        raise RuntimeError(f"masked_fill_ only supports boolean masks, but got mask with dtype {mask.dtype}")
-    return _masked_fill(input, mask, value if isinstance(value, Tensor) else input._data.dtype.type(value))
-
-
-@function("masked_scatter", inplace=True)
-def masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Tensor:
-    """With the elements of `source`, one after another, where the mask is true."""
-    shape = np.broadcast_shapes(input._data.shape, mask._data.shape)
-    input, mask = input.expand(shape), mask.expand(shape)
-    template, arrays = _normal(input, mask)
-    count = arrays[0]._data.size
-    return _index_put(input, source.reshape(-1)[:count], *arrays, template=template)
-
-
-# -- scattering
-def _open(i, axis):
-    """Index arrays that put each element of `i` along `axis`."""
-    return tuple([i if d == axis else np.arange(n).reshape([-1 if e == d else 1 for e in range(len(i.shape))]) for d, n in enumerate(i.shape)])
-
-
-def _scatter_impl(x, i, v, axis, reduce):
-    if not isinstance(v, (np.ndarray, Tracer)):
-        v = np.full(i.shape, v, x.dtype)
-    elif v.shape != i.shape:
-        v = v[tuple([slice(0, n) for n in i.shape])] if v.ndim else np.broadcast_to(v, i.shape)
-    places = _open(i, axis)
-    if isinstance(x, Tracer) or isinstance(i, Tracer) or isinstance(v, Tracer):
-        base = np.copy(x) if isinstance(x, Tracer) else _traced(np.copy(x))
-        return getattr(base.at[places], {None: "set", "add": "add", "multiply": "multiply"}[reduce])(v)
-    made = x.copy()
-    if reduce is None:
-        made[places] = v
-    else:
-        {"add": np.add, "multiply": np.multiply}[reduce].at(made, places, v)
-    return made
-
-
-_scatter = Primitive("Scatter", _scatter_impl)
-_scatter_add = Primitive("ScatterAdd", _scatter_impl)
-
-
-@function("scatter", inplace=True)
-def scatter(input: Tensor, dim: int, index: Tensor, src: Any = None, *, value: Any = None, reduce: str | None = None) -> Tensor:
-    """With elements of `src`, or `value`, in the places along `dim` that `index` names: out[index[i][j]][j] = src[i][j]."""
-    src = value if src is None else src
-    if reduce not in (None, "add", "multiply"):
-        raise RuntimeError(f"reduce argument must be either add or multiply, got {reduce!r}")
-    dim = axis(dim, input._data.ndim)
-    _check_places(index, input._data.shape[dim], "scatter")
-    if isinstance(src, Tensor) and src._data.dtype != input._data.dtype:
-        raise RuntimeError(f"scatter(): Expected self.dtype to be equal to src.dtype, got {input.dtype} and {src.dtype}")
-    return _scatter(input, index, src if isinstance(src, Tensor) else input._data.dtype.type(src), axis=dim, reduce=reduce)
-
-
-@function("scatter_add", inplace=True)
-def scatter_add(input: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:
-    """With elements of `src` added in the places along `dim` that `index` names."""
-    dim = axis(dim, input._data.ndim)
-    _check_places(index, input._data.shape[dim], "scatter_add")
-    return _scatter_add(input, index, src, axis=dim, reduce="add")
-
-
-@function("index_add", inplace=True)
-def index_add(input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: Any = 1) -> Tensor:
-    """With slices of `source` added at the places of a vector along `dim`."""
-    dim = axis(dim, input._data.ndim)
-    _check_places(index, input._data.shape[dim], "index_add")
-    return _index_put(
-        input, source if alpha == 1 else source * alpha, index, template=(*(("slice", None, None, None),) * dim, "tensor"), accumulate=True
-    )
-
-
-@function("index_copy", inplace=True)
-def index_copy(input: Tensor, dim: int, index: Tensor, source: Tensor) -> Tensor:
-    """With slices of `source` at the places of a vector along `dim`."""
-    dim = axis(dim, input._data.ndim)
-    _check_places(index, input._data.shape[dim], "index_copy")
-    return _index_put(input, source, index, template=(*(("slice", None, None, None),) * dim, "tensor"))
-
-
-@function("index_fill", inplace=True)
-def index_fill(input: Tensor, dim: int, index: Tensor, value: Any) -> Tensor:
-    """With one number in the slices at the places of a vector along `dim`."""
-    dim = axis(dim, input._data.ndim)
-    return _index_put(input, tensor_of(value).to(input.dtype), index, template=(*(("slice", None, None, None),) * dim, "tensor"))
 
 
 # -- finding places

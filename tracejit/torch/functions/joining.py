@@ -187,7 +187,7 @@ def repeat_interleave(input: Tensor, repeats: Any, dim: int | None = None) -> Te
     dim = axis(dim, input._data.ndim)
     if isinstance(repeats, Tensor):
         from ..tensor import wrap
-        from .indexing import index_select
+        from .gathering import index_select
 
         counts = repeats.detach()._array
         return index_select(input, dim, wrap(np.repeat(np.arange(input._data.shape[dim]), counts)))

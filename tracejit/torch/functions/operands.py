@@ -79,10 +79,25 @@ def require_entries(name: str, input: Tensor, dim: Any, kind: type[Exception] = 
             raise IndexError(f"{name}(): Expected reduction dim {d} to have non-zero size.")
 
 
+def number_in(x: Any, dtype: np.dtype) -> Any:
+    """A Python number as one of a dtype. Raises `RuntimeError` where it does not fit; small negative ones fit in unsigned integers, as in C."""
+    if isinstance(x, complex) and dtype.kind != "c":
+        if x.imag:
+            raise RuntimeError(f"value cannot be converted to type {dtype} without overflow: {x} is complex")
+        x = x.real
+    if dtype.kind in "iu" and not isinstance(x, bool):
+        info = np.iinfo(dtype)
+        low = info.min if dtype.kind == "i" else -info.max
+        if not low <= x <= info.max:  # NaN is not either
+            raise RuntimeError(f"value cannot be converted to type {dtype} without overflow: {x} is not in [{low}, {info.max}]")
+        x = int(x) % (info.max + 1) if dtype.kind == "u" else int(x)
+    return dtype.type(x)
+
+
 def require_ordered(x: Any, name: str) -> None:
-    """Raise `RuntimeError` for complex numbers, which have no order."""
+    """Raise `NotImplementedError` for complex numbers, which have no order."""
     if isinstance(x, Tensor) and x._data.dtype.kind == "c":
-        raise RuntimeError(f"{name} is not supported for complex tensors: they have no order. Use .real, .imag or .abs()")
+        raise NotImplementedError(f"{name} is not supported for complex tensors: they have no order. Use .real, .imag or .abs()")
 
 
 def require_tensor(x: Any, name: str, position: str = "input") -> Tensor:
@@ -117,4 +132,7 @@ def extents(shape: Sequence[Any]) -> tuple[int, ...]:
     """Extents that are given one by one or as one sequence."""
     if len(shape) == 1 and isinstance(shape[0], (tuple, list)):
         shape = shape[0]
+    for n in shape:
+        if isinstance(n, float):
+            raise TypeError(f"a shape is made of ints, got {n!r}: write int({n!r}), or // where it is computed")
     return tuple([int(n) for n in shape])

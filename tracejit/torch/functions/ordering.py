@@ -138,7 +138,7 @@ def median_(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Any
 @function("mode")
 def mode_(input: Tensor, dim: int = -1, keepdim: bool = False) -> mode:
     """The smallest of the most frequent elements along `dim`, and its last place."""
-    from .indexing import gather
+    from .gathering import gather
 
     dim = axis(dim, input._data.ndim)
     require_entries("mode", input, dim)

@@ -12,6 +12,7 @@ from ...ops import elementwise
 from .. import dtypes
 from ..dispatch import Primitive, function
 from ..tensor import Tensor
+from .keywords import written_out
 from .operands import cast, require_tensor
 
 
@@ -25,15 +26,36 @@ def _unary(name: str, node: str, fn: Callable, floating: bool = True, inplace: b
     def of_tensor(input: Tensor, *, out: Tensor | None = None) -> Tensor:
         if not isinstance(input, Tensor):
             require_tensor(input, name)
-        if floating and input._data.dtype.kind not in "fc":
-            made = primitive(input, dtype=dtypes.get_default_dtype().numpy)
-        else:
-            made = primitive.of_one(input)
-        return made if out is None else out.copy_(made)
+        try:
+            if floating and input._data.dtype.kind not in "fc":
+                made = primitive(input, dtype=dtypes.get_default_dtype().numpy)
+            else:
+                made = primitive.of_one(input)
+        except TypeError as error:
+            raise _undefined(name, input, error) from None
+        return made if out is None else written_out(made, out, name)
 
     of_tensor.__name__ = of_tensor.__qualname__ = name
     of_tensor.__doc__ = f"As `torch.{name}`, of each element."
     return function(name, *aliases, inplace=inplace)(of_tensor)
+
+
+def _undefined(name: str, input: Tensor, error: TypeError) -> Exception:
+    """What to raise where NumPy has no function for the dtype."""
+    if name == "neg" and input._data.dtype.kind == "b":
+        return RuntimeError(
+            "Negation, the `-` operator, on a bool tensor is not supported. If you are trying to invert a mask, use the `~` or `logical_not()` "
+            "operator instead."
+        )
+    if name == "bitwise_not":
+        return TypeError(f"~ (operator.invert) is only implemented on integer and Boolean-type tensors, got {input.dtype}")
+    return error
+
+
+def _unchanged(x):
+    if x.dtype.kind == "b":
+        raise RuntimeError("The `+` operator, on a bool tensor is not supported: convert it first, x.int()")
+    return x + 0
 
 
 def _frac(x):
@@ -41,7 +63,24 @@ def _frac(x):
 
 
 def _sgn(x):
-    return np.sign(x) if x.dtype.kind != "b" else np.logical_or(x, False)
+    if x.dtype.kind == "b":
+        return np.logical_or(x, False)
+    return np.where(x == x, np.sign(x), x.dtype.type(0)) if x.dtype.kind in "fc" else np.sign(x)
+
+
+def _of_reals(name: str, fn: Callable, kinds: str = "biuf") -> Callable:
+    """A function that is not defined for complex numbers, or for more."""
+
+    def of_reals(x):
+        if x.dtype.kind not in kinds:
+            raise NotImplementedError(f"{name} is not defined for tensors of dtype {dtypes.of(x.dtype)}: convert them, or use .real, .imag or .abs()")
+        return fn(x)
+
+    return of_reals
+
+
+def _whole(name: str, ufunc: np.ufunc) -> Callable:
+    return _of_reals(name, lambda x: ufunc(x) if x.dtype.kind == "f" else x + 0, "iuf")
 
 
 def _rsqrt(x):
@@ -109,8 +148,8 @@ sqrt = _unary("sqrt", "Sqrt", np.sqrt)
 rsqrt = _unary("rsqrt", "Rsqrt", _rsqrt, rule=_rsqrt_slope)
 reciprocal = _unary("reciprocal", "Reciprocal", lambda x: 1 / x, rule=_reciprocal_slope)
 sigmoid = _unary("sigmoid", "Sigmoid", lambda x: elementwise.logistic(x) if x.dtype.kind == "f" else 1 / (1 + np.exp(-x)), rule=_sigmoid_slope)
-erf = _unary("erf", "Erf", elementwise.erf)
-erfc = _unary("erfc", "Erfc", elementwise.erfc)
+erf = _unary("erf", "Erf", _of_reals("erf", elementwise.erf))
+erfc = _unary("erfc", "Erfc", _of_reals("erfc", elementwise.erfc))
 erfinv = _unary("erfinv", "Erfinv", _special("erfinv"))
 lgamma = _unary("lgamma", "Lgamma", _lgamma)
 digamma = _unary("digamma", "Digamma", _digamma)
@@ -118,13 +157,13 @@ i0 = _unary("i0", "I0", np.i0)
 sinc = _unary("sinc", "Sinc", np.sinc)
 neg = _unary("neg", "Neg", np.negative, floating=False, aliases=("negative",))
 abs = _unary("abs", "Abs", np.absolute, floating=False, aliases=("absolute",))
-sign = _unary("sign", "Sign", _sgn, floating=False)
+sign = _unary("sign", "Sign", _of_reals("sign", _sgn), floating=False)
 sgn = _unary("sgn", "Sgn", _sgn, floating=False)
 square = _unary("square", "PowBackward0", lambda x: np.square(x.astype(np.int64) if x.dtype.kind == "b" else x), floating=False)
-floor = _unary("floor", "Floor", lambda x: np.floor(x) if x.dtype.kind == "f" else x + 0, floating=False)
-ceil = _unary("ceil", "Ceil", lambda x: np.ceil(x) if x.dtype.kind == "f" else x + 0, floating=False)
-trunc = _unary("trunc", "Trunc", lambda x: np.trunc(x) if x.dtype.kind == "f" else x + 0, floating=False, aliases=("fix",))
-frac = _unary("frac", "Frac", _frac, floating=False)
+floor = _unary("floor", "Floor", _whole("floor", np.floor), floating=False)
+ceil = _unary("ceil", "Ceil", _whole("ceil", np.ceil), floating=False)
+trunc = _unary("trunc", "Trunc", _whole("trunc", np.trunc), floating=False, aliases=("fix",))
+frac = _unary("frac", "Frac", _of_reals("frac", _frac, "f"), floating=False)
 deg2rad = _unary("deg2rad", "Deg2Rad", lambda x: x * (math.pi / 180))
 rad2deg = _unary("rad2deg", "Rad2Deg", lambda x: x * (180 / math.pi))
 angle = _unary("angle", "Angle", _angle, inplace=False)
@@ -137,14 +176,17 @@ isposinf = _unary("isposinf", "Isposinf", np.isposinf, floating=False, inplace=F
 isneginf = _unary("isneginf", "Isneginf", np.isneginf, floating=False, inplace=False)
 signbit = _unary("signbit", "Signbit", np.signbit, floating=False, inplace=False)
 _conj = _unary("conj", "Conj", lambda x: np.conjugate(x) if x.dtype.kind == "c" else x, floating=False, inplace=False, aliases=("conj_physical",))
-positive = _unary("positive", "Alias", lambda x: x + 0, floating=False, inplace=False)
+positive = _unary("positive", "Alias", _unchanged, floating=False, inplace=False)
 
-_round = Primitive("Round", lambda x, decimals: np.round(x, decimals) if x.dtype.kind in "fc" else x + 0)
+_round = Primitive("Round", lambda x, decimals: np.round(x, decimals) if x.dtype.kind == "f" else x + 0)
 
 
 @function("round", inplace=True)
 def round(input: Tensor, *, decimals: int = 0) -> Tensor:
-    """Round half to even, to `decimals` digits."""
+    """Round half to even, to `decimals` digits. Raises `NotImplementedError` for complex numbers and booleans, and for digits of integers."""
+    kind = input._data.dtype.kind
+    if kind in "cb" or kind in "iu" and decimals:
+        raise NotImplementedError(f'"round_cpu" not implemented for \'{input.dtype.legacy}\'{" with decimals" if decimals else ""}: convert it first')
     return _round(input, decimals=decimals)
 
 
@@ -190,7 +232,11 @@ def nan_to_num(input: Tensor, nan: float = 0.0, posinf: float | None = None, neg
     return _nan_to_num(input, nan=nan, posinf=posinf, neginf=neginf)
 
 
-_logit = Primitive("Logit", lambda x, eps: np.log(_clipped(x, eps) / (1 - _clipped(x, eps))))
+_logit = Primitive("Logit", lambda x, eps, dtype=None: _log_odds(_clipped(cast(x, dtype), eps)))
+
+
+def _log_odds(x):
+    return np.log(x / (1 - x))
 
 
 def _clipped(x, eps):
@@ -200,6 +246,8 @@ def _clipped(x, eps):
 @function("logit", inplace=True)
 def logit(input: Tensor, eps: float | None = None) -> Tensor:
     """log(x / (1 - x)), of x between eps and 1 - eps."""
+    if input._data.dtype.kind not in "fc":
+        return _logit(input, eps=eps, dtype=dtypes.get_default_dtype().numpy)
     return _logit(input, eps=eps)
 
 

@@ -10,7 +10,7 @@ from ...trace import Tracer
 from ...trace.constants import as_proxy
 from ..dispatch import Primitive, function
 from ..tensor import Tensor
-from .indexing import _check_places, _open
+from .gathering import _as_row, _check_places, _check_slices, _open
 from .operands import axis
 
 _UFUNCS = {"sum": np.add, "mean": np.add, "prod": np.multiply, "amax": np.maximum, "amin": np.minimum}
@@ -52,7 +52,7 @@ def _reduced_impl(x, i, v, axis, how, own):
     if how != "mean":
         return made
     counts = _counts(x, i, places, own)
-    return made // counts if x.dtype.kind in "iu" else made / counts
+    return made // counts.astype(x.dtype) if x.dtype.kind in "iu" else made / counts
 
 
 def _counts(x, i, places, own):
@@ -132,11 +132,12 @@ def scatter_reduce(input: Tensor, dim: int, index: Tensor, src: Tensor, reduce: 
 
 
 @function("index_reduce", inplace=True)
+@_as_row
 def index_reduce(input: Tensor, dim: int, index: Tensor, source: Tensor, reduce: str, *, include_self: bool = True) -> Tensor:
     """With slices of `source` combined by "prod", "mean", "amax" or "amin" at the places of a vector along `dim`."""
     if reduce not in ("prod", "mean", "amax", "amin"):
         raise RuntimeError(f"index_reduce(): Expected reduce to be one of prod, mean, amax or amin but got {reduce}.")
     d = axis(dim, input._data.ndim)
-    _check_places(index, input._data.shape[d], "index_reduce")
+    _check_slices("index_reduce", input, d, index, source)
     places = index.reshape([-1 if e == d else 1 for e in range(input._data.ndim)]).expand(source._data.shape)
     return _index_reduce(input, places, source, axis=d, how=reduce, own=bool(include_self))

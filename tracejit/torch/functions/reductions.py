@@ -455,7 +455,7 @@ class cummin_result(NamedTuple):
 
 
 def _cumulative_extreme(input: Tensor, dim: int, ufunc: Any) -> tuple[Tensor, Tensor]:
-    from .indexing import gather
+    from .gathering import gather
 
     dim = axis(dim, input._data.ndim)
     array = np.moveaxis(np.asarray(input.detach()._array), dim, 0)
