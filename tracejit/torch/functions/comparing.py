@@ -128,7 +128,9 @@ def _clamp_impl(x, *bounds, low, high, dtype=None):
 
 def _missing(bound):
     """Where a bound is NaN: there the result is too."""
-    return bound != bound if isinstance(bound, (np.ndarray, Tracer)) and bound.dtype.kind == "f" else bool(bound != bound)
+    if isinstance(bound, (np.ndarray, Tracer)):
+        return bound != bound if bound.dtype.kind == "f" else False
+    return bool(bound != bound)
 
 
 _clamp = Primitive("Clamp", _clamp_impl)
