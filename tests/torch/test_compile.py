@@ -79,6 +79,8 @@ OPTIMIZERS = {
     "adam": lambda p: torch.optim.Adam(p, lr=0.01),
     "adamw": lambda p: torch.optim.AdamW(p, lr=0.01, weight_decay=0.1),
     "rmsprop": lambda p: torch.optim.RMSprop(p, lr=0.01, momentum=0.5),
+    "asgd": lambda p: torch.optim.ASGD(p, lr=0.01, t0=2),
+    "rprop": lambda p: torch.optim.Rprop(p, lr=0.01),
 }
 SCHEDULES = {
     "none": None,
@@ -395,7 +397,7 @@ def test_attributes_and_lists_from_outside():
 
 
 def test_a_float_that_leaves_the_program_is_refused():
-    for f in (lambda x: math.sqrt(x.sum().item()), lambda x: float(x.sum()), lambda x: f"{x.sum().item():.3f}"):
+    for f in (lambda x: math.sqrt(x.sum().item()), lambda x: float(x.sum()), lambda x: f"{x.sum().item():.3f}", lambda x: f"{x.sum():.3f}"):
         with pytest.raises(TracerConversionError, match="Return the tensor, or x.item"):
             torch.compile(f)(torch.ones(2))
 

@@ -498,3 +498,11 @@ def test_nothing_warns():
         optimizer = torch.optim.RMSprop([x], centered=True)
         x.grad = torch.zeros(1)
         optimizer.step()
+
+
+def test_a_state_dict_has_no_entries_of_parameters_of_which_nothing_is_remembered():
+    x = torch.ones(2, requires_grad=True)
+    optimizer = torch.optim.SGD([x], lr=0.1)
+    x.sum().backward()
+    optimizer.step()
+    assert optimizer.state_dict()["state"] == {}

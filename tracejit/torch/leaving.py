@@ -85,6 +85,6 @@ class Leaving(OwnOperators):
         return array.reshape(()) if array.ndim else array
 
     def __format__(self, spec: str) -> str:
-        if self._data.ndim == 0 and type(self._data) is not Tracer:
+        if self._data.ndim == 0:
             return format(self.item(), spec)
         return object.__format__(self, spec)

@@ -8,7 +8,7 @@ import numpy as np
 
 from .adam import decayed
 from .optimizer import Optimizer, check, check_options, like, scalar
-from .pieces import zeros
+from .pieces import filled
 
 
 class Adagrad(Optimizer):
@@ -42,9 +42,7 @@ class Adagrad(Optimizer):
 
     def start(self, x: Any, group: dict[str, Any]) -> dict[str, Any]:
         value = group["initial_accumulator_value"]
-        total = zeros(x)
-        total._array[...] = complex(value, value) if x.dtype.kind == "c" else value
-        return {"sum": total}
+        return {"sum": filled(x, complex(value, value) if x.dtype.kind == "c" else value)}
 
     def update(self, x: Any, gradient: Any, state: Any, group: dict[str, Any], step: Any) -> None:
         lr = scalar(group["lr"])

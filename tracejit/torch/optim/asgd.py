@@ -9,7 +9,7 @@ import numpy as np
 from ..tensor import wrap
 from .adam import decayed
 from .optimizer import Optimizer, check_options, like, number, scalar
-from .pieces import whole_state, writable, zeros
+from .pieces import filled, whole_state, writable, zeros
 
 
 class ASGD(Optimizer):
@@ -39,7 +39,8 @@ class ASGD(Optimizer):
         )  # fmt: skip
 
     def start(self, x: Any, group: dict[str, Any]) -> dict[str, Any]:
-        return {"eta": wrap(np.array(scalar(group["lr"]), np.float32)), "mu": wrap(np.ones((), np.float32)), "ax": zeros(x)}
+        one = np.ones((), np.float32)
+        return {"eta": filled(one, scalar(group["lr"])), "mu": wrap(one), "ax": zeros(x)}
 
     def update(self, x: Any, gradient: Any, state: Any, group: dict[str, Any], step: Any) -> None:
         gradient = decayed(x, gradient, group, scalar(group["lr"]))

@@ -78,7 +78,7 @@ class NativeStep:
             grad = p._grad
             if grad is None or grad._data.base is not None or grad._storage.cleared == grad._storage.version:
                 return None
-            if p._data is not x or optimizer.state.get(p) is not entries or list(entries.values()) != tensors:
+            if p._data is not x or optimizer.state.get(p) is not entries or entries is not None and list(entries.values()) != tensors:
                 self.entry = None
                 return None
             for t, a in zip(tensors, arrays):
@@ -101,7 +101,7 @@ class NativeStep:
             self.fits = False  # a user's rule may decide by values
             return False
         listed = [(p, group) for group in optimizer.param_groups for p in group["params"]]
-        arrays = [a for p, _ in listed for a in (p._data, *[t._data for t in optimizer.state[p].values()])]
+        arrays = [a for p, _ in listed for a in (p._data, *[t._data for t in _entries(optimizer, p).values()])]
         gradients = [p._grad._data for p, _ in listed if p._grad is not None]
         self.due = self.steps + TRACED_AT
         if len(gradients) < len(listed) or not _fit(listed, arrays, gradients, optimizer):
@@ -118,8 +118,8 @@ class NativeStep:
         self.params = [p for p, _ in listed]
         self.known = []
         for p, _ in listed:
-            tensors = list(optimizer.state[p].values())
-            self.known.append((p, p._data, optimizer.state[p], tensors, [t._data for t in tensors]))
+            tensors = list(_entries(optimizer, p).values())
+            self.known.append((p, p._data, optimizer.state.get(p), tensors, [t._data for t in tensors]))
         return self.fits and self._compile(graph, arrays, gradients, len(optimizer.param_groups))
 
     def _compile(self, graph: Graph, arrays: list[np.ndarray], gradients: list[np.ndarray], groups: int) -> bool:
@@ -141,6 +141,11 @@ class NativeStep:
         return True
 
 
+def _entries(optimizer: Optimizer, p: Tensor) -> dict[str, Tensor]:
+    """What is remembered of a parameter; nothing, for a rule that remembers nothing."""
+    return optimizer.state.get(p, {})
+
+
 def _options(optimizer: Optimizer) -> list[Any]:
     """What decides the program besides the tensors."""
     return [[(k, v if k != "params" else list(map(id, v))) for k, v in group.items() if k != "lr"] for group in optimizer.param_groups]
@@ -155,7 +160,7 @@ def _fit(listed: list, arrays: list[Any], gradients: list[Any], optimizer: Optim
         return False
     if not all([a.flags.writeable and type(a.base) is not np.ndarray for a in arrays]) or len({id(a) for a in arrays}) < len(arrays):
         return False
-    return all([len(optimizer.state[p]) > 0 or not optimizer.counts_steps for p, _ in listed])
+    return all([p in optimizer.state or not optimizer.counts_steps for p, _ in listed])
 
 
 def _graph(optimizer: Optimizer, listed: list) -> Graph:
@@ -167,7 +172,7 @@ def _graph(optimizer: Optimizer, listed: list) -> Graph:
     with np.errstate(all="ignore"):
         for (p, group), gradient in zip(listed, gradients):
             x = trace.input(type_of(p._data).strong)
-            entries = {name: wrap(trace.input(type_of(t._data).strong)) for name, t in optimizer.state[p].items()}
+            entries = {name: wrap(trace.input(type_of(t._data).strong)) for name, t in _entries(optimizer, p).items()}
             optimizer.change(x, gradient, entries, rates[id(group)])
             outputs += [x, *[t._data for t in entries.values()]]
     graph, outside = trace.finish(outputs)

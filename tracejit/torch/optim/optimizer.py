@@ -152,12 +152,15 @@ class Optimizer:
         return loss
 
     def _update(self, p: Tensor, group: dict[str, Any]) -> None:
-        state = self.state[p]
+        state = self.state.get(p)
         if not state:
-            if self.counts_steps:
-                state["step"] = wrap(np.zeros((), np.float32))
+            state = {"step": wrap(np.zeros((), np.float32))} if self.counts_steps else {}
             state.update(self.start(p._array, group))
+            if state:
+                self.state[p] = state
         self.change(p._array, p._grad._array, state, group)
+        if state and p not in self.state:  # the rule has begun to remember something
+            self.state[p] = state
 
     def change(self, array: Any, gradient: Any, state: dict[str, Tensor], group: dict[str, Any]) -> None:
         """Apply the rule to one parameter: to its array, that of its gradient, and what is remembered of it, which exists."""
@@ -231,7 +234,7 @@ class Optimizer:
             for name, value in entries.items():
                 entries[name] = _in_place_of(self.state.get(p, {}).get(name), value)
         self.state = state
-        self._opt_called = self._opt_called or bool(state)  # a state is that of an optimizer which has stepped
+        self._opt_called = True  # a state is that of an optimizer which has stepped
         for own, group in zip(self.param_groups, saved):
             options = {k: copy.deepcopy(v) for k, v in group.items() if k != "params"}
             for key in [k for k in own if k not in options and k not in ("params", "param_names") and k not in self.defaults]:

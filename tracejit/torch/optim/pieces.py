@@ -77,3 +77,12 @@ def zeros(x: Any) -> Tensor:
     """A tensor of zeros of the shape and dtype of an array, where that lives."""
     device = residence.home(x)
     return wrap((np if device is None else device.xp).zeros(x.shape, x.dtype))
+
+
+def filled(x: Any, value: Any) -> Tensor:
+    """A tensor of the shape and dtype of an array, where that lives, full of one number, or proxy of one."""
+    made = zeros(x)
+    if type(value) is Tracer:
+        return wrap(made._array + value.astype(x.dtype))
+    made._array[...] = value
+    return made

@@ -6,9 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from ..tensor import wrap
 from .optimizer import Optimizer, check, check_options, scalar
-from .pieces import zeros
+from .pieces import filled, zeros
 
 
 class Rprop(Optimizer):
@@ -41,7 +40,7 @@ class Rprop(Optimizer):
 
     def start(self, x: Any, group: dict[str, Any]) -> dict[str, Any]:
         lr = scalar(group["lr"])
-        return {"prev": zeros(x), "step_size": wrap(np.full(x.shape, lr * (1 + 1j) if x.dtype.kind == "c" else lr, x.dtype))}
+        return {"prev": zeros(x), "step_size": filled(x, lr * (1 + 1j) if x.dtype.kind == "c" else lr)}
 
     def update(self, x: Any, gradient: Any, state: Any, group: dict[str, Any], step: Any) -> None:
         (smaller, larger), (least, most) = group["etas"], group["step_sizes"]
