@@ -369,6 +369,8 @@ class Tensor(Leaving):
     def data(self, value: Tensor) -> None:
         if not isinstance(value, Tensor):
             raise TypeError(f"Variable data has to be a tensor, but got {type(value).__name__}")
+        if value._storage is self._storage and value._chain == self._chain and self._base is None:
+            return  # as after `p.data -= g`, which has written already
         self._data, self._storage, self._chain, self._base = value._data, value._storage, value._chain, None
 
     def is_inference(self) -> bool:

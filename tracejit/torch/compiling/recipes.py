@@ -17,7 +17,8 @@ _new = object.__new__
 
 
 class Effect(NamedTuple):
-    """`containers[container][key]` is bound to what `recipe` makes; None takes the key away. A list is extended by a tuple of recipes (`EXTEND`)."""
+    """`containers[container][key]` is bound to what `recipe` makes; None takes the key away. A list is extended by a tuple of recipes (`EXTEND`); a
+    tensor, which its attributes stand for, is given other memory (`MEMORY`)."""
 
     container: int
     key: Any
@@ -25,6 +26,7 @@ class Effect(NamedTuple):
 
 
 EXTEND = object()
+MEMORY = object()
 
 
 class Known(NamedTuple):

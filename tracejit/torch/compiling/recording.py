@@ -21,7 +21,7 @@ from ..storage import storage_of
 from ..tensor import Tensor
 from .ledgers import Entry, Ledger, put_in_place, take_away
 from .outside import Boundary, Differentiable, leads_to, spent
-from .recipes import EXTEND, Array, Effect, Found, Instance, Known, Made, MadeOf, Several
+from .recipes import EXTEND, MEMORY, Array, Effect, Found, Instance, Known, Made, MadeOf, Several
 from .surroundings import Surroundings
 
 ABSENT = object()
@@ -198,6 +198,9 @@ class _Recorder:
                         continue
                     if (id(container), key) in proxies and self._is_input(value):
                         continue
+                    if t is not None and key == "_storage":
+                        effects.append(Effect(n, MEMORY, self._new_memory(t, held, before)))
+                        continue
                     effects.append(Effect(n, key, self._recipe(value, f"{key!r}")))
                     if type(old) in (int, float) and type(value) in (type(old), Tracer) and (id(container), key) in self.look.place_of:
                         self.advanced.append(self.look.place_of[id(container), key])
@@ -230,11 +233,26 @@ class _Recorder:
                     )
                 )
             return False
-        if key in ("_data", "_storage", "_chain", "_base"):
-            raise TracejitError(at_user_line(f"{self.what}: `.data` of a tensor from outside is replaced: write into it, x.copy_(y)"))
+        if key in ("_data", "_chain", "_base"):
+            return False  # they change with the storage
         if key == "_grad" and value is None and old is ABSENT:
             return False
         return key not in ("_accumulator", "_kept_accumulator", "_history", "_no_grad_view")
+
+    def _new_memory(self, t: Tensor, was: dict[str, Any], before: list[Any]) -> Made:
+        """That of a tensor from outside whose `data` is replaced. Raises `TracejitError` where others are concerned by that."""
+        why = None
+        if t._data.shape != was["_data"].shape or t._data.dtype != was["_data"].dtype:
+            why = f"by one of another shape or dtype, {list(t._data.shape)}, {t.dtype}"
+        elif t._storage._home is not self.trace:
+            why = "by one that was there before"
+        elif any([n is not None and self.look.tensors[n] is t for n in self.look.arguments]):
+            why = "although it is an argument"
+        elif sum([type(held) is dict and held.get("_storage") is was["_storage"] for held in before]) > 1:
+            why = "while another one lies in the same memory"
+        if why is not None:
+            raise TracejitError(at_user_line(f"{self.what}: `.data` of a tensor from outside is replaced {why}: write into it, x.copy_(y)"))
+        return Made(self._output(t._storage.array), t._chain, False)
 
     # -- recipes
     def _recipe(self, x: Any, where: str) -> Any:

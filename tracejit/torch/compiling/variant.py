@@ -32,7 +32,7 @@ from ..tensor import Tensor
 from .on_device import DeviceProgram, require_one_device
 from .outside import CompiledBackward, Freed
 from .places import Fluid, Watch
-from .recipes import EXTEND, Found, Made, build
+from .recipes import EXTEND, MEMORY, Found, Made, build
 from .recording import Recorded
 from .surroundings import Surroundings, switches
 
@@ -110,12 +110,15 @@ def len_outputs(made: Recorded) -> int:
 
 
 def _replaced(made: Recorded, look: Surroundings) -> dict[int, int]:
-    """The effects that put a new tensor in the place of one that was there: number of the effect -> number of the tensor."""
+    """The effects that put a new tensor, or new memory of a tensor, in the place of what was there: number of the effect -> number of the tensor."""
     found = {}
+    owners = {id(t.__dict__): t for t in look.tensors}
     for i, effect in enumerate(made.effects):
         if type(effect.recipe) is Made and effect.key is not EXTEND:
             container = look.containers[effect.container]
             old = container.get(effect.key) if isinstance(container, Mapping) else None
+            if effect.key is MEMORY:
+                old = owners[id(container)]
             number = look.tensor_number(old) if isinstance(old, Tensor) else None
             if number is not None:
                 found[i] = number
@@ -183,7 +186,8 @@ class Binding:
         self._replaced: dict[int, tuple[Slot, str]] = {}
         for i, number in variant.replaced.items():
             effect = made.effects[i]
-            name = self.watch.of_place(look.containers[effect.container], effect.key) if self.watch is not None else ""
+            watched = self.watch is not None and effect.key is not MEMORY
+            name = self.watch.of_place(look.containers[effect.container], effect.key) if watched else ""
             self._replaced[i] = Slot(look, number, self.watch), name
         passing = {slot.storage for slot in (*[s for _, s in self._slots], *[s for s, _ in self._replaced.values()])}
         steady = [passed.get(n) is None and n not in passing and not history for n, _, history in made.versions]
@@ -291,8 +295,13 @@ class Binding:
             container.pop(effect.key, None)
         else:
             value = build(effect.recipe, outputs, look, nodes)
-            container[effect.key] = value
             replaced = self._replaced.get(i)
+            if effect.key is MEMORY:
+                slot, _ = replaced
+                look.tensors[slot.number].data = value
+                slot.put(look.tensors[slot.number])
+                return
+            container[effect.key] = value
             if replaced is not None:
                 slot, name = replaced
                 if _alike(look.tensors[slot.number], value):
