@@ -17,6 +17,7 @@ import numpy as np
 
 from .. import residence
 from .flags import Flag
+from .products import ProductType
 
 Parameters = Sequence[tuple[np.dtype, str]]
 """Of a kernel: the dtype of each parameter, and whether it is a "pointer" to such numbers or a "value"."""
@@ -110,6 +111,14 @@ class Backend(abc.ABC):
     def multiply(self, x: Any, y: Any, out: Any) -> None:
         """The product of two matrices, or of two stacks of them, into `out`; of float32 as `config.cuda_products` says."""
         self.xp.matmul(x, y, out=out)
+
+    def product(self, type_: ProductType) -> Any:
+        """What computes a product between addresses, as `products.Product` does; None where `multiply` is all there is."""
+        return None
+
+    def epilogues(self, dtype: np.dtype) -> frozenset[str]:
+        """What can be done to a product of floats while it is written: "bias", "relu"."""
+        return frozenset(("bias", "relu")) if dtype.char in "ef" else frozenset()
 
     def runs_on_host(self, op: Any) -> bool:
         """Whether `run` is known to go to the host for an op."""

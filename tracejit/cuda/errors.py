@@ -27,6 +27,16 @@ def missing_extra(error: ImportError) -> CudaError:
     )
 
 
+def other_libraries(error: ImportError) -> CudaError:
+    """For libraries of CUDA that are missing, or those of another version than CuPy was built for."""
+    return CudaError(
+        at_user_line(
+            f"a library of CUDA cannot be loaded: {error}. CuPy needs those of the version that it was built for, and finds others where they "
+            f"are installed too, as by PyTorch: {INSTALL} for CUDA 12, or 'tracejit[cuda13]' for CUDA 13, whichever the other packages are for"
+        )
+    )
+
+
 def set_too_late() -> CudaError:
     """For a simulator that was asked for after Numba had been imported."""
     return CudaError(
@@ -87,4 +97,6 @@ def out_of_memory(error: Exception, free: int | None = None, total: int | None =
     )
 
 
-__all__ = ["INSTALL", "CudaError", "DeviceError", "DeviceMemoryError", "missing_extra", "out_of_memory", "set_too_late", "unavailable"]
+__all__ = [
+    "INSTALL", "CudaError", "DeviceError", "DeviceMemoryError", "missing_extra", "other_libraries", "out_of_memory", "set_too_late", "unavailable",
+]  # fmt: skip

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from typing import Any
 
@@ -16,12 +16,11 @@ import numpy as np
 from ..config import config
 from ..errors import at_user_line
 from .backend import Backend, Parameters
-from .errors import CudaError, missing_extra, out_of_memory, unavailable
+from .errors import INSTALL, CudaError, missing_extra, other_libraries, out_of_memory, unavailable
 from .flags import Flag, raise_reported
+from .products import Products, ProductType
 
-# Bytes of an array that is copied to the host into pinned memory, at the full speed of the bus. For less it does not matter; more would take too much
-# of the host's memory out of its hands.
-_SMALL, _LARGE = 1 << 16, 1 << 28
+_WORDS = 1024  # of the flags that share a block of pinned memory
 
 
 class Real(Backend):
@@ -46,7 +45,9 @@ class Real(Backend):
             raise unavailable(RuntimeError("cudaErrorNoDevice: no CUDA-capable device is detected"))
         self._properties: dict[int, dict[str, Any]] = {}
         self._stream_of = cupy.cuda.get_current_stream
-        self._products = ""
+        self._words: list[Any] = []  # pinned memory for flags, and how many of its last block's words are taken
+        self._taken = _WORDS
+        self._products = Products(self)
 
     @cached_property
     def special(self) -> Any:
@@ -75,9 +76,9 @@ class Real(Backend):
     def empty(self, shape: tuple[int, ...], dtype: np.dtype) -> Any:
         try:
             return self.array(shape, dtype)
-        except Exception:
+        except (MemoryError, *self._errors):
             with self._explained():
-                self.cupy.get_default_memory_pool().free_all_blocks()  # blocks of other sizes may be in the way
+                self.cupy.get_default_memory_pool().free_all_blocks()  # of other streams, too: the pool itself gives back those of this one
                 return self.array(shape, dtype)
 
     def from_host(self, x: Any) -> Any:
@@ -85,8 +86,13 @@ class Real(Backend):
             return self.xp.array(x, order="C")  # by way of CuPy's pinned memory, so that Python goes on while it is copied
 
     def to_host(self, x: Any) -> np.ndarray:
+        # Not into pinned memory: what lies there is copied to a device while Python goes on, and the owner of this may write to it meanwhile.
         with self._explained():
-            found = x.get(out=self.pinned(x.shape, x.dtype)) if _SMALL <= x.nbytes <= _LARGE else x.get()
+            if x.data.device_id == self.current_device():
+                found = x.get()
+            else:
+                with self.on(x.data.device_id):  # whose streams are others
+                    found = x.get()
         raise_reported()
         return found
 
@@ -115,25 +121,27 @@ class Real(Backend):
         return x.data.ptr
 
     def copy_to(self, x: Any, device: int) -> Any:
-        with self._explained(), self.on(device):
-            return self.cupy.array(x)
+        with self._explained():
+            with self.on(x.data.device_id):
+                self._stream_of().synchronize()  # the streams of two devices do not wait for one another
+            with self.on(device):
+                return self.cupy.array(x, order="C")
 
     def multiply(self, x: Any, y: Any, out: Any) -> None:
-        if config.cuda_products != self._products:
-            self._set_products(config.cuda_products)
+        if config.cuda_products != "float32" and x.dtype.kind in "fc" and self._products.library is None:
+            raise CudaError(at_user_line(f"products in {config.cuda_products} need cuBLASLt, which was not found: {INSTALL}"))
         try:
             self.cupy.matmul(x, y, out=out)
+        except ImportError as error:
+            raise other_libraries(error) from None
         except self._errors as error:
             raise unavailable(error) from None
 
-    def _set_products(self, kind: str) -> None:
-        types = {"float32": "FP32", "tf32": "TF32", "bfloat16": "BF16", "float16": "FP16"}
-        if kind not in types:
-            raise ValueError(at_user_line(f"config.cuda_products must be one of {', '.join(types)}, got {kind!r}"))
-        from cupy._core import _routines_linalg as linalg  # where CuPy has what its environment variable CUPY_TF32 sets at import
+    def product(self, type_: ProductType) -> Any:
+        return self._products.product(type_)
 
-        linalg.set_compute_type(np.float32, getattr(linalg, f"COMPUTE_TYPE_{types[kind]}"))
-        self._products = kind
+    def epilogues(self, dtype: np.dtype) -> frozenset[str]:
+        return self._products.epilogues(dtype)
 
     # -- kernels
     def compile(self, kernels: Sequence[tuple[str, str, Parameters]]) -> None:
@@ -170,22 +178,35 @@ class Real(Backend):
             raise unavailable(error) from None
 
     def flag(self, message: str) -> Flag:
-        with self._explained():
-            memory = self.cupy.cuda.alloc_pinned_memory(4)  # which the device reaches under the same address
-        return Flag(memory.ptr, np.frombuffer(memory, np.int32, 1), message)
+        # Its word stays taken when the program is gone: a kernel that is still queued may write there.
+        if self._taken == _WORDS:
+            with self._explained():
+                self._words.append(self.cupy.cuda.alloc_pinned_memory(4 * _WORDS))  # which the device reaches under the same address
+            self._taken = 0
+        memory, place = self._words[-1], 4 * self._taken
+        self._taken += 1
+        return Flag(memory.ptr + place, np.frombuffer(memory, np.int32, 1, place), message)
 
     def record(self, queue: Callable[[], Any]) -> Any:
-        stream = self.cupy.cuda.Stream(non_blocking=True)  # the default one cannot be captured
-        with self._explained(), stream:
-            stream.begin_capture()
-            try:
-                queue()
-            finally:
-                graph = stream.end_capture()
-        return graph
+        cuda = self.cupy.cuda
+        with self._explained():
+            cuda.get_cublas_handle()  # of this thread: it cannot be made while work is recorded
+            stream = cuda.Stream(non_blocking=True)  # not the default one, which cannot be recorded, nor one that waits for it
+            with stream:
+                stream.begin_capture()
+                try:
+                    queue()
+                except BaseException:
+                    with suppress(*self._errors):
+                        stream.end_capture()  # which fails where the recording has
+                    raise
+                return stream.end_capture()
 
     def replay(self, graph: Any) -> None:
-        graph.launch(self._stream_of())
+        try:
+            graph.launch(self._stream_of())
+        except self._errors as error:
+            raise unavailable(error) from None
 
     # -- devices and streams
     def device_count(self) -> int:
@@ -215,7 +236,7 @@ class Real(Backend):
 
     def stream(self, foreign: Any = None) -> Any:
         if foreign is None:
-            return self.cupy.cuda.Stream(non_blocking=True)
+            return self.cupy.cuda.Stream()  # which waits for the default one, as that does for it: what is made in one is right in the other
         if isinstance(foreign, self.cupy.cuda.Stream):
             return foreign
         if hasattr(foreign, "__cuda_stream__"):

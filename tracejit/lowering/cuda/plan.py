@@ -18,6 +18,7 @@ from ..pull import pull
 from ..steps import Host, Library, Partition, Routine, Stage
 from . import functions, split
 from .convolutions import convolution
+from .epilogues import Offered, with_epilogues
 from .kernel_source import Kernel, write
 from .loops import row_condition, scan_launch, while_launch
 from .schedule import DEVICE, SIMULATED, Geometry, Launch, beside, collides, is_atomic, launches, work
@@ -79,14 +80,22 @@ def _kept_first(stage: Stage) -> Stage:
 
 
 class CudaPlan:
-    """`own` numbers the outputs that need memory of their own; `by_value` the inputs of shape () that are numbers of the host."""
+    """`own` numbers the outputs that need memory of their own, `by_value` the inputs of shape () that are numbers of the host; `offered` says what
+    else the library of products does."""
 
-    def __init__(self, graph: Graph, own: Container[int] = (), by_value: Container[int] = (), geometry: Geometry = DEVICE):
+    def __init__(
+        self,
+        graph: Graph,
+        own: Container[int] = (),
+        by_value: Container[int] = (),
+        geometry: Geometry = DEVICE,
+        offered: Offered = lambda dtype: frozenset(),
+    ):
         self.graph = graph
         prepared = prepare(graph, expansion)
         prepared = last_updates(prepared)
         prepared = split_reductions(prepared, split.SIMULATED if geometry is SIMULATED else split.DEVICE)
-        self.partition: Partition = _Partitioner(prepared, native, own).run()
+        self.partition: Partition = with_epilogues(_Partitioner(prepared, native, own).run(), offered)
         self.inputs = self.partition.inputs
         self.by_value = {b for i, b in enumerate(self.inputs) if i in by_value}
         self.outputs = list(dict.fromkeys(b for b in self.partition.outputs if isinstance(b, Buffer) and b.role == "output"))

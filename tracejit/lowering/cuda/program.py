@@ -13,12 +13,14 @@ import numpy as np
 
 from ...config import config
 from ...cuda.backend import backend
+from ...cuda.products import Factor, ProductType
 from ...interpret import replay
 from ...ir import Graph, Literal
 from .. import index as ix
 from ..kernel import Buffer
 from ..steps import Host, Library, Progression, Routine
 from . import driven
+from .epilogues import Product
 from .kernel_source import Kernel
 from .plan import CudaPlan, Step
 from .replays import FEW_STEPS, Replays
@@ -27,6 +29,7 @@ from .schedule import DEVICE, SIMULATED, Geometry, Launch
 # Blocks of a grid: enough for every multiprocessor to hold as many as fit, with several turns for each where there are more.
 BLOCKS_PER_PROCESSOR = 16
 VECTOR_BYTES = 16
+WORKSPACE_ALIGNMENT = 256
 
 
 class Target(NamedTuple):
@@ -55,7 +58,7 @@ class Program:
         self.graph = graph
         self.target = target = target or current_target()
         self.backend = target.backend
-        self.plan = plan = CudaPlan(graph, own, by_value, target.geometry)
+        self.plan = plan = CudaPlan(graph, own, by_value, target.geometry, self.backend.epilogues)
         self._processors = self.backend.properties(self.backend.current_device())["processors"]
         self._outputs = [(b.shape, b.type.dtype) for b in plan.outputs]
         # A call has a list of its values: the inputs, the outputs, then the temporaries, which are addresses or arrays, and at last their arena.
@@ -65,6 +68,10 @@ class Program:
         checks = any(k.checks for k in plan.kernels.values())
         self._flag = self.backend.flag(_out_of_range(graph)) if checks else None
         compile_all(self.backend, self.kernels)
+        self._products = {s: self.backend.product(_product_type(s)) for s in plan.steps if isinstance(s, Library)}
+        self._workspace = -(-plan.arena_bytes // WORKSPACE_ALIGNMENT) * WORKSPACE_ALIGNMENT
+        needed = max((p.workspace for p in self._products.values() if p is not None), default=0)
+        self._arena_bytes = self._workspace + needed if needed else plan.arena_bytes
         self._steps = [self._prepared(step) for step in plan.steps]
         self._replays = Replays(self.backend, self._values, self._launch, self._outcome) if self._is_recordable() else None
         aligned = {b for k in plan.kernels.values() for b in k.aligned}
@@ -117,8 +124,8 @@ class Program:
         """The inputs, and memory for everything else."""
         home = self.backend
         values = [*args, *[home.empty(shape, dtype) for shape, dtype in self._outputs]]
-        if self.plan.arena_bytes:
-            arena = home.empty((self.plan.arena_bytes,), _BYTE)
+        if self._arena_bytes:
+            arena = home.empty((self._arena_bytes,), _BYTE)
             values += self._temporaries(arena)
             values.append(arena)
         return values
@@ -153,9 +160,9 @@ class Program:
         return _part(values[-1], self.plan.offsets[b], b) if type(found) is int else found
 
     def _is_recordable(self) -> bool:
-        """Whether a CUDA graph can hold the steps: kernels, and products for which the library needs no memory of its own."""
+        """Whether a CUDA graph can hold the steps: kernels, and products that need no memory but that of the program."""
         plan = self.plan
-        known = all(isinstance(s, Launch) or isinstance(s, Library) and _is_plain(s) for s in plan.steps)
+        known = all(isinstance(s, Launch) or isinstance(s, Library) and (self._products[s] or _is_plain(s)) for s in plan.steps)
         return known and len(plan.steps) >= FEW_STEPS and all(b in self._slots for b in plan.partition.outputs)
 
     def _prepared(self, step: Step) -> Callable[[list[Any]], None]:
@@ -184,8 +191,26 @@ class Program:
         return launch
 
     def _product(self, step: Library) -> Callable:
+        product = self._products[step]
+        if product is None:
+            return self._product_of_arrays(step)
+        address, workspace = self.backend.address, self._workspace
+        places = [(self._slots[v.buffer], v.offset * v.buffer.type.dtype.itemsize) for v in step.operands]
+        result, needs_memory, has_bias = self._slots[step.result], product.workspace > 0, len(places) == 3
+        of = lambda value: value if type(value) is int else address(value)
+
+        def multiply(values: list[Any]) -> None:
+            x, y, *bias = [of(values[slot]) + offset for slot, offset in places]
+            product(x, y, bias[0] if has_bias else 0, of(values[result]), address(values[-1]) + workspace if needs_memory else 0)
+
+        return multiply
+
+    def _product_of_arrays(self, step: Library) -> Callable:
+        """One that the library does not know, by the function of arrays."""
         home, xp = self.backend, self.backend.xp
-        views = [(v.buffer, v.shape, v.offset, v.strides) for v in step.operands]
+        bias = step.operands[2].buffer if len(step.operands) == 3 else None
+        relu, shape = isinstance(step, Product) and step.relu, step.node.outputs[0].type.shape
+        views = [(v.buffer, v.shape, v.offset, v.strides) for v in step.operands[:2]]
         plain = [shape == b.shape and not offset and strides == ix.strides(shape) for b, shape, offset, strides in views]
 
         def multiply(values: list[Any]) -> None:
@@ -193,7 +218,12 @@ class Program:
                 self._array(values, b) if is_plain else strided(xp, self._array(values, b), shape, offset, strides)
                 for is_plain, (b, shape, offset, strides) in zip(plain, views)
             )
-            home.multiply(x, y, self._array(values, step.result))
+            out = self._array(values, step.result).reshape(shape)
+            home.multiply(x, y, out)
+            if bias is not None:
+                xp.add(out, self._array(values, bias).reshape(-1), out=out)
+            if relu:
+                xp.maximum(out, 0, out=out)
 
         return multiply
 
@@ -220,9 +250,15 @@ class Program:
         return run
 
 
+def _product_type(step: Library) -> ProductType:
+    x, y = (Factor(v.shape, v.strides) for v in step.operands[:2])
+    return ProductType(step.result.type.dtype, x, y, len(step.operands) == 3, isinstance(step, Product) and step.relu)
+
+
 def _is_plain(step: Library) -> bool:
-    """Whether the factors are matrices without gaps, as they are or transposed."""
-    return all(len(v.shape) == 2 and v.strides in (ix.strides(v.shape), ix.strides(v.shape[::-1])[::-1]) for v in step.operands)
+    """Whether the product of arrays needs no memory: of matrices of floats without gaps, as they are or transposed, and of more than two vectors."""
+    tight = all(len(v.shape) == 2 and v.strides in (ix.strides(v.shape), ix.strides(v.shape[::-1])[::-1]) for v in step.operands)
+    return tight and step.result.type.dtype.kind in "fc" and step.result.type.size > 1 and type(step) is Library
 
 
 def _out_of_range(graph: Graph) -> str:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from ..steps import Library
 from . import driven
+from .epilogues import Product
 from .plan import touched_by
 from .schedule import Launch
 
@@ -18,7 +20,7 @@ def show(program: Any) -> str:
 
 def _step(program: Any, step: Any, names: dict[Any, str]) -> Iterator[str]:
     if not isinstance(step, Launch):
-        yield f"# {_what(program, step.node.op)}: {step.node.op.name}"
+        yield f"# {_what(program, step)}: {step.node.op.name}"
         return
     kernel = program.plan.kernels[step]
     if kernel in names:
@@ -33,11 +35,13 @@ def _step(program: Any, step: Any, names: dict[Any, str]) -> Iterator[str]:
         yield text
 
 
-def _what(program: Any, op: Any) -> str:
+def _what(program: Any, step: Any) -> str:
+    op = step.node.op
     if op.kind in driven.LOOPS:
         return "a loop or branch that Python drives, over programs of its own"
-    if op.kind == "dot":
-        return "a library's product"
+    if isinstance(step, Library):
+        with_ = ["bias"] * (len(step.operands) == 3) + ["ReLU"] * (isinstance(step, Product) and step.relu)
+        return f"a library's product{' with ' * bool(with_)}{' and '.join(with_)}"
     return "on the host" if program.backend.runs_on_host(op) else "through CuPy"
 
 
@@ -46,7 +50,7 @@ def summary(program: Any) -> str:
     found: dict[str, list[str]] = {}
     for step in program.plan.steps:
         if not isinstance(step, Launch):
-            found.setdefault(_what(program, step.node.op), []).append(step.node.op.name)
+            found.setdefault(_what(program, step), []).append(step.node.op.name)
     launches = sum(isinstance(step, Launch) for step in program.plan.steps)
     text = f"{launches} kernel{'s' * (launches != 1)}"
     return "; ".join([text, *(f"{what}: {', '.join(dict.fromkeys(names))}" for what, names in found.items())])
