@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,8 +10,7 @@ import numpy as np
 from .. import residence
 from ..errors import at_user_line
 from ..trace import Tracer
-from ..trace.constants import as_proxy, refuse_plain
-from ..trace.views import assign
+from ..trace.cells import overwrite
 
 
 def check_targets(flat: Sequence[Any], written: Sequence[int]) -> None:
@@ -37,12 +36,12 @@ def check_targets(flat: Sequence[Any], written: Sequence[int]) -> None:
             raise ValueError(at_user_line("a compiled function writes into an argument that is passed twice: pass a copy of it once"))
 
 
-def check_outside(flat: Sequence[Any], arrays: Sequence[np.ndarray], written: Sequence[int], proxies: Container[int]) -> None:
+def check_outside(flat: Sequence[Any], arrays: Sequence[np.ndarray], written: Sequence[int], target_of: Callable[[int], Any]) -> None:
     """Raise `ValueError` where an array that the function closes over and writes into, one of those numbered in `written`, is read-only or shares
-    memory with an argument, or with another array that it closes over. Proxies stand for those numbered in `proxies`."""
+    memory with an argument, or with another array that it closes over. `target_of(number)` is the array, or a proxy that stands for it."""
     for i in written:
         target = arrays[i]
-        if not residence.is_writeable(target) and i not in proxies:
+        if not residence.is_writeable(target) and target_of(i) is target:
             raise ValueError(at_user_line("assignment destination is read-only"))
         others = [x for j, x in enumerate(arrays) if j != i]
         if any(residence.may_share_memory(target, x) for x in (*flat, *others)):
@@ -57,10 +56,4 @@ def check_outside(flat: Sequence[Any], arrays: Sequence[np.ndarray], written: Se
 def write_back(flat: Sequence[Any], written: Sequence[int], contents: Sequence[Any]) -> None:
     """Give the arguments numbered in `written` their new contents."""
     for i, new in zip(written, contents):
-        target = flat[i]
-        if type(target) is Tracer:
-            assign(target, as_proxy(new))
-        elif type(new) is Tracer:
-            refuse_plain(target)
-        else:
-            residence.write(target, new)
+        overwrite(flat[i], new)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from . import index as ix
-from .fuse import Loop, Nest, reads
+from .fuse import Item, Loop, Nest, reads
 from .index import Index
 from .kernel import Buffer
 from .steps import Stage
@@ -35,7 +35,9 @@ def whole(buffer: Buffer) -> Storage:
     return Storage(tuple(range(len(buffer.shape))))
 
 
-class _Use(NamedTuple):
+class Use(NamedTuple):
+    """Where a stage, inside of the loops of `path`, reads or writes a buffer."""
+
     path: tuple[Loop, ...]
     index: tuple[Index, ...]
     stage: Stage
@@ -47,25 +49,30 @@ def contract(nest: Nest, needed: set[Buffer], dropped: Callable[[Loop], bool] = 
 
     Arrays lose the axes of loops that are `dropped`: not those whose turns run side by side, on memory of their own.
     """
-    uses: dict[Buffer, list[_Use]] = {}
+    return {
+        buffer: whole(buffer) if buffer in needed or not any(u.writes for u in found) else _storage(buffer, found, dropped)
+        for buffer, found in uses(nest.body).items()
+    }
 
-    def visit(body: list, path: tuple[Loop, ...]) -> None:
-        for item in body:
+
+def uses(body: list[Item]) -> dict[Buffer, list[Use]]:
+    """The reads and writes of every buffer, in the order in which they stand."""
+    found: dict[Buffer, list[Use]] = {}
+
+    def visit(items: list[Item], path: tuple[Loop, ...]) -> None:
+        for item in items:
             if isinstance(item, Loop):
                 visit(item.body, (*path, item))
             else:
                 for e in reads(item):
-                    uses.setdefault(e.data[0], []).append(_Use(path, e.data[1], item, False))
-                uses.setdefault(item.buffer, []).append(_Use(path, item.target, item, True))
+                    found.setdefault(e.data[0], []).append(Use(path, e.data[1], item, False))
+                found.setdefault(item.buffer, []).append(Use(path, item.target, item, True))
 
-    visit(nest.body, ())
-    return {
-        buffer: whole(buffer) if buffer in needed or not any(u.writes for u in found) else _storage(buffer, found, dropped)
-        for buffer, found in uses.items()
-    }
+    visit(body, ())
+    return found
 
 
-def _kept(buffer: Buffer, uses: list[_Use], loops: tuple[Loop, ...]) -> tuple[int, ...]:
+def _kept(buffer: Buffer, uses: list[Use], loops: tuple[Loop, ...]) -> tuple[int, ...]:
     """The axes that need memory where those of `loops` do not."""
     shared = {loop.counter for loop in loops}
 
@@ -77,7 +84,7 @@ def _kept(buffer: Buffer, uses: list[_Use], loops: tuple[Loop, ...]) -> tuple[in
     return tuple(d for d, n in enumerate(buffer.shape) if n != 1 and not is_handed_on(d))
 
 
-def _storage(buffer: Buffer, uses: list[_Use], dropped: Callable[[Loop], bool]) -> Storage:
+def _storage(buffer: Buffer, uses: list[Use], dropped: Callable[[Loop], bool]) -> Storage:
     common = uses[0].path
     for use in uses[1:]:
         common = tuple(a for a, b in zip(common, use.path) if a is b)

@@ -237,43 +237,28 @@ def children(e: Expression) -> Iterator[Expression]:
             yield atom.expression
 
 
-def loads(expression: Expression) -> list[Expression]:
-    """The distinct loads in an expression, in a fixed order."""
+def operations(expression: Expression) -> Iterator[Expression]:
+    """The distinct expressions in one, itself among them, in a fixed order."""
     seen: set[Expression] = set()
-    found: list[Expression] = []
     stack = [expression]
     while stack:
         e = stack.pop()
         if e not in seen:
             seen.add(e)
-            if e.op == "load":
-                found.append(e)
+            yield e
             stack.extend(children(e))
-    return found
+
+
+def loads(expression: Expression) -> list[Expression]:
+    """The distinct loads in an expression, in a fixed order."""
+    return [e for e in operations(expression) if e.op == "load"]
 
 
 def tests(expression: Expression) -> set[Test]:
     """The tests of all guards in an expression."""
-    seen: set[Expression] = set()
-    found: set[Test] = set()
-    stack = [expression]
-    while stack:
-        e = stack.pop()
-        if e not in seen:
-            seen.add(e)
-            if e.op == "guard":
-                found.update(e.data)
-            stack.extend(children(e))
-    return found
+    return {test for e in operations(expression) if e.op == "guard" for test in e.data}
 
 
 def size(expression: Expression) -> int:
     """How many distinct operations it takes."""
-    seen: set[Expression] = set()
-    stack = [expression]
-    while stack:
-        e = stack.pop()
-        if e not in seen:
-            seen.add(e)
-            stack.extend(children(e))
-    return len(seen)
+    return sum(1 for _ in operations(expression))

@@ -75,30 +75,29 @@ def _in_falling(edges, x, right: bool):
 
 
 # -- partial and several orders
-def _checked_places(kth, n: int) -> None:
-    """`kth` changes nothing where everything is sorted, but a wrong one is an error."""
+def _partitioned(name: str, a, kth, axis, order):
+    """The array to sort, and along which axis. `kth` changes nothing where everything is sorted, but a wrong one is an error."""
+    refuse(name, order=order)
+    x = as_array(a)
+    x, axis = (ravel(x), 0) if axis is None else (x, axis_index(axis, x.ndim))
+    n = x.shape[axis]
     for k in [] if n == 0 else np.asarray(kth).ravel().tolist():
         if not -n <= python_operator.index(k) < n:
             raise ValueError(at_user_line(f"kth(={k}) out of bounds ({n})"))
+    return x, axis
 
 
 @implements(np.partition)
 def partition(a, kth, axis=-1, kind="introselect", order=None):
     """As `numpy.partition`; both sides of the k-th element are sorted, too."""
-    refuse("np.partition", order=order)
-    x = as_array(a)
-    x, axis = (ravel(x), 0) if axis is None else (x, axis_index(axis, x.ndim))
-    _checked_places(kth, x.shape[axis])
+    x, axis = _partitioned("np.partition", a, kth, axis, order)
     return sorting.sort(x, axis=axis)
 
 
 @implements(np.argpartition)
 def argpartition(a, kth, axis=-1, kind="introselect", order=None):
     """As `numpy.argpartition`; both sides of the k-th element are sorted, too."""
-    refuse("np.argpartition", order=order)
-    x = as_array(a)
-    x, axis = (ravel(x), 0) if axis is None else (x, axis_index(axis, x.ndim))
-    _checked_places(kth, x.shape[axis])
+    x, axis = _partitioned("np.argpartition", a, kth, axis, order)
     return sorting.argsort(x, axis=axis, descending=False)
 
 

@@ -20,6 +20,7 @@ from .comparing import where
 from .promotion import as_array, cast
 from .register import implements, refuse
 from .shaping import broadcast_to
+from .statistics import lined_up_weights
 from .taking import take_along_axis
 from .ufuncs import ceil, floor, remainder, rint
 
@@ -187,13 +188,7 @@ def _quantile(name: str, scale: int, a, q, axis, method, keepdims, weights, with
 
 # -- with weights: the first element whose share of the weight, with all before it, reaches q
 def _sample_weights(weights, x, axis, axes):
-    w = as_array(weights)
-    if w.shape != x.shape:
-        if axis is None:
-            raise TypeError(at_user_line("Axis must be specified when shapes of a and weights differ."))
-        if w.shape != tuple(x.shape[d] for d in axes):
-            raise ValueError(at_user_line("Shape of weights must be consistent with shape of a along specified axis."))
-        w = movement.reshape(w, shape=tuple(n if d in axes else 1 for d, n in enumerate(x.shape)))
+    w = lined_up_weights(weights, x, axis, axes)
     if type(w) is not Tracer and np.any(w < 0):
         raise ValueError(at_user_line("Weights must be non-negative."))
     return _lined_up(broadcast_to(cast(w, FLOAT), x.shape), axes)

@@ -44,6 +44,18 @@ def mean(a, axis=None, dtype=None, out=None, keepdims=_none, *, where=_none):
     return keep(cast(result, made), keepdims, x.shape, axes)
 
 
+def lined_up_weights(weights, x, axis, axes: tuple[int, ...]):
+    """The weights of the elements of x, one each or one for each place along `axes`, with axes that line up with those of x. NumPy's errors."""
+    w = as_array(weights)
+    if w.shape == x.shape:
+        return w
+    if axis is None:
+        raise TypeError(at_user_line("Axis must be specified when shapes of a and weights differ."))
+    if w.shape != tuple(x.shape[d] for d in axes):
+        raise ValueError(at_user_line("Shape of weights must be consistent with shape of a along specified axis."))
+    return reshape(w, shape=tuple(n if d in axes else 1 for d, n in enumerate(x.shape)))
+
+
 @implements(np.average)
 def average(a, axis=None, weights=None, returned=False, *, keepdims=_none):
     """As `numpy.average`. Weights that sum to zero give NaN or infinity where they are traced."""
@@ -53,13 +65,7 @@ def average(a, axis=None, weights=None, returned=False, *, keepdims=_none):
         result = mean(x, axes, keepdims=keepdims)
         scale = broadcast_to(result.dtype.type(x.size / result.size), result.shape)
         return (result, scale) if returned else result
-    w = as_array(weights)
-    if w.shape != x.shape:
-        if axis is None:
-            raise TypeError(at_user_line("Axis must be specified when shapes of a and weights differ."))
-        if w.shape != tuple(x.shape[d] for d in axes):
-            raise ValueError(at_user_line("Shape of weights must be consistent with shape of a along specified axis."))
-        w = reshape(w, shape=tuple(n if d in axes else 1 for d, n in enumerate(x.shape)))
+    w = lined_up_weights(weights, x, axis, axes)
     dtype = common_dtype(x, w, np.empty((), FLOAT)) if x.dtype.kind in "biu" else common_dtype(x, w)
     x, w = cast(x, dtype), cast(w, dtype)
     spread = broadcast_to(w, x.shape)

@@ -106,13 +106,17 @@ class Outside:
 
     def write(self, value: Any) -> None:
         """Write `value` into it. Raises `TracerConversionError` for a traced value and a plain array."""
-        array = self.array
-        if type(array) is Tracer:
-            assign(array, as_proxy(value))
-        elif type(value) is Tracer:
-            refuse_plain(array)
-        else:
-            residence.write(array, value)
+        overwrite(self.array, value)
+
+
+def overwrite(array: Any, value: Any) -> None:
+    """Write `value` into an array or proxy. Raises `TracerConversionError` for a traced value and a plain array."""
+    if type(array) is Tracer:
+        assign(array, as_proxy(value))
+    elif type(value) is Tracer:
+        refuse_plain(array)
+    else:
+        residence.write(array, value)
 
 
 def _memory(array: Any) -> Any:

@@ -156,40 +156,8 @@ def _vector_product(f: Function, kind: str, shape: tuple[int, int], a: Matrix, x
     )  # a column of a C-ordered matrix, or a row of a transposed one
     if blas.cblas:
         size = lambda v: e.const(blas.integer, v)
-        f.call(
-            f"gemv_{kind}",
-            "void",
-            [
-                e.const("i32", ROW_MAJOR),
-                e.const("i32", TRANSPOSED if turned else PLAIN),
-                size(rows),
-                size(columns),
-                one,
-                a.pointer,
-                size(a.line),
-                x.pointer,
-                size(step),
-                zero,
-                out,
-                size(1),
-            ],
-        )
-        return
-    size = lambda v: f.module.table(blas.integer, (v,))
-    f.call(
-        f"gemv_{kind}",
-        "void",
-        [
-            f.module.table("i8", b"N" if turned else b"T"),
-            size(columns),
-            size(rows),
-            one,
-            a.pointer,
-            size(a.line),
-            x.pointer,
-            size(step),
-            zero,
-            out,
-            size(1),
-        ],
-    )
+        how = [e.const("i32", ROW_MAJOR), e.const("i32", TRANSPOSED if turned else PLAIN), size(rows), size(columns)]
+    else:
+        size = lambda v: f.module.table(blas.integer, (v,))
+        how = [f.module.table("i8", b"N" if turned else b"T"), size(columns), size(rows)]
+    f.call(f"gemv_{kind}", "void", [*how, one, a.pointer, size(a.line), x.pointer, size(step), zero, out, size(1)])

@@ -115,6 +115,14 @@ def where(f: Function, condition: Value, body: Callable[[], None]) -> None:
     f.label(done, dominator=before)
 
 
+def each(f: Function, count: int, turn: Callable[[Value], None]) -> None:
+    """`turn(i)` for i in range(count), for a count that is known now; one turn is written without a loop."""
+    if count == 1:
+        turn(Emitter(f, 1).const("i64", 0))
+    else:
+        counted(f, 0, count, 1, lambda i: turn(i.value))
+
+
 def counted(f: Function, start: Count | int, stop: Count | int, step: int, body: Callable[[Count], None]) -> None:
     """`body(i)` for i in range(start, stop, step), which may have no turns."""
     first, last = (v if isinstance(v, Count) else Count(f, v) for v in (start, stop))

@@ -12,6 +12,7 @@ from functools import cache
 import numpy as np
 
 from . import blas
+from .counting import each
 from .emit import Emitter, Function, Value
 
 _SHARED = "potrf", "getrf", "getrs", "getri", "trsm", "gesdd", "geqrf"
@@ -76,20 +77,7 @@ class Calls:
         return self.part_of(pointer, i, self.bytes * self.parts)
 
     def loop(self, count: int, body: Callable[[Value], None]) -> None:
-        f, e = self.f, self.e
-        if count == 1:
-            body(e.const("i64", 0))
-            return
-        before, head, done = f.block, f.fresh_label("each"), f.fresh_label("done")
-        f.br(head)
-        f.label(head, dominator=before)
-        i = f.phi("i64")
-        i.add(e.const("i64", 0), before)
-        body(i.value)
-        following = e.iadd(i.value, e.const("i64", 1))
-        i.add(following, f.block)
-        f.cbr(e.icmp("slt", following, e.const("i64", count)), head, done)
-        f.label(done, dominator=before)
+        each(self.f, count, body)
 
     def copy(
         self, source: Value, target: Value, rows: int, columns: int, transposed: bool = False, lower: bool = False, line: int | None = None

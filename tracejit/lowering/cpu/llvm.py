@@ -220,13 +220,20 @@ def _optimised(text: str, thorough: bool):
         builder = llvm.create_pass_builder(machine, options)
         builder.getModulePassManager().run(module, builder)
         return module
+    simplify(module, machine)
+    return module
+
+
+def simplify(module, machine) -> None:
+    """The passes that code of ours needs, which is written for the target as it is to be."""
+    import llvmlite.binding as llvm
+
     passes = llvm.create_new_module_pass_manager()
     passes.add_sroa_pass()
     passes.add_instruction_combine_pass()
     passes.add_simplify_cfg_pass()
     passes.add_strip_dead_prototype_pass()
     passes.run(module, llvm.create_pass_builder(machine, llvm.create_pipeline_tuning_options()))
-    return module
 
 
 def _numbered(text: str) -> str:

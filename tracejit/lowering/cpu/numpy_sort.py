@@ -19,6 +19,7 @@ import numpy as np
 
 from ...ir import ArrayType, Node
 from . import abi
+from .counting import each
 from .emit import Emitter, Function, Value
 
 # In NumPy's table of C functions, from NumPy 2.0 on; and in the functions of a dtype: 21 casts and 12 others come first, then three kinds of sort.
@@ -78,23 +79,9 @@ def write(f: Function, node: Node, operands: Sequence[Value], results: Sequence[
         if node.op.name == "sort":
             failed = f.call(f"sort_{x.dtype.name}", "i32", [target, length, null])
         else:
-            _each(f, n, lambda i: e.store(i, e.gep(target, "i64", i), 8))
+            each(f, n, lambda i: e.store(i, e.gep(target, "i64", i), 8))
             failed = f.call(f"argsort_{x.dtype.name}", "i32", [source, target, length, null])
         e.store(e.or_(e.load(status, "i32", 4), failed), status, 4)
 
-    _each(f, math.prod(x.shape[:-1]), one)
+    each(f, math.prod(x.shape[:-1]), one)
     return e.zext(e.load(status, "i32", 4), "i64")
-
-
-def _each(f: Function, count: int, turn) -> None:
-    """`turn(i)` for i = 0 .. count - 1."""
-    e, before, loop, done = Emitter(f, 1), f.block, f.fresh_label("each"), f.fresh_label("done")
-    f.br(loop)
-    f.label(loop, dominator=before)
-    i = f.phi("i64")
-    i.add(e.const("i64", 0), before)
-    turn(i.value)
-    following = e.iadd(i.value, e.const("i64", 1))
-    i.add(following, f.block)
-    f.cbr(e.icmp("slt", following, e.const("i64", count)), loop, done)
-    f.label(done, dominator=before)

@@ -19,6 +19,7 @@ import numpy as np
 
 from ...ir import ArrayType, Node
 from .complex import part_dtype
+from .counting import each
 from .emit import Emitter, Function, Value
 
 _KINDS = {np.dtype(np.float64): "double", np.dtype(np.float32): "float"}
@@ -108,19 +109,7 @@ def _write_axis(f: Function, node: Node, at: Value, x: ArrayType, to: Value, out
         (x.dtype.itemsize, 0, out.dtype.itemsize, *steps),
         axis,
     )
-    if outside == 1:
-        turn(e.const("i64", 0))
-        return
-    before, loop, done = f.block, f.fresh_label("outside"), f.fresh_label("done")
-    f.br(loop)
-    f.label(loop, dominator=before)
-    i = f.phi("i64")
-    i.add(e.const("i64", 0), before)
-    turn(i.value)
-    following = e.iadd(i.value, e.const("i64", 1))
-    i.add(following, f.block)
-    f.cbr(e.icmp("slt", following, e.const("i64", outside)), loop, done)
-    f.label(done, dominator=before)
+    each(f, outside, turn)
 
 
 def _call(f: Function, node: Node, at: Value, to: Value, dimensions: tuple[int, ...], steps: tuple[int, ...], axis: int) -> None:

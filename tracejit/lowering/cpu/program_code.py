@@ -15,6 +15,7 @@ from ..plan import Plan, may_fail
 from ..steps import Library, Progression, Routine
 from ..structure import structure
 from . import blas, routines, special_library, threads
+from .counting import each
 from .emit import Emitter, Function, Module, Value
 from .kernel_code import KernelCode, in_memory
 from .llvm import Library as Code
@@ -238,21 +239,11 @@ def _write_product(f: Function, step: Library, pointer: Callable[[None, Buffer],
                 right = blas.matrix(ahead(py, start * y.strides[-1]), (k, stop - start), y.strides[-2:])
                 blas.product(f, kind, m, stop - start, k, blas.matrix(px, (m, k), x.strides[-2:]), right, ahead(po, start), n)
 
-    count = batch[0] if batch else 1
-    if count == 1:
-        multiply(at_x, at_y, out)
-        return
-    before, loop, done = f.block, f.fresh_label("stack"), f.fresh_label("done")
-    f.br(loop)
-    f.label(loop, dominator=before)
-    i = f.phi("i64")
-    i.add(e.const("i64", 0), before)
-    step_of = lambda p, stride: e.gep(p, "i8", e.imul(i.value, e.const("i64", stride * size)))
-    multiply(step_of(at_x, x.strides[0]), step_of(at_y, y.strides[0]), step_of(out, m * n))
-    following = e.iadd(i.value, e.const("i64", 1))
-    i.add(following, f.block)
-    f.cbr(e.icmp("slt", following, e.const("i64", count)), loop, done)
-    f.label(done, dominator=before)
+    def of_the_stack(i: Value) -> None:
+        step_of = lambda p, stride: e.gep(p, "i8", e.imul(i, e.const("i64", stride * size)))
+        multiply(step_of(at_x, x.strides[0]), step_of(at_y, y.strides[0]), step_of(out, m * n))
+
+    each(f, batch[0] if batch else 1, of_the_stack)
 
 
 def multiplies(dtype: np.dtype) -> bool:

@@ -20,7 +20,7 @@ import numpy as np
 from ...config import config
 from ...ir import ArrayType, Node
 from . import threads
-from .counting import carried
+from .counting import carried, where
 from .emit import Emitter, Function, Module, Value
 from .llvm import lanes as native_lanes
 
@@ -211,14 +211,6 @@ def _product(module: Module, name: str, x: ArrayType, w: ArrayType, offsets: tup
     bounds = f.module.table("i64", [a for a, _ in splits] + [outputs // rows])
     low, high = (e.load(e.gep(bounds, "i64", e.iadd(split, const(d))), "i64", 8) for d in (0, 1))
 
-    def where(condition: Value, body: Callable[[], None]) -> None:
-        before, then, done = f.block, f.fresh_label("then"), f.fresh_label("end")
-        f.cbr(condition, then, done)
-        f.label(then, dominator=before)
-        body()
-        f.br(done)
-        f.label(done, dominator=before)
-
     def row(c0: int, c1: int, m: int, o: Value) -> None:
         """All places of the block for the `m` outputs from `o` on, and the channels c0 .. c1."""
         x, w, y = at(px, c0 * line), at(at(pw, at.times(o, w_row)), c0 * w_column), at(py, at.times(o, length))
@@ -231,10 +223,10 @@ def _product(module: Module, name: str, x: ArrayType, w: ArrayType, offsets: tup
             return []
 
         if last_count or blocks > 1:
-            where(e.icmp("sgt", full_tiles, const(0)), lambda: carried(f, const(0), full_tiles, 1, [], turn))
+            where(f, e.icmp("sgt", full_tiles, const(0)), lambda: carried(f, const(0), full_tiles, 1, [], turn))
         for n, _ in widths:
             if n != vectors:
-                where(is_last, lambda n=n: call(n, const(last_count * vectors * lanes)))
+                where(f, is_last, lambda n=n: call(n, const(last_count * vectors * lanes)))
 
     for c0, c1 in depth:
         for m, count in row_tiles:
@@ -244,9 +236,9 @@ def _product(module: Module, name: str, x: ArrayType, w: ArrayType, offsets: tup
                     row(c0, c1, m, at.times(i, m))
                     return []
 
-                where(e.icmp("slt", low, high), lambda one=one: carried(f, low, high, 1, [], one))
+                where(f, e.icmp("slt", low, high), lambda one=one: carried(f, low, high, 1, [], one))
             else:
-                where(e.icmp("eq", split, const(len(splits) - 1)), lambda c0=c0, c1=c1, m=m: row(c0, c1, m, const(outputs - m)))
+                where(f, e.icmp("eq", split, const(len(splits) - 1)), lambda c0=c0, c1=c1, m=m: row(c0, c1, m, const(outputs - m)))
     f.ret()
     return groups * blocks * len(splits)
 

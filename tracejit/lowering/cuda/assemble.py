@@ -28,7 +28,7 @@ from ...config import config
 from ...cuda.errors import CudaError
 from ...errors import at_user_line
 from .. import disk_cache
-from ..cpu.llvm import LoweringError
+from ..cpu.llvm import LoweringError, simplify
 from .front_end import Parameters, llvm_text
 
 OLDEST = (7, 0)
@@ -108,12 +108,7 @@ def _ptx(text: str, cc: tuple[int, int]) -> str:
             module.verify()
         except RuntimeError as error:
             raise LoweringError(f"LLVM rejected a kernel: {error}\n{text}") from error
-        passes = llvm.create_new_module_pass_manager()
-        passes.add_sroa_pass()
-        passes.add_instruction_combine_pass()
-        passes.add_simplify_cfg_pass()
-        passes.add_strip_dead_prototype_pass()
-        passes.run(module, llvm.create_pass_builder(machine, llvm.create_pipeline_tuning_options()))
+        simplify(module, machine)
         return machine.emit_assembly(module)
 
 

@@ -14,7 +14,7 @@ from ..cpu import scalar
 from ..cpu.complex import ComplexValue, part_dtype
 from ..cpu.emit import Value
 from ..index import Computed, Counter, Index, Quotient
-from ..kernel import Buffer, Expression, children, loads
+from ..kernel import Buffer, Expression, loads, operations
 from ..steps import Stage, identity
 from . import functions
 from .rewrite import in_terms_of
@@ -305,23 +305,8 @@ def joined(values: Sequence[Value]) -> Number:
     return ComplexValue(*values) if len(values) == 2 else values[0]
 
 
-def _walk(x: Expression) -> set[Expression]:
-    seen: set[Expression] = set()
-    stack = [x]
-    while stack:
-        e = stack.pop()
-        if e not in seen:
-            seen.add(e)
-            stack.extend(children(e))
-    return seen
-
-
-def size_of(x: Expression) -> int:
-    return len(_walk(x))
-
-
 def _touches_memory(x: Expression) -> bool:
-    return any(e.op in ("load", "checked") for e in _walk(x))
+    return any(e.op in ("load", "checked") for e in operations(x))
 
 
-__all__ = ["Elements", "Number", "Parameter", "joined", "memory_dtype", "parts", "size_of"]
+__all__ = ["Elements", "Number", "Parameter", "joined", "memory_dtype", "parts"]

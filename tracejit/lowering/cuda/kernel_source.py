@@ -16,14 +16,15 @@ from typing import NamedTuple
 import numpy as np
 
 from .. import index as ix
+from ..contract import uses
 from ..cpu import scalar
 from ..cpu.emit import Value
 from ..fuse import Loop, reads
 from ..index import Counter, Index
 from ..invariants import invariants
-from ..kernel import Buffer, Expression, load, loads
+from ..kernel import Buffer, Expression, load, loads, size
 from ..steps import Stage
-from .elements import Number, Parameter, joined, memory_dtype, parts, size_of
+from .elements import Number, Parameter, joined, memory_dtype, parts
 from .group import Group
 from .schedule import MANY_TURNS, SIMULATED, WRITTEN_OUT, Geometry, InOrder, Launch, Until, collides, is_atomic, longest, stages
 from .source import CASTS
@@ -117,7 +118,7 @@ class _Writer(Group):
         launch, unrolled = self.launch, self.geometry.unrolled
         many = launch.turns >= (MANY_TURNS if self.geometry is not SIMULATED else self.geometry.small)
         simple = self.group == 1 and all(isinstance(item, Stage) and not item.into for item in launch.body)
-        return unrolled if many and simple and sum(size_of(s.expression) for s in stages(launch.body)) <= FEW_OPERATIONS else 1
+        return unrolled if many and simple and sum(size(s.expression) for s in stages(launch.body)) <= FEW_OPERATIONS else 1
 
     def _several_at_once(self, turn: Counter, copies: int) -> None:
         """Elements computed side by side, and only then stored; what is left over, one by one.
@@ -197,34 +198,22 @@ class _Writer(Group):
 
     # -- values that are one number in each turn of a group: kept in variables, which all of its threads have
     def _find_cells(self) -> None:
-        uses: dict[Buffer, list[tuple[tuple[Loop, ...], tuple[Index, ...], Stage, bool]]] = {}
-
-        def visit(body: list, path: tuple[Loop, ...]) -> None:
-            for item in body:
-                if isinstance(item, Loop):
-                    visit(item.body, (*path, item))
-                else:
-                    for e in reads(item):
-                        uses.setdefault(e.data[0], []).append((path, e.data[1], item, False))
-                    uses.setdefault(item.buffer, []).append((path, item.target, item, True))
-
-        visit(self.launch.body, ())
         outer = self.launch.counters
         self.homes: dict[Buffer, tuple[Loop, ...]] = {}
-        for b, found in uses.items():
-            writers = [stage for _, _, stage, writes in found if writes]
+        for b, found in uses(self.launch.body).items():
+            writers = [u.stage for u in found if u.writes]
             how = self.storage[b]
             if b in self.launch.registers or how.private and not how.kept and not how.register:
-                self.homes[b] = _common([path for path, *_ in found])
+                self.homes[b] = _common([u.path for u in found])
                 continue
             if how.register or not any(w.combine and not w.into for w in writers) or any(w.into for w in writers):
                 continue
-            common = _common([path for path, *_ in found])
+            common = _common([u.path for u in found])
             while common and (self._is_spread(common[-1]) or len(common) > 1 and self._is_spread(common[-2])):
                 common = common[:-1]
-            at = found[0][1]
+            at = found[0].index
             around = outer | {loop.counter for loop in common}
-            if all(i == at for _, i, *_ in found) and all(c in around for i in at for c in i.counters()):
+            if all(u.index == at for u in found) and all(c in around for i in at for c in i.counters()):
                 self.homes[b] = common
 
     # -- blocks
