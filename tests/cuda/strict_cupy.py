@@ -417,9 +417,9 @@ def install() -> None:
     cupy.get_default_memory_pool = cupy.get_default_pinned_memory_pool = _pool
     cupy.cuda = types.SimpleNamespace(
         runtime=runtime, driver=types.SimpleNamespace(CUDADriverError=CUDADriverError),
-        memory=types.SimpleNamespace(OutOfMemoryError=OutOfMemoryError), function=types.SimpleNamespace(Module=Module), Device=Device, Stream=Stream, Event=Event, get_elapsed_time=get_elapsed_time,
-        get_device_id=lambda: _state.device, get_current_stream=lambda: _state.stream, alloc_pinned_memory=alloc_pinned_memory,
-        get_cublas_handle=get_cublas_handle,
+        memory=types.SimpleNamespace(OutOfMemoryError=OutOfMemoryError), function=types.SimpleNamespace(Module=Module),
+        Device=Device, Stream=Stream, Event=Event, get_elapsed_time=get_elapsed_time, get_device_id=lambda: _state.device,
+        get_current_stream=lambda: _state.stream, alloc_pinned_memory=alloc_pinned_memory, get_cublas_handle=get_cublas_handle,
     )  # fmt: skip
     scipy_modules = types.SimpleNamespace(special=Functions(scipy.special), linalg=Functions(scipy.linalg))
     sys.modules.update(
