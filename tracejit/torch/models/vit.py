@@ -10,6 +10,7 @@ from typing import Any
 from .. import nn
 from ..functions.creation import full
 from ..functions.joining import cat
+from ..nn.modules.transformer import dropped
 from ..tensor import Tensor
 from .weights import with_weights
 
@@ -38,7 +39,7 @@ class EncoderBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         y = self.ln_1(x)
-        x = x + self.dropout(self.self_attention(y, y, y, need_weights=False)[0])
+        x = x + dropped(self.dropout, self.self_attention(y, y, y, need_weights=False)[0], True)
         return x + self.mlp(self.ln_2(x))
 
 

@@ -363,7 +363,7 @@ def _feature_dropout(n: int):
 
 
 dropout1d, dropout2d, dropout3d = map(_feature_dropout, (1, 2, 3))
-_ALPHA = -1.7580993408473766
+ALPHA = 1.7580993408473766  # selu goes down to -ALPHA
 
 
 def alpha_dropout(input: Tensor, p: float = 0.5, training: bool = False, inplace: bool = False) -> Tensor:
@@ -372,8 +372,13 @@ def alpha_dropout(input: Tensor, p: float = 0.5, training: bool = False, inplace
     if not training or p == 0:
         return input
     kept = FUNCTIONS["empty_like"](input).bernoulli_(1 - p)
-    a = 1 / math.sqrt((_ALPHA * _ALPHA * p + 1) * (1 - p)) if p < 1 else 0.0
-    shift = (kept - 1) * (_ALPHA * a) + _ALPHA * a * p
+    return scaled_to_selu(input, kept, p, inplace)
+
+
+def scaled_to_selu(input: Tensor, kept: Tensor, p: float, inplace: bool) -> Tensor:
+    """The input where `kept` is 1 and -ALPHA where it is 0, scaled and shifted to the mean and variance that it had (Klambauer et al. 2017)."""
+    a = 1 / math.sqrt((ALPHA * ALPHA * p + 1) * (1 - p)) if p < 1 else 0.0
+    shift = (kept - 1) * (ALPHA * a) + ALPHA * a * p
     return input.mul_(kept * a).add_(shift) if inplace else input * (kept * a) + shift
 
 

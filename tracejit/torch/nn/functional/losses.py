@@ -121,7 +121,7 @@ def _bce_slope(xs, out, ts, reduction):
 def _bce_logits_impl(x, y, *rest, weighted, positive, reduction):
     rest = list(rest)
     weight, pos_weight = (rest.pop(0) if has else None for has in (weighted, positive))
-    rest_of = np.log1p(np.exp(-np.abs(x))) + np.maximum(-x, 0)
+    rest_of = np.logaddexp(-x, x.dtype.type(0))  # whose derivative at zero is 1/2, which that of a maximum is not
     values = (1 - y) * x + (rest_of if pos_weight is None else (1 + (pos_weight - 1) * y) * rest_of)
     return _reduced(values if weight is None else values * weight, reduction)
 

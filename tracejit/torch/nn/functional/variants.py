@@ -8,7 +8,7 @@ from typing import Any
 from ...dispatch import FUNCTIONS, into_first
 from ...tensor import Tensor
 from . import activations, images
-from .layers import _ALPHA, _check_probability
+from .layers import _check_probability, scaled_to_selu
 
 celu_ = into_first(activations.celu, "celu_")
 elu_ = into_first(activations.elu, "elu_")
@@ -52,9 +52,7 @@ def feature_alpha_dropout(input: Tensor, p: float = 0.5, training: bool = False,
     if not training or p == 0:
         return input
     kept = FUNCTIONS["empty"](*input.shape[:2], *(1,) * (input._data.ndim - 2), dtype=input.dtype).bernoulli_(1 - p)
-    a = ((_ALPHA * _ALPHA * p + 1) * (1 - p)) ** -0.5 if p < 1 else 0.0
-    shift = (kept - 1) * (_ALPHA * a) + _ALPHA * a * p
-    return input.mul_(kept * a).add_(shift) if inplace else input * (kept * a) + shift
+    return scaled_to_selu(input, kept, p, inplace)
 
 
 __all__ = [

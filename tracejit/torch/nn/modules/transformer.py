@@ -76,6 +76,13 @@ class MultiheadAttention(Module):
         return (made.transpose(0, 1) if turned else made), weights
 
 
+def dropped(dropout: Module, x: Tensor, batch_first: bool) -> Tensor:
+    """Dropout of what attention gives: torch draws masks in the order of memory, in which that has places first."""
+    if batch_first and dropout.training and x.dim() == 3:
+        return dropout(x.transpose(0, 1)).transpose(0, 1)
+    return dropout(x)
+
+
 def _activation(given: str | Callable) -> Callable:
     if callable(given):
         return given
@@ -85,7 +92,7 @@ def _activation(given: str | Callable) -> Callable:
 
 
 class _Layer(Module):
-    """What both kinds of layers end with: two affine maps, each place by itself."""
+    """What both kinds of layers have: attention of a sequence to itself, and two affine maps, each place by itself."""
 
     def _add_feed_forward(self, d_model: int, size: int, dropout: float, activation: Any, bias: bool, dtype: Any) -> None:
         self.linear1 = Linear(d_model, size, bias=bias, dtype=dtype)
@@ -99,8 +106,12 @@ class _Layer(Module):
         for i in range(1, count + 1):
             setattr(self, f"dropout{i}", Dropout(dropout))
 
-    def _feed_forward(self, x: Tensor, last: Dropout) -> Tensor:
-        return last(self.linear2(self.dropout(self.activation(self.linear1(x)))))
+    def _sa_block(self, x: Tensor, attn_mask: Tensor | None, key_padding_mask: Tensor | None, is_causal: bool = False) -> Tensor:
+        made, _ = self.self_attn(x, x, x, attn_mask=attn_mask, key_padding_mask=key_padding_mask, need_weights=False, is_causal=is_causal)
+        return dropped(self.dropout1, made, self.self_attn.batch_first)
+
+    def _feed_forward(self, x: Tensor) -> Tensor:
+        return self.linear2(self.dropout(self.activation(self.linear1(x))))
 
 
 class TransformerEncoderLayer(_Layer):
@@ -119,15 +130,15 @@ class TransformerEncoderLayer(_Layer):
     def forward(
         self, src: Tensor, src_mask: Tensor | None = None, src_key_padding_mask: Tensor | None = None, is_causal: bool = False
     ) -> Tensor:
-        def attend(x: Tensor) -> Tensor:
-            made, _ = self.self_attn(x, x, x, attn_mask=src_mask, key_padding_mask=src_key_padding_mask, need_weights=False, is_causal=is_causal)
-            return self.dropout1(made)
-
+        masks = src_mask, src_key_padding_mask, is_causal
         if self.norm_first:
-            x = src + attend(self.norm1(src))
-            return x + self._feed_forward(self.norm2(x), self.dropout2)
-        x = self.norm1(src + attend(src))
-        return self.norm2(x + self._feed_forward(x, self.dropout2))
+            x = src + self._sa_block(self.norm1(src), *masks)
+            return x + self._ff_block(self.norm2(x))
+        x = self.norm1(src + self._sa_block(src, *masks))
+        return self.norm2(x + self._ff_block(x))
+
+    def _ff_block(self, x: Tensor) -> Tensor:
+        return self.dropout2(self._feed_forward(x))
 
 
 class TransformerDecoderLayer(_Layer):
@@ -149,23 +160,24 @@ class TransformerDecoderLayer(_Layer):
         tgt_key_padding_mask: Tensor | None = None, memory_key_padding_mask: Tensor | None = None, tgt_is_causal: bool = False,
         memory_is_causal: bool = False,
     ) -> Tensor:  # fmt: skip
-        def attend(x: Tensor) -> Tensor:
-            made, _ = self.self_attn(x, x, x, attn_mask=tgt_mask, key_padding_mask=tgt_key_padding_mask, need_weights=False, is_causal=tgt_is_causal)
-            return self.dropout1(made)
-
-        def remember(x: Tensor) -> Tensor:
-            made, _ = self.multihead_attn(
-                x, memory, memory, attn_mask=memory_mask, key_padding_mask=memory_key_padding_mask, need_weights=False, is_causal=memory_is_causal
-            )
-            return self.dropout2(made)
-
+        masks = tgt_mask, tgt_key_padding_mask, tgt_is_causal
+        masks_of_memory = memory_mask, memory_key_padding_mask, memory_is_causal
         if self.norm_first:
-            x = tgt + attend(self.norm1(tgt))
-            x = x + remember(self.norm2(x))
-            return x + self._feed_forward(self.norm3(x), self.dropout3)
-        x = self.norm1(tgt + attend(tgt))
-        x = self.norm2(x + remember(x))
-        return self.norm3(x + self._feed_forward(x, self.dropout3))
+            x = tgt + self._sa_block(self.norm1(tgt), *masks)
+            x = x + self._mha_block(self.norm2(x), memory, *masks_of_memory)
+            return x + self._ff_block(self.norm3(x))
+        x = self.norm1(tgt + self._sa_block(tgt, *masks))
+        x = self.norm2(x + self._mha_block(x, memory, *masks_of_memory))
+        return self.norm3(x + self._ff_block(x))
+
+    def _mha_block(
+        self, x: Tensor, mem: Tensor, attn_mask: Tensor | None, key_padding_mask: Tensor | None, is_causal: bool = False
+    ) -> Tensor:
+        made, _ = self.multihead_attn(x, mem, mem, attn_mask=attn_mask, key_padding_mask=key_padding_mask, need_weights=False, is_causal=is_causal)
+        return dropped(self.dropout2, made, self.multihead_attn.batch_first)
+
+    def _ff_block(self, x: Tensor) -> Tensor:
+        return self.dropout3(self._feed_forward(x))
 
 
 class TransformerEncoder(Module):
