@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,8 @@ from ..placing import placed, refuse_overlap
 from ..tensor import Tensor, wrap
 from .joining import cat, split, tensor_split
 from .operands import axis, extents
-from .shaping import squeeze, storage_offset, t, transpose, unsqueeze
+from .shaping import squeeze, t, transpose, unsqueeze
+from .shaping import stride as distances
 
 
 def _places(shape: tuple[int, ...], steps: tuple[int, ...], offset: int) -> np.ndarray:
@@ -26,14 +27,15 @@ def _places(shape: tuple[int, ...], steps: tuple[int, ...], offset: int) -> np.n
     return made
 
 
-def _at_distances(x: Any, shape: tuple[int, ...], steps: tuple[int, ...], offset: int) -> Any:
-    if isinstance(x, Tracer):
-        return np.reshape(x, (-1,))[_places(shape, steps, offset)]
-    return np.lib.stride_tricks.as_strided(x.reshape(-1)[offset:], shape, [s * x.itemsize for s in steps])
+def _at_distances(x: Any, shape: tuple[int, ...], steps: tuple[int, ...], offset: int, layout: tuple[int, ...]) -> Any:
+    if isinstance(x, Tracer) or tuple([s // x.itemsize for s in x.strides]) != layout:
+        return np.reshape(x, (-1,))[_elements(x.shape, layout, _places(shape, steps, offset))]
+    row = np.lib.stride_tricks.as_strided(x, (_extent(x.shape, layout),), (x.itemsize,))
+    return np.lib.stride_tricks.as_strided(row[offset:], shape, [s * x.itemsize for s in steps])
 
 
-def _put_at_distances(x: Any, part: Any, shape: tuple[int, ...], steps: tuple[int, ...], offset: int) -> Any:
-    places = _places(shape, steps, offset)
+def _put_at_distances(x: Any, part: Any, shape: tuple[int, ...], steps: tuple[int, ...], offset: int, layout: tuple[int, ...]) -> Any:
+    places = _elements(x.shape, layout, _places(shape, steps, offset))
     if np.unique(places).size < places.size:
         refuse_overlap()
     return _proxy(np.reshape(x, (-1,))).at[places].set(part).reshape(x.shape)
@@ -42,38 +44,75 @@ def _put_at_distances(x: Any, part: Any, shape: tuple[int, ...], steps: tuple[in
 _as_strided = Primitive("AsStrided", _at_distances, view=True, put=_put_at_distances)
 
 
+def _extent(shape: tuple[int, ...], layout: tuple[int, ...]) -> int:
+    """How much memory an array takes, from its first element to its last."""
+    return 1 + sum([(n - 1) * s for n, s in zip(shape, layout)]) if math.prod(shape) else 0
+
+
+def _elements(shape: tuple[int, ...], layout: tuple[int, ...], places: np.ndarray) -> np.ndarray:
+    """The numbers of the elements of an array that lie at these places, counted from its first; -1 where none does."""
+    if layout == _contiguous(shape):
+        return places
+    at = np.full(_extent(shape, layout), -1)
+    at[_places(shape, layout, 0)] = np.arange(math.prod(shape)).reshape(shape)
+    return at[places]
+
+
+def _contiguous(shape: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple([math.prod(shape[d + 1 :]) for d in range(len(shape))])
+
+
 @function("as_strided")
 def as_strided(input: Tensor, size: Sequence[int], stride: Sequence[int], storage_offset: int | None = None) -> Tensor:
     """The elements at these distances in the memory of the tensor, from `storage_offset` on: a view.
 
-    Raises `RuntimeError` where the memory ends before them, and for a tensor that does not lie in one piece, unless what it is a view of does.
+    Raises `RuntimeError` where there is no element of the tensor, or of what it is a view of.
     """
     shape, steps = tuple(size), tuple(stride)
     if len(shape) != len(steps):
         raise RuntimeError(f"mismatch in length of strides and shape: {len(steps)} strides for {len(shape)} dimensions")
     if any(s < 0 for s in steps):
         raise RuntimeError("as_strided: Negative strides are not supported at the moment, got strides: " + str(list(steps)))
-    first = _offset(input)
-    offset = first if storage_offset is None else storage_offset
-    last = offset + sum((n - 1) * s for n, s in zip(shape, steps)) if math.prod(shape) else offset
-    source, begin = input, first
-    if (offset < first or last >= first + input._data.size or not _in_one_piece(input)) and input._base is not None:
-        source, begin = input._base, _offset(input._base)
-    if not _in_one_piece(source) or offset < begin or math.prod(shape) and last >= begin + source._data.size:
-        raise RuntimeError(
-            f"setStorage: sizes {list(shape)}, strides {list(steps)}, storage offset {offset} reach beyond the {source._data.size} elements that lie "
-            f"in one piece from {begin} on"
-        )
-    return _as_strided(source, shape=shape, steps=steps, offset=offset - begin)
+    offset = _offset(input) if storage_offset is None else storage_offset
+    for source in _holders(input):
+        begin, layout = _offset(source), distances(source)
+        if _reaches(source._data.shape, layout, shape, steps, offset - begin):
+            return _as_strided(source, shape=shape, steps=steps, offset=offset - begin, layout=layout)
+    raise RuntimeError(
+        f"setStorage: sizes {list(shape)}, strides {list(steps)}, storage offset {offset} reach beyond the {source._data.size} elements that lie "
+        f"from {begin} on"
+    )
 
 
-def _in_one_piece(t: Tensor) -> bool:
-    return type(t._data) is Tracer or t._data.flags.c_contiguous
+def _holders(t: Tensor) -> Iterator[Tensor]:
+    """A tensor, and what it is a view of."""
+    yield t
+    if t._base is not None:
+        yield t._base
+    elif t._chain and not t._requires and type(t._data) is not Tracer:  # of a tensor that it was detached from
+        yield Tensor._sharing(t._storage._array, t._storage)
+
+
+def _reaches(shape: tuple[int, ...], layout: tuple[int, ...], size: tuple[int, ...], steps: tuple[int, ...], offset: int) -> bool:
+    """Whether there is an element of an array, and one alone, at each of the places."""
+    if not math.prod(size):
+        return True
+    if offset < 0 or offset + _extent(size, steps) > _extent(shape, layout):
+        return False
+    if layout == _contiguous(shape):
+        return True
+    if any([s < 0 or s == 0 and n > 1 for n, s in zip(shape, layout)]):
+        return False
+    taken = _places(shape, layout, 0)
+    return np.unique(taken).size == taken.size and bool((_elements(shape, layout, _places(size, steps, offset)) >= 0).all())
 
 
 def _offset(t: Tensor) -> int:
     """How many elements of the storage come before the first one of a tensor."""
-    return 0 if type(t._data) is Tracer else storage_offset(t)
+    if type(t._data) is Tracer:
+        return 0
+    first, root = t._data.__array_interface__["data"][0], t._storage._array.__array_interface__["data"][0]
+    return (first - root) // t._data.itemsize
 
 
 def _windows(x: Any, axis: int, size: int, step: int) -> Any:
