@@ -134,48 +134,6 @@ def test_numbers_by_value_are_no_arrays():
     np.testing.assert_array_equal(home.to_host(result), np.arange(5.0) * (2 + 1j) + 2)
 
 
-# -- loops
-def lorenz(state):
-    def step(s, _):
-        x, y, z = s
-        return s + 0.01 * np.stack([10 * (y - x), x * (28 - z) - y, x * y - 8 / 3 * z]), s
-
-    return tj.scan(step, state, np.arange(20))
-
-
-def test_rows_of_a_scan_run_in_registers(rng):
-    program = check(tj.vmap(lorenz), rng.normal(size=(100, 3)))
-    assert groups(program)[0] == 1 and "shared" not in program.kernels[0].source
-
-
-def test_gradient_through_rows_of_a_scan(rng):
-    check(tj.grad(lambda x: (tj.vmap(lorenz)(x)[1] ** 2).sum()), rng.normal(size=(100, 3)), rtol=1e-8)
-
-
-def test_a_scan_in_one_block(rng):
-    w, h, xs = rng.normal(size=40), rng.normal(size=40), rng.normal(size=(30, 40))
-    program = check(lambda w, h, xs: tj.scan(lambda h, x: (np.tanh(h * w + x[::-1]), h.sum()), h, xs), w, h, xs)
-    assert not program.fallbacks
-    check(lambda xs: tj.scan(lambda h, x: (h + x, h), xs[0], xs, reverse=True), xs)
-
-
-def test_a_while_loop_in_one_block(rng):
-    program = check(lambda h: tj.while_loop(lambda h: h.sum() < 1e6, lambda h: h * 2, h), np.abs(rng.normal(size=300)))
-    assert not program.fallbacks
-
-
-def test_loops_with_products_are_driven_from_outside(rng):
-    w, h, xs = rng.normal(size=(5, 5)), rng.normal(size=5), rng.normal(size=(7, 5))
-    program = check(lambda w, h, xs: tj.scan(lambda h, x: (np.tanh(w @ h + x), h.sum()), h, xs), w, h, xs)
-    assert program.fallbacks == ["scan"]
-
-
-def test_branches_and_reverse_through_a_while_loop(rng):
-    check(lambda x: tj.cond(x.sum() > 0, lambda x: x * 2, lambda x: x - 1, x), rng.normal(size=5))
-    newton = lambda a: tj.while_loop(lambda x: np.abs(x * x - a) > 1e-10, lambda x: 0.5 * (x + a / x), a)
-    check(tj.grad(newton), np.float64(7.0))
-
-
 # -- whole programs
 def test_products_between_kernels(rng):
     def loss(w, v, x):
@@ -245,19 +203,6 @@ def test_an_index_out_of_range_is_raised_by_the_next_call_where_nothing_waits(rn
         program.run([x, good])
     (result,) = program.run([x, good])
     np.testing.assert_array_equal(home.to_host(result), [1.0, 2.0])
-
-
-def test_rows_of_a_while_loop_take_their_own_number_of_turns(rng):
-    newton = lambda a: tj.while_loop(lambda x: np.abs(x * x - a) > 1e-10, lambda x: 0.5 * (x + a / x), a)
-    program = check(tj.vmap(newton), rng.uniform(0.1, 1e4, size=200))
-    assert groups(program) == [1] and "while True" in program.kernels[0].source
-
-    def trajectory(x, speed):
-        fall = lambda x, v: (x + 0.05 * np.stack([v, -0.1 * x[1] - 0.2]), v * 0.99)
-        return tj.while_loop(lambda s: s[0][1] > 0, lambda s: fall(*s), (x, speed))
-
-    program = check(tj.vmap(trajectory), rng.uniform(0.5, 1, size=(100, 2)), rng.normal(size=100))
-    assert groups(program) == [1]
 
 
 def test_updates_of_parameters_run_side_by_side(rng):

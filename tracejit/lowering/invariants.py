@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from .fuse import Loop
 from .index import Counter
 from .kernel import Buffer, Expression, children
 from .steps import Stage
 
 
-def invariants(loop: Loop) -> list[Expression]:
+def invariants(loop: Loop, enters: Callable[[Loop], bool] = lambda loop: True) -> list[Expression]:
     """The largest parts of a loop's expressions that do not depend on it, but for constants: to be computed in front of it.
 
-    Reads under a guard are left where they are, and so are reads of what the loop makes.
+    Reads under a guard are left where they are, and so are reads of what the loop makes, and the expressions in loops inside that are not to be
+    entered.
     """
     made: set[Buffer] = set()
     inside: set[Counter] = set()
     expressions: list[Expression] = []
-    _gather(loop, made, inside, expressions)
+    _gather(loop, made, inside, expressions, enters)
     steady: dict[Expression, bool] = {}
     found: list[Expression] = []
     seen: set[Expression] = set()
@@ -45,11 +48,14 @@ def invariants(loop: Loop) -> list[Expression]:
     return found
 
 
-def _gather(item: Loop | Stage, made: set[Buffer], inside: set[Counter], expressions: list[Expression]) -> None:
+def _gather(
+    item: Loop | Stage, made: set[Buffer], inside: set[Counter], expressions: list[Expression], enters: Callable[[Loop], bool]
+) -> None:
     if isinstance(item, Stage):
         made.add(item.buffer)
         expressions.append(item.expression)
         return
     inside.add(item.counter)
+    found = expressions if enters(item) else []
     for inner in item.body:
-        _gather(inner, made, inside, expressions)
+        _gather(inner, made, inside, found, enters)

@@ -56,6 +56,8 @@ class Group(Elements):
 
     def _read_across(self, inside: Iterable[Stage]) -> None:
         """Arrays of this launch that threads have read: they must not be changed before all are done."""
+        if self.group == 1:
+            return
         inside = list(inside)
         made = {s.buffer for s in self.launch.stages()}
         for s in inside:

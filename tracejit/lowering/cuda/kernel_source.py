@@ -21,12 +21,12 @@ from ..cpu import scalar
 from ..cpu.emit import Value
 from ..fuse import Loop, reads
 from ..index import Counter, Index
-from ..invariants import invariants
 from ..kernel import Buffer, Expression, load, loads, size
 from ..steps import Stage
+from .control import Deciding
+from .control_source import ControlFlow
 from .elements import Number, Parameter, joined, memory_dtype, parts
-from .group import Group
-from .schedule import MANY_TURNS, SIMULATED, WRITTEN_OUT, Geometry, InOrder, Launch, Until, collides, is_atomic, longest, stages
+from .schedule import MANY_TURNS, SIMULATED, WRITTEN_OUT, Geometry, InOrder, Launch, collides, is_atomic, longest, stages
 from .source import CASTS
 
 # Elementwise kernels of many turns, and of at most so many operations, compute several elements at once: more loads are then in flight.
@@ -50,11 +50,12 @@ def write(launch: Launch, geometry: Geometry, by_value: Iterable[Buffer] = ()) -
     return _Writer(launch, geometry, set(by_value)).kernel()
 
 
-class _Writer(Group):
+class _Writer(ControlFlow):
     def __init__(self, launch: Launch, geometry: Geometry, by_value: set[Buffer]):
         super().__init__(launch, geometry, by_value)
         self.aligned: set[Buffer] = set()  # what is read or written as vectors
         self.partial: dict[Stage, list[Value]] = {}  # of the sums over the threads of the group: what each thread has
+        self.turn: Value | None = None  # the number of the launch's turn
         self._find_cells()
 
     def kernel(self) -> Kernel:
@@ -96,7 +97,7 @@ class _Writer(Group):
             self._several_at_once(turn, copies)
             return
         with s.loop(self.kind, "first", str(launch.turns), "step") as i:
-            self.counters[turn] = i
+            self.turn = self.counters[turn] = i
             with self._scope():
                 self._block(launch.body)
                 self._settle()
@@ -302,26 +303,15 @@ class _Writer(Group):
                     self._block(loop.body, (*path, loop))
             return
         self._hoist(loop)
-        if isinstance(loop, Until):
-            self._until(loop, (*path, loop))
+        self._expect_changes(loop)
+        if isinstance(loop, Deciding):
+            self._decide(loop, (*path, loop))
             return
         with self.s.loop(self.kind, "0", str(loop.counter.extent), "1") as i:
             self.counters[loop.counter] = i
             with self._scope():
                 self._block(loop.body, (*path, loop))
                 self._settle()
-
-    def _until(self, loop: Until, path: tuple[Loop, ...]) -> None:
-        self._settle()
-        with self._indented("while True:"):
-            self._block(loop.body[: loop.tested], path)
-            holds = self._value(loop.condition)
-            with self._indented(f"if not {holds.name}:"):
-                self.s.line("break")
-            if self.group > 1:
-                self._sync()  # no thread changes the state before all have read the condition
-            self._block(loop.body[loop.tested :], path)
-            self._settle()
 
     def _alone(self, item: Loop | Stage) -> None:
         """By one thread."""
@@ -388,12 +378,14 @@ class _Writer(Group):
         if stage.buffer in self.homes:
             self._wait_for(stage)
             value = self._value(stage.expression)
+            self._read_across([stage])
             self._store(stage, value)
             return
         if self.group == 1 or self.storage[stage.buffer].register:
-            if self.group > 1:
-                self._wait_for(stage)
-            self._store(stage, self._value(stage.expression))
+            self._wait_for(stage)
+            value = self._value(stage.expression)
+            self._read_across([stage])
+            self._store(stage, value)
             return
         self._wait_for(stage)
         value = self._value(stage.expression)
@@ -432,16 +424,21 @@ class _Writer(Group):
         if not stage.into and not stage.combine:
             self.scopes[-1][load(b, target)] = value
 
+    def _write(self, b: Buffer, position: Index, value: Number) -> None:
+        """What is the same in all turns of a launch is given out by the first."""
+        how = self.storage[b]
+        if self.turn is None or how.private or any(c in self.launch.counters for c in position.counters()):
+            super()._write(b, position, value)
+            return
+        with self._indented(f"if {self.turn.name} == 0:"):
+            super()._write(b, position, value)
+
     def _atomically(self, stage: Stage) -> bool:
         """Whether another thread may change the same place at the same time."""
         return stage.into and any(c in a.expression.counters for i in stage.target for a in i.computed() for c in self._parallel())
 
     def _parallel(self) -> Iterable[Counter]:
         return [*self.launch.counters, *self.mapping]
-
-    def _hoist(self, loop: Loop) -> None:
-        for x in invariants(loop):
-            self._value(x)
 
 
 def _common(paths: list[tuple[Loop, ...]]) -> tuple[Loop, ...]:

@@ -1,193 +1,181 @@
-"""Loops that stay on the device: one whose turns are small, or a scan whose rows are independent of one another, is one kernel.
+"""Loops that stay on the device: one whose turns are small, or whose rows are independent of one another, is one kernel.
 
-Its turns are a loop of the kernel.  The state is kept in arrays of the kernel's own: the body reads it, makes the next one beside it, and copies that
-over at the end of a turn.  There are two forms:
+Its turns are a loop of the kernel, and so are the loops, branches and products in its body (`turns.py`).  There are three forms:
 
-    rows    every value of the body has an axis of N rows, and no row looks at another one: N threads each run the whole loop, and what they compute
-            stays in their registers
-    block   one block runs the loop, and its threads wait for each other between the steps of a turn
+    side by side   a scan without a state: its turns are those of the launch
+    rows           every value of the body has an axis of N rows, and no row looks at another one: each row is a thread that keeps its state in
+                   registers, or where it is longer a warp or block that keeps it in shared memory, and runs the whole loop
+    block          one block runs the loop, and its threads wait for each other between the steps of a turn
+
+A row or loop of much work is left to launches for each turn, which have all multiprocessors: see `TURN_WORK`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from ...ir import Graph, Literal, Var
-from ...ops.reduction import reduce_any
 from .. import index as ix
-from ..fuse import Loop, fuse, reads
+from ..fuse import Loop, reads
 from ..index import Counter, Index
-from ..kernel import Buffer, Expression, Expressions, constant, load
-from ..steps import Partition, Progression, Routine, Stage
+from ..kernel import Buffer
+from ..steps import Routine, Stage
+from .control import Branches, Deciding, loops_in_order, whole_parts
 from .rewrite import Rewriter
-from .schedule import Geometry, InOrder, Launch, Until, is_independent, launch_of, longest, stages, work
+from .schedule import Geometry, InOrder, Launch, is_independent, launch_of, longest, stages, work
+from .turns import KERNELS, Driven, Item, items_of, side_by_side
 
-# One block runs a loop whose turns compute up to this many elements in all: beyond, the other multiprocessors are missed.
-BLOCK_WORK = 1 << 13
+# A launch takes 5 us, and Python and the driver need one more for a turn. In 5 us the 256 threads of a block take some 2^14 turns of innermost loops:
+# each reads two numbers from a cache that answers in 30 (level 1) to 250 cycles (level 2), a few at once. So a turn of a loop that would be three
+# launches stays in a block up to 65,536 multiplications: a cell of 180 x 180, or one of 128 x 128 with 2 examples.
+TURN_WORK = 1 << 14
+# So many threads are at work at once on a device; rows beyond have to wait.
+RESIDENT = 1 << 17
+# What one thread does in a turn of a row, written out: it takes as long to compile.
+THREAD_WORK = 1 << 10
+# What is the same for all rows is computed by each of them, up to so many elements.
+MOST_SHARED = 1 << 10
 
-Item = Loop | Stage
-Sources = Mapping[Buffer, tuple[Buffer | Progression, tuple[Index, ...]]]
-Targets = Mapping[Buffer, tuple[Buffer, tuple[Index, ...]]]
 
+def loop_launch(step: Routine, outside: set[Buffer], geometry: Geometry) -> Launch:
+    """The kernel of a loop or branch. `outside` are the buffers that other steps read or make.
 
-def scan_launch(step: Routine, body: Partition, outside: set[Buffer], geometry: Geometry) -> Launch | None:
-    """The kernel of a scan, given the steps of its body; None where the loop must be driven from outside: a turn has library steps, or too much work.
-
-    `outside` are the buffers that other steps read or make.
+    Raises Driven, which says why, where it must be driven from outside.
     """
-    if not all(isinstance(s, Stage) for s in body.steps) or not step.node.params["length"]:
-        return None
-    items = _written(step, body)
-    rows = _by_rows(items, {r for r in step.results if isinstance(r, Buffer)}, geometry)
-    if rows is not None:
-        counter, inside = rows
-        return launch_of([counter], inside, 1, outside, geometry)
-    turn = next(item.body for item in items if isinstance(item, InOrder))
-    return launch_of([], items, geometry.block, outside, geometry) if work(turn) <= BLOCK_WORK else None
+    for rows, items in _forms(step):
+        inside = _by_rows(items, rows, set(step.results))
+        launch = inside and _launch_of_rows(rows, inside, outside, geometry)
+        if launch is not None:
+            return launch
+    items = items_of(step)
+    for loop in loops_in_order(items):
+        if turn_work(loop) > TURN_WORK * (loop.steps + 1):
+            raise Driven(f"a turn is {turn_work(loop)} operations, for which one block takes longer than {loop.steps} launches")
+    return launch_of([], items, geometry.block, outside, geometry)
 
 
-def while_launch(step: Routine, cond: Partition, body: Partition, outside: set[Buffer], geometry: Geometry) -> Launch | None:
-    """The kernel of a while loop, given the steps of its condition and body; None where the loop must be driven from outside.
-
-    In a loop over `rows` the condition is that of one row, an array.
-    """
-    params = step.node.params
-    (holds,) = cond.outputs
-    if params["limit"] is not None or isinstance(holds, Literal) or not all(isinstance(s, Stage) for s in (*cond.steps, *body.steps)):
-        return None
-    for_cond, for_body = params["cond_consts"], params["body_consts"]
-    first = step.operands[for_cond + for_body :]
-    states = [Buffer(b.type, "temporary") for b in body.inputs[for_body:]]
-    test = _moved(cond, [*step.operands[:for_cond], *states])
-    turn = _moved(body, [*step.operands[for_cond : for_cond + for_body], *states])
-    turn += [item for s, b in zip(states, body.outputs) for item in _copy(s, b)]
-    before = [item for s, x in zip(states, first) for item in _copy(s, x)]
-    after = [item for r, s in zip(step.results, states) for item in _copy(r, s)]
-    loop = Until(Counter(1), [*test, *turn], holds, len(test))
-    if params.get("rows"):
-        found = _by_rows([*before, loop, *after], set(step.results), geometry)
-        return launch_of([found[0]], found[1], 1, outside, geometry) if found else None
-    if work(loop.body) > BLOCK_WORK:
-        return None
-    return launch_of([], [*before, loop, *after], geometry.block, outside, geometry)
+# -- how much is little
+def turn_work(loop: InOrder) -> int:
+    """How many turns of innermost loops a turn takes, without those of the loops in order inside, which are looked at by themselves."""
+    if isinstance(loop, Branches):
+        return max(map(_own_work, loop.parts), default=0)
+    return _own_work(loop.body)
 
 
-def row_condition(cond: Graph) -> Graph | None:
-    """The condition of each row, of a loop over rows."""
-    (holds,) = cond.outputs
-    made = next((n for n in cond.nodes if holds in n.outputs), None)
-    return Graph(cond.inputs, cond.nodes, made.inputs) if made is not None and made.op is reduce_any and type(made.inputs[0]) is Var else None
-
-
-# -- the loop as stages
-def _moved(body: Partition, inputs: Sequence[Buffer]) -> list[Item]:
-    """The turn of a body that takes its inputs from where they are."""
-    moved = _Moved({b: (x, ()) for b, x in zip(body.inputs, inputs)}, {})
-    return [item for nest in fuse(body) for item in moved.block(nest.body)]
-
-
-def _written(step: Routine, body: Partition) -> list[Item]:
-    """The states' first values, the loop, and the results made of the last ones."""
-    params = step.node.params
-    consts, carry, length = params["consts"], params["carry"], params["length"]
-    counter = Counter(length)
-    now = ix.of(counter) * -1 + (length - 1) if params["reverse"] else ix.of(counter)
-    first, rows = step.operands[consts : consts + carry], step.operands[consts + carry :]
-    last, made = step.results[:carry], step.results[carry:]
-    states = [Buffer(b.type, "temporary") for b in body.inputs[consts : consts + carry]]
-    given = [*((x, ()) for x in (*step.operands[:consts], *states)), *((x, (now,)) for x in rows)]
-    targets = {b: (r, (now,)) for b, r in zip(body.outputs[carry:], made) if isinstance(b, Buffer)}
-    moved = _Moved(dict(zip(body.inputs, given)), targets)
-    turn = [item for nest in fuse(body) for item in moved.block(nest.body)]
-    turn += [item for s, b in zip(states, body.outputs[:carry]) for item in _copy(s, b)]
-    turn += [item for r, b in zip(made, body.outputs[carry:]) if isinstance(b, Literal) for item in _copy(r, b, (now,))]
-    before = [item for s, x in zip(states, first) for item in _copy(s, x)]
-    after = [item for r, s in zip(last, states) for item in _copy(r, s)]
-    return [*before, InOrder(counter, turn), *after]
-
-
-def _copy(target: Buffer, source: Buffer | Literal, row: tuple[Index, ...] = ()) -> list[Item]:
-    """Loops that copy an array, or a number, to a place."""
-    counters = [Counter(n) for n in target.shape[len(row) :]]
-    if any(c.extent == 0 for c in counters):
-        return []
-    at = tuple(map(ix.of, counters))
-    value = constant(source.value, source.type.dtype) if isinstance(source, Literal) else load(source, at)
-    item: Item = Stage(target, [c for c in counters if c.extent != 1], (*row, *at), value)
-    for c in reversed(item.counters):
-        item = Loop(c, [item])
-    return [item]
-
-
-class _Moved(Rewriter):
-    """The stages of a body where its inputs and outputs are parts of other arrays."""
-
-    def __init__(self, sources: Sources, targets: Targets):
-        super().__init__({}, self._from)
-        self.sources, self.targets = sources, targets
-
-    def _from(self, buffer: Buffer, at: tuple[Index, ...]) -> Expression:
-        source, row = self.sources.get(buffer) or self.targets.get(buffer) or (buffer, ())
-        if isinstance(source, Progression):
-            return Expressions.index_value(row[0] + source.start, buffer.type.dtype)
-        return load(source, (*row, *at))
-
-    def stage(self, stage: Stage, counters: list[Counter] | None = None) -> Stage:
-        buffer, row = self.targets.get(stage.buffer, (stage.buffer, ()))
-        moved = super().stage(stage, counters)
-        return replace(moved, buffer=buffer, target=(*row, *moved.target))
+def _own_work(body: Sequence[Item]) -> int:
+    total = 0
+    for item in body:
+        if isinstance(item, Branches):
+            total += turn_work(item)
+        elif isinstance(item, Stage):
+            total += 1
+        elif not isinstance(item, InOrder):
+            total += item.counter.extent * _own_work(item.body)
+    return total
 
 
 # -- rows that do not look at one another
-def _by_rows(items: Sequence[Item], results: set[Buffer], geometry: Geometry) -> tuple[Counter, list[Item]] | None:
-    """The counter of the rows and what each of them does; None where rows depend on one another, or are few."""
-    flat = [inner for item in items for inner in (item.body if isinstance(item, InOrder) else [item])]
-    loops = [item for item in flat if isinstance(item, Loop)]
-    extents = {loop.counter.extent for loop in loops}
-    if len(extents) != 1 or min(extents) < geometry.rows or not all(map(is_independent, loops)):
+def _forms(step: Routine) -> Iterator[tuple[Counter, list[Item]]]:
+    """The loop with an axis in front that may be one of rows, or the turns themselves."""
+    apart = side_by_side(step)
+    if apart is not None:
+        yield Counter(apart.counter.extent), [apart]
+    scanned = 1 if step.node.op.kind == "scan" else 0
+    carry = step.node.params.get("carry", 0)
+    shapes = [r.shape[scanned:] if k >= carry else r.shape for k, r in enumerate(step.results)]
+    for extent in sorted({n for shape in shapes for n in shape if n > 1}, reverse=True):
+        rows = Counter(extent)
+        try:
+            yield rows, items_of(step, rows)
+        except Driven:
+            return  # what is said of the whole loop says why
+
+
+def _by_rows(items: Sequence[Item], rows: Counter, results: Collection[Buffer]) -> list[Item] | None:
+    """What each of the rows does; None where they depend on one another. What is the same for all, each computes for itself."""
+    flat = list(_flat(items))
+    own = {item: ix.of(item.counter) for item in flat if isinstance(item, Loop) and item.counter.extent == rows.extent and is_independent(item)}
+    shared = [item for item in flat if item not in own]
+    given = {s.buffer for s in stages(shared)}.intersection(results)  # the first row gives them out, and none may read them
+    is_read = any(e.data[0] in given for s in stages(flat) for e in reads(s))
+    if not own or work(shared) > MOST_SHARED or is_read or not _aligned(flat, own):
         return None
-    if any(isinstance(item, Stage) and item.buffer in results for item in flat):
-        return None  # a number that all rows would write
-    if max(longest(loop.body) for loop in loops) > geometry.short:
-        return None
-    if not _aligned(flat):
-        return None
-    row = Counter(extents.pop())
-    inside: list[Item] = []
+    return _of_row(items, rows, own)
+
+
+def _flat(items: Sequence[Item]) -> Iterator[Item]:
+    """The items of a block, and those of the loops in order and branches in it."""
     for item in items:
-        if isinstance(item, Until):
-            test, turn = ([x for inner in part for x in _of_row(inner, row)] for part in (item.body[: item.tested], item.body[item.tested :]))
-            inside.append(Until(item.counter, [*test, *turn], item.holds, len(test), row))
-        elif isinstance(item, InOrder):
-            inside.append(InOrder(item.counter, [x for inner in item.body for x in _of_row(inner, row)]))
+        if isinstance(item, InOrder):
+            yield from _flat(item.body)
         else:
-            inside += _of_row(item, row)
-    return row, inside
+            yield item
 
 
-def _aligned(flat: Sequence[Item]) -> bool:
+def _aligned(flat: Sequence[Item], own: Mapping[Item, Index]) -> bool:
     """Whether each row reads, of what is made here, its own part alone."""
     axis: dict[Buffer, int | None] = {}
     for item in flat:
-        own = ix.of(item.counter) if isinstance(item, Loop) else None
         for s in stages([item]):
-            at = next((d for d, i in enumerate(s.target) if i == own), None)
-            if (own is not None and at is None) or axis.setdefault(s.buffer, at) != at:
+            at = next((d for d, i in enumerate(s.target) if i == own.get(item)), None)
+            if (item in own and at is None) or axis.setdefault(s.buffer, at) != at:
                 return False
     for item in flat:
-        own = ix.of(item.counter) if isinstance(item, Loop) else None
         for s in stages([item]):
             for e in reads(s):
                 at = axis.get(e.data[0])
-                if at is not None and e.data[1][at] != own:
+                if at is not None and e.data[1][at] != own.get(item):
                     return False
     return True
 
 
-def _of_row(item: Item, row: Counter) -> list[Item]:
-    """What an item does for one row."""
-    return Rewriter({item.counter: ix.of(row)}).block(item.body) if isinstance(item, Loop) else [item]
+def _of_row(items: Sequence[Item], row: Counter, own: Mapping[Item, Index]) -> list[Item]:
+    """What a block does for one row."""
+    found: list[Item] = []
+    for item in items:
+        if isinstance(item, Deciding):
+            body, ends = whole_parts([_of_row(part, row, own) for part in item.parts])
+            found.append(replace(item, body=body, ends=ends))
+        elif isinstance(item, InOrder):
+            found.append(replace(item, body=_of_row(item.body, row, own)))
+        elif item in own:
+            found += Rewriter({item.counter: ix.of(row)}).block(item.body)
+        else:
+            found.append(item)
+    return found
 
 
-__all__ = ["row_condition", "scan_launch", "while_launch"]
+def _launch_of_rows(row: Counter, inside: list[Item], outside: set[Buffer], geometry: Geometry) -> Launch | None:
+    """The launch of a thread, warp or block for each row; None where that is not worth it."""
+    length = longest(list(_flat(inside)))
+    is_short = length <= geometry.short
+    if row.extent >= geometry.rows and (is_short or _own_work(inside) + sum(map(turn_work, loops_in_order(inside))) <= THREAD_WORK):
+        launch = launch_of([row], inside, 1, outside, geometry)
+        moved = [b for b, how in launch.storage.items() if not how.private and b not in outside]  # that did not fit into registers
+        if not moved or is_short and not _is_common(moved, launch):
+            return launch
+    for group in (geometry.warp, geometry.block):
+        if is_short or group == geometry.warp and length > geometry.long:
+            continue
+        if all(_is_little(loop, row.extent, group, geometry) for loop in loops_in_order(inside)):
+            launch = launch_of([row], inside, group, outside, geometry)
+            if not _is_common([b for b, how in launch.storage.items() if not how.private and b not in outside], launch):
+                return launch
+    return None
+
+
+def _is_common(moved: Collection[Buffer], launch: Launch) -> bool:
+    """Whether several rows would work in the same place of one of the arrays."""
+    return any(s.buffer in moved and not any(c in launch.counters for i in s.target for c in i.counters()) for s in launch.stages())
+
+
+def _is_little(loop: InOrder, rows: int, group: int, geometry: Geometry) -> bool:
+    """Whether a turn of a loop of all rows, each the work of a group, takes no longer than its launches would. What has no products does not: the
+    launches would do the same."""
+    if not any(s.node is not None and s.node.op.kind == "dot" for s in stages(loop.body)):
+        return True
+    waits = max(1.0, rows * group / RESIDENT)
+    return turn_work(loop) * waits * geometry.block / group <= TURN_WORK * (loop.steps + 1)
+
+
+__all__ = ["KERNELS", "Driven", "loop_launch"]

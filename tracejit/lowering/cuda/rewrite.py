@@ -10,6 +10,7 @@ from ..fuse import Loop
 from ..index import Computed, Counter, Index, Quotient
 from ..kernel import Buffer, Expression, load, make
 from ..steps import Stage
+from .control import Deciding
 
 
 def in_terms_of(index: Index, counters: Mapping[Counter, Index], expression: Callable[[Expression], Expression] = lambda e: e) -> Index:
@@ -67,4 +68,8 @@ class Rewriter:
         return replace(stage, counters=stage.counters if counters is None else counters, target=target, expression=self.expression(stage.expression))
 
     def block(self, body: list[Loop | Stage]) -> list[Loop | Stage]:
-        return [type(item)(item.counter, self.block(item.body)) if isinstance(item, Loop) else self.stage(item) for item in body]
+        return [self.stage(item) if isinstance(item, Stage) else self.loop(item) for item in body]
+
+    def loop(self, loop: Loop) -> Loop:
+        decided = {"condition": self.expression(loop.condition)} if isinstance(loop, Deciding) else {}
+        return replace(loop, body=self.block(loop.body), **decided)

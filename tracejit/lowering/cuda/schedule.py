@@ -20,7 +20,7 @@ from .. import index as ix
 from ..contract import Storage, contract
 from ..fuse import Loop, Nest, reads
 from ..index import Counter
-from ..kernel import Buffer, Expression, load, loads
+from ..kernel import Buffer, load, loads
 from ..steps import Stage
 from .device_functions import SIMULATED_WARP, WARP, has_atomic
 
@@ -52,23 +52,11 @@ DEVICE = Geometry(WARP, 256, WARP // 2, 1024, 2048, 4, 64, 32, 1 << 16, 1 << 15,
 SIMULATED = Geometry(SIMULATED_WARP, 2 * SIMULATED_WARP, 3, 12, 16, 2, 6, 4, 48, 16, 48)
 
 
-class InOrder(Loop):
-    """A loop whose turns depend on one another."""
-
-
 @dataclass(eq=False)
-class Until(InOrder):
-    """A loop that ends when the number in `holds`, which the first `tested` items of a turn make, is false; where that is an array, its element that
-    `row` counts. The loop's own counter counts nothing."""
+class InOrder(Loop):
+    """A loop whose turns depend on one another. Driven from outside, a turn of it takes `steps` launches."""
 
-    holds: Buffer | None = None
-    tested: int = 0
-    row: Counter | None = None
-
-    @property
-    def condition(self) -> Expression:
-        """The number in `holds`."""
-        return load(self.holds, () if self.row is None else (ix.of(self.row),))
+    steps: int = 1
 
 
 @dataclass(eq=False)
@@ -283,16 +271,24 @@ def _side_by_side(launches: list[Launch]) -> Launch:
 def _registers(body: list[Loop | Stage], storage: dict[Buffer, Storage]) -> frozenset[Buffer]:
     """The private arrays of a thread whose elements are each read and written at known places once short loops are written out."""
     found = {b for b, s in storage.items() if s.private and s.kept and math.prod(s.shape(b)) <= REGISTERS}
+    written_out = _written_out(body)
     for s in stages(body):
         for e in [*reads(s), load(s.buffer, s.target)]:
             b, at = e.data
-            if b in found and not all(_is_short(at[d]) for d in storage[b].kept):
+            if b in found and not all(not at[d].computed() and at[d].counters() <= written_out for d in storage[b].kept):
                 found.discard(b)
     return frozenset(found)
 
 
-def _is_short(index: ix.Index) -> bool:
-    return not index.computed() and all(c.extent <= WRITTEN_OUT for c in index.counters())
+def _written_out(body: list[Loop | Stage]) -> set[Counter]:
+    """The counters of loops that a thread writes out."""
+    found: set[Counter] = set()
+    for item in body:
+        if isinstance(item, Loop):
+            found |= _written_out(item.body)
+            if not isinstance(item, InOrder) and item.counter.extent <= WRITTEN_OUT:
+                found.add(item.counter)
+    return found
 
 
 def _group(outer: list[Counter], body: list[Loop | Stage], geometry: Geometry) -> int:

@@ -1,0 +1,59 @@
+"""What a kernel decides while it runs: loops that end on a condition, branches, and loops that run back over the turns of another one.
+
+Each is a loop as far as the order of its stages goes, whose body is all that may run in it, part after part; its own counter counts nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+
+from ..fuse import Loop
+from ..kernel import Expression
+from ..steps import Stage
+from .schedule import InOrder
+
+
+@dataclass(eq=False)
+class Deciding(InOrder):
+    """An item with parts, which end at `ends` in its body, and a condition: a number that is made right in front of where it is looked at."""
+
+    condition: Expression | None = None
+    ends: tuple[int, ...] = ()
+
+    @property
+    def parts(self) -> list[list[Loop | Stage]]:
+        return [self.body[start:stop] for start, stop in pairwise((0, *self.ends))]
+
+
+@dataclass(eq=False)
+class Until(Deciding):
+    """A loop that ends when the condition, which the first part of a turn makes, is false."""
+
+
+@dataclass(eq=False)
+class Branches(Deciding):
+    """One of the parts: the one whose number the condition is, or the nearest to it."""
+
+
+def whole_parts(parts: list[list[Loop | Stage]]) -> tuple[list[Loop | Stage], tuple[int, ...]]:
+    """The body and the ends of an item with these parts."""
+    body: list[Loop | Stage] = []
+    ends = []
+    for part in parts:
+        body += part
+        ends.append(len(body))
+    return body, tuple(ends)
+
+
+def loops_in_order(body: list[Loop | Stage]) -> Iterator[InOrder]:
+    """All loops of a block whose turns depend on one another, and branches, outer ones first."""
+    for item in body:
+        if isinstance(item, InOrder):
+            yield item
+        if isinstance(item, Loop):
+            yield from loops_in_order(item.body)
+
+
+__all__ = ["Branches", "Deciding", "Until", "loops_in_order", "whole_parts"]
