@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+import math
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -32,6 +33,7 @@ from benchmarks.training import Training
 
 WORKER = ("-m", "benchmarks.cuda", "worker")
 SAMPLE = 64  # rows that are compared, of arrays of at least so many times as many
+DRAWN = (1 << 22) - 1
 SMALL = "TRACEJIT_BENCHMARKS_SMALL"
 
 Version = Callable[[Data], Prepared]
@@ -176,8 +178,13 @@ def from_device(module: Any) -> dict[str, Version]:
 
 
 def normal(dtype: type, **shapes: tuple[int, ...]) -> Callable[[], Data]:
+    """Normal numbers; large arrays repeat the first `DRAWN` of them, since to draw them all would take longer than to measure."""
     random = np.random.default_rng(0)
-    return lambda: {name: random.standard_normal(shape, dtype=np.float32).astype(dtype) for name, shape in shapes.items()}
+
+    def drawn(shape: tuple[int, ...]) -> np.ndarray:
+        return np.resize(random.standard_normal(min(math.prod(shape), DRAWN), dtype=np.float32).astype(dtype), shape)
+
+    return lambda: {name: drawn(shape) for name, shape in shapes.items()}
 
 
 def sized(module: Any, **sizes: int) -> Any:
@@ -209,8 +216,9 @@ def tasks(small: bool) -> Iterator[CudaTask]:
     whole = of_formula(lambda x: np.mean(x), lambda jnp, x: jnp.mean(x), lambda torch, x: torch.mean(x))
     yield task("mean", "mean of everything, f32", normal(np.float32, x=(1, elements)), on_device(whole), 1e-3, bytes=size)
     product = of_formula(lambda x, y: x @ y, lambda jnp, x, y: x @ y, lambda torch, x, y: x @ y)
-    halves = normal(np.float16, x=(side, side), y=(side, side))
-    yield task("product", f"product of {side} x {side} matrices, f16", halves, on_device(product), 1e-2, operations=2.0 * side**3)
+    halves = normal(np.float16, x=(2 * side, side), y=(side, side))  # of x alone, the first rows are compared
+    title = f"product of {2 * side} x {side} and {side} x {side} matrices, f16"
+    yield task("product", title, halves, on_device(product), 1e-2, operations=4.0 * side**3)
 
     greeks = of_file(sized(black_scholes, OPTIONS=options), cupy=False)
     make = lambda: black_scholes.make_data(np.float32)

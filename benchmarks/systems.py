@@ -44,7 +44,7 @@ SYSTEMS = {
 }
 
 CUDA_SYSTEMS = {name: SYSTEMS[name] for name in ("tracejit", "jax", "torch", "torch_compile")} | {
-    "cupy": System("cupy", "CuPy", ("cupy",), ("cupy-cuda12x",))
+    "cupy": System("cupy", "CuPy", ("cupy",), ("cupy-cuda12x", "cupy-cuda13x"))
 }
 ALL_SYSTEMS = ChainMap(SYSTEMS, CUDA_SYSTEMS)
 
