@@ -13,7 +13,7 @@ from .operands import axis, cast
 
 
 def _relu_slope(xs, y, ts):
-    return np.where(y > 0, ts[0], 0 * ts[0])
+    return np.where(y > 0, ts[0], y.dtype.type(0))  # also of a gradient that is infinite
 
 
 _relu = Primitive("Relu", lambda x: np.maximum(x, 0), rule=_relu_slope, native=True)
@@ -22,6 +22,8 @@ _relu = Primitive("Relu", lambda x: np.maximum(x, 0), rule=_relu_slope, native=T
 @function("relu", inplace=True)
 def relu(input: Tensor) -> Tensor:
     """The elements, zero at least. The gradient at zero is zero."""
+    if input._data.dtype.kind in "bc":
+        raise RuntimeError(f"relu is not supported for tensors of dtype {input.dtype}: convert them first")
     return _relu.of_one(input)
 
 
@@ -63,17 +65,19 @@ def _floating(input: Tensor, dtype: Any) -> dict[str, Any]:
     if dtype is not None:
         return {"dtype": dtypes.as_numpy(dtype)}
     if input._data.dtype.kind not in "fc":
-        raise RuntimeError(f"\"softmax_lastdim_kernel_impl\" not implemented for '{input.dtype.legacy}': convert the input first, x.float()")
+        raise NotImplementedError(f"\"softmax_kernel_impl\" not implemented for '{input.dtype.legacy}': convert the input first, x.float()")
+    if input._data.dtype.kind == "c":
+        raise NotImplementedError(f"\"softmax_kernel_impl\" not implemented for '{input.dtype.legacy}': take x.real, x.imag or x.abs()")
     return {}
 
 
 @function("softmax")
-def softmax(input: Tensor, dim: int, *, dtype: Any = None) -> Tensor:
+def softmax(input: Tensor, dim: int, dtype: Any = None) -> Tensor:
     """Exponentials along `dim`, divided by their sum."""
     return _softmax(input, axis=axis(dim, input._data.ndim), **_floating(input, dtype))
 
 
 @function("log_softmax")
-def log_softmax(input: Tensor, dim: int, *, dtype: Any = None) -> Tensor:
+def log_softmax(input: Tensor, dim: int, dtype: Any = None) -> Tensor:
     """The logarithm of the softmax."""
     return _log_softmax(input, axis=axis(dim, input._data.ndim), **_floating(input, dtype))

@@ -214,8 +214,24 @@ _logaddexp = _binary("Logaddexp", _log_of_sum)
 _logaddexp2 = _binary("Logaddexp2", np.logaddexp2)
 _maximum = _binary("Maximum", np.maximum)
 _minimum = _binary("Minimum", np.minimum)
-_fmax = _binary("Fmax", np.fmax)
-_fmin = _binary("Fmin", np.fmin)
+
+
+def _chosen_slope(first: Callable) -> Callable:
+    """The derivative of a choice between two: of equal ones the first counts, and NaN does not."""
+
+    def slope(xs, y, ts, dtype=None):
+        x, other = (cast(v, dtype) for v in xs)
+        from_x = first(x, other) | (other != other)
+        tx, ty = (None if t is None else cast(t, dtype) for t in ts)
+        nothing = y.dtype.type(0)
+        moved = None if tx is None else np.where(from_x, tx, nothing)
+        return moved if ty is None else np.where(from_x, nothing, ty) if moved is None else moved + np.where(from_x, nothing, ty)
+
+    return slope
+
+
+_fmax = _binary("Fmax", np.fmax, rule=_chosen_slope(np.greater_equal))
+_fmin = _binary("Fmin", np.fmin, rule=_chosen_slope(np.less_equal))
 _copysign = _binary("Copysign", np.copysign)
 _xlogy = _binary("Xlogy", lambda x, y: np.where(x == 0, np.where(np.isnan(y), y, 0 * x), x * np.log(np.where(x == 0, 1 + 0 * y, y))))
 _nextafter = _binary("Nextafter", np.nextafter)

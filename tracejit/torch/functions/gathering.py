@@ -48,13 +48,15 @@ def _along(x, i, axis):
 _gather = Primitive("Gather", lambda x, i, axis: _along(x, i, axis) if x.ndim else np.copy(np.broadcast_to(x, i.shape)))
 
 
-def _check_places(index: Tensor, n: int, name: str, kind: type[Exception] = RuntimeError) -> None:
-    array = index._data
+def _checked(index: Tensor, n: int, name: str, kind: type[Exception] = RuntimeError) -> Tensor:
+    """The index. In programs, which count from the end and complain of places from n on, a negative place becomes one of these."""
+    array = index._array
     if array.dtype.kind not in "iu":
         raise RuntimeError(f"{name}(): Expected dtype int64 for index, got {index.dtype}: write index.long()")
     if type(array) is np.ndarray and array.size and (array.min() < 0 or array.max() >= n):
         bad = array[(array < 0) | (array >= n)].flat[0]
         raise kind(f"{name}(): index {bad} is out of bounds for a dimension of size {n}")
+    return from_front(index, n) if type(array) is Tracer else index
 
 
 def _extent(input: Tensor, dim: int) -> int:
@@ -92,7 +94,7 @@ def gather(input: Tensor, dim: int, index: Tensor, *, sparse_grad: bool = False)
                 f"Size does not match at dimension {d} expected index {list(wanted)} to be no larger than self {list(shape)} apart from "
                 f"dimension {dim}"
             )
-    _check_places(index, _extent(input, dim), "gather")
+    index = _checked(index, _extent(input, dim), "gather")
     if input._data.ndim and not index._data.ndim:
         return _gather(input, index.reshape(1), axis=dim).reshape(())
     return _gather(input, index, axis=dim)
@@ -131,7 +133,7 @@ def index_select(input: Tensor, dim: int, index: Tensor) -> Tensor:
     dim = axis(dim, input._data.ndim)
     if index._data.ndim > 1:
         raise IndexError(f"index_select(): Index is supposed to be a vector, but it has shape {list(index._data.shape)}")
-    _check_places(index, _extent(input, dim), "index_select", IndexError)
+    index = _checked(index, _extent(input, dim), "index_select", IndexError)
     return _index_select(input, index.reshape(-1), axis=dim)
 
 
@@ -139,7 +141,7 @@ def index_select(input: Tensor, dim: int, index: Tensor) -> Tensor:
 def take(input: Tensor, index: Tensor) -> Tensor:
     """The elements at places of the tensor in one row, counted from the end where they are negative."""
     index = _from_front(index, input._data.size)
-    _check_places(index, input._data.size, "take", IndexError)
+    index = _checked(index, input._data.size, "take", IndexError)
     return _index_select(input.reshape(-1), index.reshape(-1), axis=0).reshape(index._data.shape)
 
 
@@ -208,8 +210,8 @@ _scatter = Primitive("Scatter", _scatter_impl)
 _scatter_add = Primitive("ScatterAdd", _scatter_impl)
 
 
-def _check_scattered(name: str, input: Tensor, dim: int, index: Tensor, src: Any) -> None:
-    """Raise `RuntimeError` for an index that is no place, larger than `src` or, but for `dim`, than the tensor, or for another dtype."""
+def _check_scattered(name: str, input: Tensor, dim: int, index: Tensor, src: Any) -> Tensor:
+    """The index. Raises `RuntimeError` for an index that is no place, larger than `src` or, but for `dim`, than the tensor, or for another dtype."""
     shape, wanted = input._data.shape, index._data.shape
     if index._data.size:
         sizes = src._data.shape if isinstance(src, Tensor) else wanted
@@ -220,9 +222,9 @@ def _check_scattered(name: str, input: Tensor, dim: int, index: Tensor, src: Any
                 f"Expected index {list(wanted)} to be no larger than self {list(shape)} apart from dimension {dim} and to be no larger than src "
                 f"{list(sizes)}"
             )
-    _check_places(index, shape[dim], name)
     if isinstance(src, Tensor) and src._data.dtype != input._data.dtype:
         raise RuntimeError(f"{name}(): Expected self.dtype to be equal to src.dtype, got {input.dtype} and {src.dtype}")
+    return _checked(index, shape[dim], name)
 
 
 @function("scatter", inplace=True)
@@ -233,7 +235,7 @@ def scatter(input: Tensor, dim: int, index: Tensor, src: Any = None, *, value: A
     if reduce not in (None, "add", "multiply"):
         raise RuntimeError(f"reduce argument must be either add or multiply, got {reduce!r}")
     dim = axis(dim, input._data.ndim)
-    _check_scattered("scatter", input, dim, index, src)
+    index = _check_scattered("scatter", input, dim, index, src)
     if not index._data.size:
         return input.clone()
     return _scatter(input, index, src if isinstance(src, Tensor) else number_in(src, input._data.dtype), axis=dim, reduce=reduce)
@@ -244,7 +246,7 @@ def scatter(input: Tensor, dim: int, index: Tensor, src: Any = None, *, value: A
 def scatter_add(input: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:
     """With elements of `src` added in the places along `dim` that `index` names."""
     dim = axis(dim, input._data.ndim)
-    _check_scattered("scatter", input, dim, index, src)
+    index = _check_scattered("scatter", input, dim, index, src)
     if not index._data.size:
         return input.clone()
     return _scatter_add(input, index, src, axis=dim, reduce="add")
@@ -255,8 +257,8 @@ def _slices_at(dim: int) -> tuple:
     return (*(("slice", None, None, None),) * dim, "tensor")
 
 
-def _check_slices(name: str, input: Tensor, dim: int, index: Tensor, source: Tensor, kind: type[Exception] = RuntimeError) -> None:
-    """Raise `RuntimeError` or `IndexError` where `source` has not a slice of the tensor's shape for each place of the index."""
+def _check_slices(name: str, input: Tensor, dim: int, index: Tensor, source: Tensor, kind: type[Exception] = RuntimeError) -> Tensor:
+    """The index. Raises `RuntimeError` or `IndexError` where `source` has not a slice of the tensor's shape for each place of the index."""
     if index._data.ndim > 1:
         raise IndexError(f"{name}(): Index is supposed to be a vector, but it has shape {list(index._data.shape)}")
     if source._data.dtype != input._data.dtype:
@@ -268,7 +270,7 @@ def _check_slices(name: str, input: Tensor, dim: int, index: Tensor, source: Ten
             f"{name}(): source of shape {list(source._data.shape)} should have {count} slices along dimension {dim}, one for each place, and else "
             f"the shape of self, {list(shape)}"
         )
-    _check_places(index, shape[dim], name, kind)
+    return _checked(index, shape[dim], name, kind)
 
 
 @function("index_add", inplace=True)
@@ -276,7 +278,7 @@ def _check_slices(name: str, input: Tensor, dim: int, index: Tensor, source: Ten
 def index_add(input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: Any = 1) -> Tensor:
     """With slices of `source` added at the places of a vector along `dim`."""
     dim = axis(dim, input._data.ndim)
-    _check_slices("index_add", input, dim, index, source)
+    index = _check_slices("index_add", input, dim, index, source)
     added = source if alpha == 1 else source * alpha
     return _index_put(input, added, index.reshape(-1), template=_slices_at(dim), accumulate=True)
 
@@ -288,7 +290,7 @@ def index_copy(input: Tensor, dim: int, index: Tensor, source: Tensor) -> Tensor
     dim = axis(dim, input._data.ndim)
     if not source._data.ndim:
         source = source.reshape([1] * input._data.ndim)
-    _check_slices("index_copy", input, dim, index, source, IndexError)
+    index = _check_slices("index_copy", input, dim, index, source, IndexError)
     return _index_put(input, source, index.reshape(-1), template=_slices_at(dim))
 
 
@@ -304,5 +306,5 @@ def index_fill(input: Tensor, dim: int, index: Tensor, value: Any) -> Tensor:
     else:
         value = wrap(np.asarray(number_in(value, input._data.dtype)))
     index = _from_front(index, input._data.shape[dim])
-    _check_places(index, input._data.shape[dim], "index_fill", IndexError)
+    index = _checked(index, input._data.shape[dim], "index_fill", IndexError)
     return _index_put(input, value, index.reshape(-1), template=_slices_at(dim))

@@ -19,6 +19,7 @@ def gradient(input: Tensor, *, spacing: Any = 1, dim: Any = None, edge_order: in
 
     `spacing` is the distance of places, one for each dimension, or the coordinates of places as tensors.
     """
+    spacing = 1 if spacing is None else spacing
     ndim = input._data.ndim
     dims = tuple(range(ndim)) if dim is None else axes(dim, ndim)
     spacings = list(spacing) if isinstance(spacing, (tuple, list)) else [spacing] * len(dims)
@@ -71,12 +72,12 @@ def cumulative_trapezoid(y: Tensor, x: Tensor | None = None, *, dx: float = 1.0,
     """The running integral by the trapezoidal rule."""
     d = axis(dim, y._data.ndim)
     n = y._data.shape[d]
-    middle = (y.narrow(d, 1, n - 1) + y.narrow(d, 0, n - 1)) / 2
+    both = y.narrow(d, 1, n - 1) + y.narrow(d, 0, n - 1)
     if x is None:
-        return (middle * dx).cumsum(d)
+        return (dx * both).cumsum(d) / 2
     places = x if x._data.ndim > 1 else x.reshape([-1 if e == d else 1 for e in range(y._data.ndim)])
     steps = places.narrow(d if x._data.ndim > 1 else d, 1, n - 1) - places.narrow(d, 0, n - 1)
-    return (middle * steps).cumsum(d)
+    return (both * steps).cumsum(d) / 2
 
 
 @printed_as("nanmedian")
@@ -90,10 +91,14 @@ class nanmedian_result(NamedTuple):
 @function("nanmedian")
 def nanmedian(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
     """The lower median of the elements that are not NaN; along `dim`, with its places."""
+    if input._data.dtype.kind != "f":
+        return median_(input, dim, keepdim)
     if dim is None:
         kept = input[~input.isnan()]
         return median_(kept) if kept._data.size else input.sum() * float("nan")
     d = axis(dim, input._data.ndim)
+    if not input._data.ndim:
+        return nanmedian_result(input.clone(), wrap(np.zeros((), np.int64)))
     values, places = input.nan_to_num(float("inf"), float("inf"), float("-inf")).sort(d)
     missing = input.isnan()
     counts = (~missing).sum(d, keepdim=True)
@@ -106,6 +111,8 @@ def nanmedian(input: Tensor, dim: int | None = None, keepdim: bool = False) -> A
 @function("nanquantile")
 def nanquantile(input: Tensor, q: Any, dim: int | None = None, keepdim: bool = False, *, interpolation: str = "linear") -> Tensor:
     """Quantiles of the elements that are not NaN, of all or along `dim`."""
+    if not input._data.ndim:
+        return quantile(input, q, dim, keepdim, interpolation=interpolation)
 
     def of(row: Tensor) -> Tensor:
         kept = row[~row.isnan()]

@@ -10,7 +10,7 @@ from ...trace import Tracer
 from ...trace.constants import as_proxy
 from ..dispatch import Primitive, function
 from ..tensor import Tensor
-from .gathering import _as_row, _check_places, _check_slices, _open
+from .gathering import _as_row, _check_slices, _checked, _open
 from .operands import axis
 
 _UFUNCS = {"sum": np.add, "mean": np.add, "prod": np.multiply, "amax": np.maximum, "amin": np.minimum}
@@ -125,7 +125,7 @@ def scatter_reduce(input: Tensor, dim: int, index: Tensor, src: Tensor, reduce: 
         raise RuntimeError(f"reduce argument must be either sum, prod, mean, amax or amin, got {reduce}")
     if src._data.dtype != input._data.dtype:
         raise RuntimeError(f"scatter(): Expected self.dtype to be equal to src.dtype, got {input.dtype} and {src.dtype}")
-    _check_places(index, input._data.shape[d] if input._data.ndim else 1, "scatter_reduce")
+    index = _checked(index, input._data.shape[d] if input._data.ndim else 1, "scatter_reduce")
     if not input._data.ndim:
         return _scatter_reduce(input.reshape(1), index.reshape(1), src.reshape(1), axis=0, how=reduce, own=bool(include_self)).reshape(())
     return _scatter_reduce(input, index, src, axis=d, how=reduce, own=bool(include_self))
@@ -138,6 +138,6 @@ def index_reduce(input: Tensor, dim: int, index: Tensor, source: Tensor, reduce:
     if reduce not in ("prod", "mean", "amax", "amin"):
         raise RuntimeError(f"index_reduce(): Expected reduce to be one of prod, mean, amax or amin but got {reduce}.")
     d = axis(dim, input._data.ndim)
-    _check_slices("index_reduce", input, d, index, source)
+    index = _check_slices("index_reduce", input, d, index, source)
     places = index.reshape([-1 if e == d else 1 for e in range(input._data.ndim)]).expand(source._data.shape)
     return _index_reduce(input, places, source, axis=d, how=reduce, own=bool(include_self))

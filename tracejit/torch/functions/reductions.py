@@ -18,8 +18,8 @@ from .operands import axes, axis, cast, require_entries, require_ordered
 def _sum_impl(x, axis=None, keepdims=False, dtype=None):
     x = cast(x, dtype)
     if type(x) is np.ndarray:
-        return np.add.reduce(x, axis=axis, keepdims=keepdims)  # np.sum takes twice as long to get there
-    return np.sum(x, axis=axis, keepdims=keepdims)
+        return np.add.reduce(x, axis=axis, keepdims=keepdims, dtype=dtype)  # np.sum takes twice as long to get there
+    return np.sum(x, axis=axis, keepdims=keepdims, dtype=dtype)
 
 
 _sum_all = Primitive("Sum", _sum_impl)
@@ -72,7 +72,7 @@ def mean(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any = 
     return _mean_dims(input, axis=axes(dim, input._data.ndim), keepdims=bool(keepdim), **static)
 
 
-_prod = Primitive("Prod", lambda x, axis=None, keepdims=False, dtype=None: np.prod(cast(x, dtype), axis=axis, keepdims=keepdims))
+_prod = Primitive("Prod", lambda x, axis=None, keepdims=False, dtype=None: np.prod(cast(x, dtype), axis=axis, keepdims=keepdims, dtype=dtype))
 
 
 @function("prod")
@@ -168,11 +168,12 @@ def _extreme_impl(fn: Callable) -> Callable:
 
 
 def _extreme_slope(xs, y, ts, axis=None, keepdims=False):
-    """Ties share the tangent, as in torch's amax and full reductions."""
+    """Ties share the tangent, as in torch's amax and full reductions; so do NaN."""
     x, t = xs[0], ts[0]
     largest = y if keepdims or axis is None else np.expand_dims(y, axis)
-    mask = x == largest
-    return np.sum(np.where(mask, t, 0 * t), axis=axis, keepdims=keepdims) / np.sum(mask, axis=axis, keepdims=keepdims).astype(x.dtype)
+    mask = (x == largest) | ((x != x) & (largest != largest))
+    chosen = np.where(mask, t, x.dtype.type(0))
+    return np.sum(chosen, axis=axis, keepdims=keepdims) / np.sum(mask, axis=axis, keepdims=keepdims).astype(x.dtype)
 
 
 _max_all, _min_all = (Primitive(f"{n}Backward1", _extreme_impl(f), rule=_extreme_slope) for n, f in (("Max", np.max), ("Min", np.min)))
@@ -187,7 +188,7 @@ def _at(x, places, axis, keepdims):
 def _with_place(arg: Callable) -> Callable:
     def impl(x, axis, keepdims):
         if not x.ndim:
-            return x + 0, np.zeros((), np.int64)
+            return np.copy(x), np.zeros((), np.int64)
         places = arg(x, axis=axis)
         return _at(x, places, axis, keepdims), np.expand_dims(places, axis) if keepdims else places + 0
 
@@ -331,7 +332,7 @@ def count_nonzero(input: Tensor, dim: Any = None) -> Tensor:
 def _logsumexp_impl(x, axis, keepdims):
     if not x.size:  # the logarithm of nothing
         return np.sum(x, axis=axis, keepdims=keepdims) - math.inf
-    largest = np.max(x, axis=axis, keepdims=True)
+    largest = np.max(np.real(x) if x.dtype.kind == "c" else x, axis=axis, keepdims=True)
     largest = np.where(np.isfinite(largest), largest, 0 * np.where(np.isfinite(largest), largest, 1))
     total = np.log(np.sum(np.exp(x - largest), axis=axis, keepdims=True)) + largest
     return total if keepdims else np.squeeze(total, axis)
@@ -339,7 +340,8 @@ def _logsumexp_impl(x, axis, keepdims):
 
 def _logsumexp_slope(xs, y, ts, axis, keepdims):
     y = y if keepdims else np.expand_dims(y, axis)
-    y = np.where(np.isfinite(y), y, 0 * np.where(np.isfinite(y), y, 1))
+    if y.dtype.kind == "f":
+        y = np.where(y == -np.inf, y.dtype.type(0), y)
     return np.sum(ts[0] * np.exp(xs[0] - y), axis=axis, keepdims=keepdims)
 
 
@@ -422,8 +424,8 @@ def dist(input: Tensor, other: Tensor, p: float = 2) -> Tensor:
 
 
 # -- cumulative
-_cumsum = Primitive("Cumsum", lambda x, axis, dtype=None: np.cumsum(cast(x, dtype), axis=axis) if x.ndim else cast(x, dtype) + 0)
-_cumprod = Primitive("Cumprod", lambda x, axis, dtype=None: np.cumprod(cast(x, dtype), axis=axis) if x.ndim else cast(x, dtype) + 0)
+_cumsum = Primitive("Cumsum", lambda x, axis, dtype=None: np.cumsum(cast(x, dtype), axis=axis, dtype=dtype) if x.ndim else cast(x, dtype) + 0)
+_cumprod = Primitive("Cumprod", lambda x, axis, dtype=None: np.cumprod(cast(x, dtype), axis=axis, dtype=dtype) if x.ndim else cast(x, dtype) + 0)
 
 
 @function("cumsum", inplace=True)
@@ -455,14 +457,17 @@ class cummin_result(NamedTuple):
 
 
 def _cumulative_extreme(input: Tensor, dim: int, ufunc: Any) -> tuple[Tensor, Tensor]:
+    from ..tensor import wrap
     from .gathering import gather
 
     dim = axis(dim, input._data.ndim)
+    require_ordered(input, f"cum{ufunc.__name__[:3]}")
+    if not input._data.ndim:
+        return input.clone(), wrap(np.zeros((), np.int64))
     array = np.moveaxis(np.asarray(input.detach()._array), dim, 0)
     best = ufunc.accumulate(array, axis=0)
     steps = np.arange(len(array)).reshape(-1, *(1,) * (array.ndim - 1))
-    places = np.maximum.accumulate(np.where(array == best, steps, 0), axis=0)
-    from ..tensor import wrap
+    places = np.maximum.accumulate(np.where((array == best) | (array != array), steps, 0), axis=0)
 
     indices = wrap(np.ascontiguousarray(np.moveaxis(places, 0, dim)))
     return gather(input, dim, indices), indices
@@ -480,14 +485,11 @@ def cummin(input: Tensor, dim: int) -> cummin_result:
     return cummin_result(*_cumulative_extreme(input, dim, np.minimum))
 
 
-def _logcumsumexp_impl(x, axis):
-    return np.logaddexp.accumulate(x, axis=axis)
-
-
-_logcumsumexp = Primitive("Logcumsumexp", _logcumsumexp_impl)
+_logcumsumexp = Primitive("Logcumsumexp", lambda x, axis: np.logaddexp.accumulate(x, axis=axis) if x.ndim else x + 0)
 
 
 @function("logcumsumexp")
 def logcumsumexp(input: Tensor, dim: int) -> Tensor:
-    """The logarithm of the cumulative sum of exponentials."""
+    """The logarithm of the cumulative sum of exponentials, of real numbers."""
+    require_ordered(input, "logcumsumexp")
     return _logcumsumexp(input, axis=axis(dim, input._data.ndim))

@@ -1,0 +1,80 @@
+"""Gradients where a function has a kink, a tie, an infinity or NaN, beside torch's."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import tracejit.torch as ours
+
+EXPRESSIONS = """
+F.logsigmoid(x)
+F.binary_cross_entropy_with_logits(x, x.detach().clamp(0, 1))
+F.binary_cross_entropy_with_logits(x, x.detach().clamp(0, 1), pos_weight=x.new_tensor(2.0))
+F.multilabel_soft_margin_loss(x, (x.detach() > 0).to(x.dtype))
+F.softplus(x)
+F.relu(x)
+F.softshrink(x)
+F.hardshrink(x)
+F.threshold(x, 0.1, 2.0)
+x.fmax(0 * x)
+x.fmin(0 * x)
+x.maximum(0 * x)
+x.minimum(0 * x)
+x.clamp(0)
+x.clamp(0, 1)
+x.abs()
+x.sign()
+x.max()
+x.min()
+x.amax(1)
+x.aminmax(dim=1)[0]
+x.median()
+x.nanmedian()
+x.median(1)[0]
+x.cummax(1)[0]
+x.cummin(1)[0]
+x.norm()
+x.norm(1)
+x.logsumexp(1)
+x.prod(1)
+""".strip().split("\n")
+INPUTS = {
+    "ties": [[0.0, 0.0, 1.0], [1.0, 1.0, -1.0]], "zeros": [[0.0, 0.0, 0.0], [0.0, 0.0, 0.0]], "infinite": [[0.0, np.inf, 1.0], [-2.0, 3.0, 1.0]],
+    "missing": [[0.0, np.nan, 1.0], [-2.0, 3.0, 1.0]],
+}  # fmt: skip
+APART = {  # where torch counts NaN for a number that the bounds hold off, or for one of sign 0
+    ("x.clamp(0)", "missing"), ("x.clamp(0, 1)", "missing"), ("x.abs()", "missing"), ("x.norm(1)", "missing"),
+    ("F.relu(x)", "missing"), ("F.softshrink(x)", "missing"), ("x.amax(1)", "missing"), ("x.aminmax(dim=1)[0]", "missing"),
+    ("x.maximum(0 * x)", "infinite"), ("x.minimum(0 * x)", "infinite"), ("x.norm()", "infinite"),
+}  # fmt: skip
+
+
+def _gradient(torch, expression, values, weight):
+    x = torch.tensor(values, dtype=torch.float64, requires_grad=True)
+    y = eval(expression, {"x": x, "F": torch.nn.functional})
+    (g,) = torch.autograd.grad(y, x, torch.full_like(y, weight))
+    return y.detach().numpy(), g.numpy(force=True)
+
+
+@pytest.mark.parametrize("name", INPUTS)
+@pytest.mark.parametrize("expression", EXPRESSIONS)
+def test_as_torch(expression, name):
+    if (expression, name) in APART:
+        pytest.skip("differs on purpose")
+    theirs = pytest.importorskip("torch")
+    for a, b in zip(_gradient(ours, expression, INPUTS[name], 0.75), _gradient(theirs, expression, INPUTS[name], 0.75)):
+        np.testing.assert_allclose(a, b, 1e-6, 1e-12)
+
+
+@pytest.mark.parametrize("expression", ["x.relu()", "x.max()", "x.min()", "x.fmax(0 * x)", "x.masked_fill(x > 0, 0.0)"])
+def test_infinite_gradients_reach_only_what_was_chosen(expression):
+    theirs = pytest.importorskip("torch")
+    a, b = (_gradient(torch, expression, [[-1.0, 0.5, 2.0]], np.inf)[1] for torch in (ours, theirs))
+    np.testing.assert_array_equal(a, b)
+
+
+def test_the_loss_of_logits_that_are_zero():
+    x = ours.zeros(2, requires_grad=True)
+    ours.nn.functional.binary_cross_entropy_with_logits(x, ours.tensor([0.0, 1.0]), reduction="sum").backward()
+    assert x.grad.tolist() == [0.5, -0.5]
