@@ -77,7 +77,14 @@ class Jit(Dispatcher):
                 if out is not MISS:
                     self._entry = entry
                     return out
+        if args and isinstance(args[0], type) and self._is_class_method_of(args[0]):
+            return self.__get__(args[0])(*args[1:], **kwargs)
         return self._slow(args, kwargs)
+
+    def _is_class_method_of(self, owner: type) -> bool:
+        """Whether `owner.name` calls this one with `owner` in front: under `classmethod`, which from Python 3.13 on asks what it wraps for no method."""
+        method = getattr(owner, getattr(self, "__name__", ""), None)
+        return type(method) is types.MethodType and method.__func__ is self and method.__self__ is owner
 
     def __get__(self, instance: Any, owner: Any = None):
         if instance is None:
