@@ -134,6 +134,7 @@ CASES = [
     _one("Linear", 4, 2, inputs=((2, 3, 4),), note=" 3d bias"),
     _one("Bilinear", 4, 5, 3, inputs=((6, 4), (6, 5))),
     _one("Embedding", 7, 3, padding_idx=2, inputs=(("classes", 7, (2, 5)),)),
+    _one("Embedding", 7, 3, padding_idx=1, scale_grad_by_freq=True, inputs=(("classes", 7, (4, 5)),), note=" by frequency"),
     _one("Embedding", 7, 3, max_norm=1.0, inputs=(("classes", 7, (2, 5)),), note=" max_norm"),
     _one("Conv1d", 4, 6, 3, inputs=(LINE,)),
     _one("Conv2d", 4, 6, (3, 2), stride=2, padding=1, groups=2, inputs=(IMAGE,)),

@@ -31,7 +31,11 @@ def select(input: Tensor, dim: int, index: int) -> Tensor:
 @function("narrow")
 def narrow(input: Tensor, dim: int, start: Any, length: int) -> Tensor:
     """`length` slices of a dimension from `start` on: a view."""
+    if not input._data.ndim:
+        raise RuntimeError("narrow() cannot be applied to a 0-dim tensor.")
     dim = axis(dim, input._data.ndim)
+    if length < 0:
+        raise RuntimeError(f"narrow(): length must be non-negative, got {length}")
     n, start = input._data.shape[dim], int(start)
     start = start + n if start < 0 else start
     if not 0 <= start <= start + length <= n:
@@ -48,6 +52,10 @@ def _along(x, i, axis):
 _gather = Primitive("Gather", lambda x, i, axis: _along(x, i, axis) if x.ndim else np.copy(np.broadcast_to(x, i.shape)))
 
 
+_beyond = Primitive("Where", lambda i, n: np.where(i < 0, i.dtype.type(n), i))
+_counted = Primitive("Where", lambda i, n: np.where(i < 0, i + i.dtype.type(n), i))
+
+
 def _checked(index: Tensor, n: int, name: str, kind: type[Exception] = RuntimeError) -> Tensor:
     """The index. In programs, which count from the end and complain of places from n on, a negative place becomes one of these."""
     array = index._array
@@ -56,7 +64,7 @@ def _checked(index: Tensor, n: int, name: str, kind: type[Exception] = RuntimeEr
     if type(array) is np.ndarray and array.size and (array.min() < 0 or array.max() >= n):
         bad = array[(array < 0) | (array >= n)].flat[0]
         raise kind(f"{name}(): index {bad} is out of bounds for a dimension of size {n}")
-    return from_front(index, n) if type(array) is Tracer else index
+    return _beyond(index, n=n) if type(array) is Tracer else index
 
 
 def _extent(input: Tensor, dim: int) -> int:
@@ -101,9 +109,9 @@ def gather(input: Tensor, dim: int, index: Tensor, *, sparse_grad: bool = False)
 
 
 def _from_front(index: Tensor, n: int) -> Tensor:
-    array = index._data
-    if type(array) is np.ndarray and array.dtype.kind == "i" and (array < 0).any():
-        return wrap(np.where(array < 0, array + n, array))
+    array = index._array
+    if array.dtype.kind == "i" and (type(array) is Tracer or (array < 0).any()):
+        return _counted(index, n=n)
     return index
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ...trace import Tracer
+from ...trace.constants import as_proxy
 from .. import nodes
 from ..dispatch import Primitive, function
 from ..inplace import assign, check_writable
@@ -246,12 +247,26 @@ def argwhere(input: Tensor) -> Tensor:
     return nonzero(input)
 
 
-_one_hot = Primitive("OneHot", lambda x, n: (np.expand_dims(x, -1) == np.arange(n)).astype(np.int64))
+def _one_hot_impl(x, n):
+    if isinstance(x, Tracer):  # a program complains of a row that is not there, and counts those below zero from the end
+        return np.take(as_proxy(np.eye(n, dtype=np.int64)), np.where(x < 0, x.dtype.type(n), x), axis=0)
+    return (np.expand_dims(x, -1) == np.arange(n)).astype(np.int64)
+
+
+_one_hot = Primitive("OneHot", _one_hot_impl)
 
 
 def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
     """Rows with a one in the place of each class."""
     if tensor._data.dtype.kind not in "iu":
         raise RuntimeError("one_hot is only applicable to index tensor of type LongTensor.")
-    n = int(tensor._array.max()) + 1 if num_classes < 0 else num_classes
+    classes = tensor._array
+    if classes.size == 0 and num_classes <= 0:
+        raise RuntimeError("Can not infer total number of classes from empty tensor.")
+    n = int(classes.max()) + 1 if num_classes < 0 else num_classes
+    if type(classes) is np.ndarray and classes.size:
+        if classes.min() < 0:
+            raise RuntimeError("Class values must be non-negative.")
+        if classes.max() >= n:
+            raise RuntimeError(f"Class values must be smaller than num_classes: {classes.max()} is not smaller than {n}.")
     return _one_hot(tensor, n=n)

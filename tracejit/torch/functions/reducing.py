@@ -63,13 +63,17 @@ def _counts(x, i, places, own):
 
 
 def _traced(x, i, v, axis, how, own):
-    """Without writes into places that are not known: each place looks at all elements that may go there."""
+    """Sums are scattered; else, without writes into places that are not known, each place looks at all elements that may go there."""
+    if how in ("sum", "mean"):
+        places = _open(i, axis)
+        added = as_proxy(np.copy(x) if own else np.zeros(x.shape, x.dtype)).at[places].add(v)
+        return added if own else np.where(_scattered(x, places, np.ones(i.shape, np.int64)) > 0, added, x)
     part = tuple([slice(None) if d == axis else slice(0, n) for d, n in enumerate(i.shape)])
     here = x[part]
     last = np.moveaxis(i, axis, -1)
     goes = last[..., None, :] == np.arange(x.shape[axis])[:, None]  # (..., places, elements)
     values = np.where(goes, np.moveaxis(v, axis, -1)[..., None, :], _neutral(x.dtype, how))
-    combine = {"sum": np.sum, "mean": np.sum, "prod": np.prod, "amax": np.max, "amin": np.min}[how]
+    combine = {"prod": np.prod, "amax": np.max, "amin": np.min}[how]
     made = np.moveaxis(combine(values, -1), -1, axis)
     hit = np.moveaxis(np.any(goes, -1), -1, axis)
     if own:

@@ -10,6 +10,7 @@ import numpy as np
 
 from .... import nn
 from ....api import stop_gradient
+from ....trace import Tracer
 from ...dispatch import FUNCTIONS, Primitive
 from ...functions.operands import require_tensor
 from ...inplace import overwrite
@@ -152,24 +153,35 @@ def _embedding_impl(weight, indices, padding):
     return rows if padding is None else np.where((indices == padding)[..., None], stop_gradient(rows), rows)
 
 
+def _shared_slope(xs, out, ts, padding):
+    """Places that share a row share its gradient."""
+    _, indices, share = xs
+    tangent = np.take(ts[0], indices, axis=0) * share[..., None]
+    return tangent if padding is None else np.where((indices == padding)[..., None], tangent.dtype.type(0), tangent)
+
+
 _embedding = Primitive("Embedding", _embedding_impl)
+_shared_embedding = Primitive("Embedding", lambda weight, indices, share, padding: np.take(weight, indices, axis=0), rule=_shared_slope)
 
 
 def embedding(
     input: Tensor, weight: Tensor, padding_idx: int | None = None, max_norm: float | None = None, norm_type: float = 2.0,
     scale_grad_by_freq: bool = False, sparse: bool = False,
 ) -> Tensor:  # fmt: skip
-    """Rows of `weight` at integer `input`; the row `padding_idx` gets no gradient. With `max_norm` rows that are used are shortened in place."""
+    """Rows of `weight` at integer `input`; the row `padding_idx` gets no gradient. With `max_norm` rows that are used are shortened in place; with
+    `scale_grad_by_freq` the gradient of a row is divided by how often it is used."""
     if input._data.dtype.kind not in "iu":
         raise RuntimeError(
             f"Expected tensor for argument #1 'indices' to have one of the following scalar types: Long, Int; but got {input.dtype} instead"
         )
-    if scale_grad_by_freq or sparse:
-        raise NotImplementedError("embedding: scale_grad_by_freq and sparse gradients are not available; leave both False")
+    if sparse:
+        raise NotImplementedError("embedding: sparse gradients are not available; leave sparse=False, which gives the same numbers")
     entries = weight._data.shape[0]
     places = input._array
     if isinstance(places, np.ndarray) and places.size and not (places.min() >= 0 and places.max() < entries):
         raise IndexError(f"index out of range in self: embedding has {entries} rows, got an index {places[(places < 0) | (places >= entries)][0]}")
+    if type(places) is Tracer:  # programs complain of indices from `entries` on, and count those below zero from the end
+        input = FUNCTIONS["where"](input < 0, entries, input)
     if padding_idx is not None:
         if not -entries <= padding_idx < entries:
             raise AssertionError("Padding_idx must be within num_embeddings")
@@ -180,6 +192,11 @@ def embedding(
             lengths = np.sum(np.abs(rows) ** norm_type, axis=1, keepdims=True) ** (1 / norm_type)
             used = np.isin(np.arange(entries), places)[:, None]
             overwrite(weight, np.where(used & (lengths > max_norm), rows * (max_norm / (lengths + 1e-7)), rows).astype(rows.dtype))
+    if scale_grad_by_freq:
+        with no_grad():
+            used, every = input.reshape(-1), FUNCTIONS["ones"](input._data.size, dtype=weight.dtype)
+            share = 1 / FUNCTIONS["zeros"](entries, dtype=weight.dtype).index_add(0, used, every)[input]
+        return _shared_embedding(weight, input, share, padding=padding_idx)
     return _embedding(weight, input, padding=padding_idx)
 
 

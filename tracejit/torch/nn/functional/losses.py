@@ -192,6 +192,8 @@ def nll_loss(input, target, weight=None, size_average=None, ignore_index=-100, r
             wrong = (values != ignore_index) & ((values < 0) | (values >= classes))
             if wrong.any():
                 raise IndexError(f"Target {values[wrong][0]} is out of bounds.")
+    else:  # programs complain of indices from `classes` on, and count those below zero from the end
+        target = FUNCTIONS["where"]((target < 0) & (target != ignore_index), classes, target)
     operands = () if weight is None else (weight,)
     if len(shape) == 1:
         made = _nll(input.unsqueeze(0), target.unsqueeze(0), *operands, ignore_index=int(ignore_index), reduction=how)
