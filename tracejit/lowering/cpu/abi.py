@@ -18,7 +18,7 @@ import numpy._core._multiarray_umath as _umath
 LAYOUT = {
     "PyObject": {"type": 8},
     "PyVarObject": {"size": 16},
-    "PyTupleObject": {"items": 24},  # the items themselves
+    "PyTupleObject": {"items": tuple.__basicsize__},  # the items themselves: 24, and 32 where tuples keep their hash (from CPython 3.14 on)
     "PyListObject": {"items": 24},  # a pointer to them
     "PyDictObject": {"used": 16},
     "PyCellObject": {"ref": 16},
