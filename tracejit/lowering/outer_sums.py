@@ -3,6 +3,9 @@
 The gradient of a weight that every turn multiplies by is a sum over the turns of x_t.T @ y_t, where x_t and y_t have as many rows as a batch has
 examples.  The rows of all turns are there at the end, or cost less to keep than the sum costs to be read and written at each turn, and one product of
 all of them takes two thirds of the time: 64 turns of (128, 32) @ (32, 512) in float32 4.0 ms, (128, 2048) @ (2048, 512) 2.8 ms.
+
+The gradient of what is added to each row is a sum of rows.  It leaves the loop where the rows are there at the end: what is left in the loop treats
+rows apart, and threads can share them (`apart.py`).
 """
 
 from __future__ import annotations
@@ -12,21 +15,23 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from ..ir import ArrayType, Atom, Graph, Node, Var
+from ..ir.graph import live_nodes
 from ..ops.dot import dot_general
 from ..ops.elementwise import add
 from ..ops.movement import reshape, transpose
+from ..ops.reduction import reduce_sum
 from ..ops.scan import scan
-from ..trace import Trace
+from ..trace import Trace, Tracer
 
 FEW_TURNS, SMALL = 4, 4096  # in loops of fewer turns, and for products of fewer multiplications, a sum stays where it is
 MANY_ROWS = 128  # from so many rows on, the product of one turn is as quick
 
 
 class _Sum(NamedTuple):
-    """Carry number `place` is a sum of products x @ y, or x.T @ y where `turned`."""
+    """Carry number `place` is a sum of products x @ y, or x.T @ y where `turned`; without x, of the rows of y."""
 
     place: int
-    x: Var
+    x: Var | None
     turned: bool
     y: Var
 
@@ -52,26 +57,32 @@ def _sums(body: Graph, consts: int, carry: int) -> list[_Sum]:
     uses = Counter(a for n in body.nodes for a in n.inputs if type(a) is Var) + Counter(a for a in body.outputs if type(a) is Var)
     rows = {*body.inputs[consts + carry :], *body.outputs[carry:]}
     constants = set(body.inputs[:consts])
-    found = []
+    products, plain = [], []
     for place, (start, total) in enumerate(zip(body.inputs[consts : consts + carry], body.outputs)):
         made = producer.get(total) if type(total) is Var else None
         if made is None or made.op is not add or uses[start] != 1 or uses[total] != 1 or start not in made.inputs:
             continue
         term = made.inputs[1 - made.inputs.index(start)]
-        product = producer.get(term) if type(term) is Var and uses[term] == 1 else None
-        if product is None or product.op is not dot_general or term.type.ndim != 2 or term.type != total.type:
-            continue
-        x, y = product.inputs
-        turn = producer.get(x) if type(x) is Var else None
-        turned = turn is not None and turn.op is transpose
-        x = turn.inputs[0] if turned else x
-        if type(x) is not Var or type(y) is not Var or x in constants or y in constants:
-            continue
-        kept = sum(v.type.size for v in {x, y} - rows)
-        count = y.type.shape[0]
-        if count < MANY_ROWS and count * term.type.size >= SMALL and kept < 2 * term.type.size:
-            found.append(_Sum(place, x, turned, y))
-    return found
+        summed = producer.get(term) if type(term) is Var and uses[term] == 1 and term.type == total.type else None
+        if summed is not None and summed.op is reduce_sum and summed.params["axes"] == (0,):
+            plain.append(_Sum(place, None, False, summed.inputs[0]))
+        elif summed is not None and summed.op is dot_general and term.type.ndim == 2:
+            found = _product_sum(place, summed, producer, rows, constants)
+            products += [found] if found else []
+    rows |= {v for s in products for v in (s.x, s.y)}
+    return [*products, *(s for s in plain if s.y in rows)]
+
+
+def _product_sum(place: int, product: Node, producer: dict[Var, Node], rows: set[Atom], constants: set[Var]) -> _Sum | None:
+    x, y = product.inputs
+    turn = producer.get(x) if type(x) is Var else None
+    turned = turn is not None and turn.op is transpose
+    x = turn.inputs[0] if turned else x
+    if type(x) is not Var or type(y) is not Var or x in constants or y in constants:
+        return None
+    kept, size = sum(v.type.size for v in {x, y} - rows), product.outputs[0].type.size
+    count = y.type.shape[0]
+    return _Sum(place, x, turned, y) if count < MANY_ROWS and count * size >= SMALL and kept < 2 * size else None
 
 
 def _taken_out(node: Node, body: Graph, sums: list[_Sum], prepare: Callable[[Graph], Graph]) -> list[Node]:
@@ -81,11 +92,11 @@ def _taken_out(node: Node, body: Graph, sums: list[_Sum], prepare: Callable[[Gra
     stays = [i for i in range(carry) if i not in gone]
     rows: dict[Var, Atom] = dict(zip(body.inputs[consts + carry :], node.inputs[consts + carry :]))
     rows |= {v: made for v, made in zip(body.outputs[carry:], node.outputs[carry:]) if type(v) is Var}
-    further = [v for v in dict.fromkeys(v for s in sums for v in (s.x, s.y)) if v not in rows]
+    further = [v for v in dict.fromkeys(v for s in sums for v in (s.x, s.y)) if v is not None and v not in rows]
     rows |= {v: Var(ArrayType((length, *v.type.shape), v.type.dtype)) for v in further}
     inputs = [*range(consts), *[consts + i for i in stays], *range(consts + carry, len(body.inputs))]
     outputs = (*[body.outputs[i] for i in stays], *body.outputs[carry:], *further)
-    inner = Graph(tuple([body.inputs[i] for i in inputs]), _needed(body.nodes, outputs), outputs)
+    inner = Graph(tuple([body.inputs[i] for i in inputs]), live_nodes(body.nodes, outputs), outputs)
     loop = node._replace(
         inputs=tuple([node.inputs[i] for i in inputs]),
         outputs=(*[node.outputs[i] for i in stays], *node.outputs[carry:], *[rows[v] for v in further]),
@@ -93,32 +104,29 @@ def _taken_out(node: Node, body: Graph, sums: list[_Sum], prepare: Callable[[Gra
     )
     nodes = [loop]
     for s in sums:
-        nodes += _product(node.inputs[consts + s.place], rows[s.x], s.turned, rows[s.y], node.outputs[s.place], node, prepare)
+        given = (rows[s.y],) if s.x is None else (rows[s.x], rows[s.y])
+        nodes += _total(node.inputs[consts + s.place], given, s.turned, node.outputs[s.place], node, prepare)
     return nodes
 
 
-def _needed(nodes: tuple[Node, ...], outputs: tuple[Atom, ...]) -> tuple[Node, ...]:
-    wanted, kept = {a for a in outputs if type(a) is Var}, []
-    for n in reversed(nodes):
-        if n.op.effect or any(v in wanted for v in n.outputs):
-            kept.append(n)
-            wanted.update(a for a in n.inputs if type(a) is Var)
-    return tuple(kept[::-1])
-
-
-def _product(start: Atom, x: Atom, turned: bool, y: Atom, total: Var, node: Node, prepare: Callable[[Graph], Graph]) -> list[Node]:
-    """`total` = start + the sum of all products."""
+def _total(start: Atom, given: tuple[Atom, ...], turned: bool, total: Var, node: Node, prepare: Callable[[Graph], Graph]) -> list[Node]:
+    """`total` = start + the sum of all products, or of all rows of the one array that is given."""
     trace = Trace("lowering")
-    s, xs, ys = (trace.input(a.type.strong) for a in (start, x, y))
-    turns, k, n = ys.shape
-    if turned:
-        factor = transpose(reshape(xs, shape=(turns * k, xs.shape[2])), permutation=(1, 0))
-    else:
-        factor = reshape(transpose(xs, permutation=(1, 0, 2)), shape=(xs.shape[1], turns * k))
-    result = s + dot_general(factor, reshape(ys, shape=(turns * k, n)), contract=((1,), (0,)), batch=((), ()))
+    s, *xs, ys = (trace.input(a.type.strong) for a in (start, *given))
+    result = s + (_product(xs[0], ys, turned) if xs else reduce_sum(ys, axes=(0, 1)))
     graph = prepare(trace.finish([result])[0])
-    names: dict[Var, Atom] = dict(zip(graph.inputs, (start, x, y)))
+    names: dict[Var, Atom] = dict(zip(graph.inputs, (start, *given)))
     names |= {v: Var(v.type) for made in graph.nodes for v in made.outputs}
     names[graph.outputs[0]] = total
     named = lambda atoms: tuple([names[a] if type(a) is Var else a for a in atoms])
     return [made._replace(inputs=named(made.inputs), outputs=named(made.outputs), source=node.source) for made in graph.nodes]
+
+
+def _product(x: Tracer, y: Tracer, turned: bool) -> Tracer:
+    """The sum over the first axis of x @ y, or x.T @ y, as one product."""
+    turns, k, n = y.shape
+    if turned:
+        x = reshape(x, shape=(turns * k, x.shape[2]))
+        return dot_general(transpose(x, permutation=(1, 0)), reshape(y, shape=(turns * k, n)), contract=((1,), (0,)), batch=((), ()))
+    x = reshape(transpose(x, permutation=(1, 0, 2)), shape=(x.shape[1], turns * k))
+    return dot_general(x, reshape(y, shape=(turns * k, n)), contract=((1,), (0,)), batch=((), ()))

@@ -18,10 +18,10 @@ from .steps import Stage, identity
 
 # Estimated nanoseconds: a vector function, a quotient, another operation, and eight bytes from or to memory, for each element (AVX-512, one core).
 DEAR_NS, DIVIDE_NS, CHEAP_NS, MEMORY_NS = 0.8, 0.4, 0.05, 0.25
-# A nest is cut from this estimate on: waking a sleeping thread takes up to 50 us.
-WORTH_CUTTING_NS = 150_000
+# A nest is cut from this estimate on. A worker that is awake has a chunk in 0.5 us; waking one takes the caller 10 us, and the worker up to 50.
+WORTH_CUTTING_NS = 80_000
 # A chunk is not made shorter than this, and there are at most so many.
-CHUNK_NS, MAX_CHUNKS = 40_000, 64
+CHUNK_NS, MAX_CHUNKS = 20_000, 64
 # Bytes that the partial results of one reduction may take.
 MAX_PARTIAL_BYTES = 1 << 21
 # The turns of a chunk of an innermost loop are a multiple of this, so that all but the last are whole vectors.

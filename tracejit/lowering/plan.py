@@ -13,6 +13,7 @@ from typing import NamedTuple
 from ..config import config
 from ..ir import ArrayType, Graph, Node
 from ..ops.lanes import node_may_fail
+from .apart import cut_loops
 from .collapse import collapse
 from .contract import Storage, contract
 from .fuse import Item, Nest, fuse, reads
@@ -46,16 +47,19 @@ class Target(NamedTuple):
 
 
 class Plan:
-    """Arguments are those of `partition.Partitioner`; `donated` is given for the body of a loop, and None for a program.
+    """Arguments are those of `partition.Partitioner`; `donated` is given for the body of a loop, and None for a program. `in_strand`: one of
+    several threads runs it, and takes no other.
 
     Slots number the inputs, then the arena (`arena_slot`), then the outputs.
     """
 
-    def __init__(self, graph: Graph, target: Target, own: Container[int] = (), donated: Mapping[int, int] | None = None):
-        self.is_body = donated is not None
-        self.prepared = prepare(graph)
+    def __init__(
+        self, graph: Graph, target: Target, own: Container[int] = (), donated: Mapping[int, int] | None = None, in_strand: bool = False
+    ):
+        self.is_body, self.in_strand = donated is not None, in_strand
+        self.prepared = prepare(graph) if self.is_body else cut_loops(prepare(graph))
         self.partition: Partition = partition(self.prepared, target.native, own, self.is_body, donated, target.overwrites)
-        self.items: list[Item] = parallelize(collapse(pull(fuse(self.partition))), config.threads)
+        self.items: list[Item] = parallelize(collapse(pull(fuse(self.partition))), 1 if in_strand else config.threads)
         for item in self.items:
             if isinstance(item, Routine):
                 item.results += [Buffer(type, "temporary") for type in target.work(item.node)]

@@ -5,13 +5,15 @@ Replaying into a new builder shares equal values across what were calls, and app
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
 
-from ..ir import Atom, Builder, Graph, Literal, Node, Var, checked
+from ..ir import ArrayType, Atom, Builder, Graph, Literal, Node, Var, checked
+from ..ir.graph import live_nodes
 from ..ops.dot import dot_general
 from ..ops.elementwise import add
 from ..ops.movement import transpose
@@ -51,7 +53,8 @@ def _prepare(graph: Graph, expansion: Expansion) -> Graph:
     outputs = _inline(trace, graph, inputs, expansion)
     region = {node: start for start, stop in reversed(builder.regions) for node in builder.nodes[start:stop]}
     merged = _merge_loops(builder.finish(tuple(outputs)), region)
-    return checked(_turn_factors(sums_outside(merged, lambda inner: prepare(inner, expansion))), "prepared graph")
+    turned = _turn_products(merged)
+    return checked(_turn_factors(sums_outside(turned, lambda inner: prepare(inner, expansion))), "prepared graph")
 
 
 def _merge_loops(graph: Graph, region: dict[Node, int]) -> Graph:
@@ -75,6 +78,25 @@ def _merge_loops(graph: Graph, region: dict[Node, int]) -> Graph:
             node = full
         nodes.append(node)
     return Graph(graph.inputs, tuple(nodes), tuple(same.get(a, a) for a in graph.outputs))
+
+
+def _turn_products(graph: Graph) -> Graph:
+    """`(x @ y.T).T`, what a product with vectors becomes for a batch of them, as `y @ x.T`: the batch stays in front, and y is read as it stands."""
+    producer = {v: n for n in graph.nodes if n.op in (transpose, dot_general) for v in n.outputs}
+    uses = Counter(a for n in graph.nodes for a in n.inputs) + Counter(graph.outputs)
+    nodes: list[Node] = []
+    for node in graph.nodes:
+        product = producer.get(node.inputs[0]) if node.op is transpose and node.params["permutation"] == (1, 0) else None
+        if product is not None and product.op is dot_general and uses[node.inputs[0]] == 1:
+            x, y = product.inputs
+            before = producer.get(y)
+            if before is not None and before.op is transpose:
+                turned = Var(ArrayType(x.type.shape[::-1], x.type.dtype))
+                nodes.append(Node(transpose, (x,), {"permutation": (1, 0)}, (turned,), node.source))
+                nodes.append(product._replace(inputs=(before.inputs[0], turned), outputs=node.outputs))
+                continue
+        nodes.append(node)
+    return graph if len(nodes) == len(graph.nodes) else Graph(graph.inputs, live_nodes(nodes, graph.outputs), graph.outputs)
 
 
 def _turn_factors(graph: Graph) -> Graph:

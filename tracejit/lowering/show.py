@@ -80,7 +80,9 @@ class _Printer:
         operands = [self._operand(o) for o in item.operands]
         results = ", ".join(map(self._name, item.results[: len(item.node.outputs)]))
         native = isinstance(item, Routine)
-        how = f"# library: {ROUTINES[item.node.op.kind]}{_at(item)}" if native else f"# host call{_at(item)}: this op has no native form"
+        strands = item.node.params.get("strands", 1)
+        parts = f" in {strands} strands" if strands > 1 else ""
+        how = f"# library: {ROUTINES[item.node.op.kind]}{parts}{_at(item)}" if native else f"# host call{_at(item)}: this op has no native form"
         return f"{how}\n{results} = {item.node.op.name}({', '.join(operands)})"
 
     def _operand(self, operand: Buffer | Progression | Any) -> str:

@@ -1,6 +1,7 @@
 """`scan(*consts, *carry, *xs)` runs `body(consts, carry, x) -> (carry, y)` along the first axis of the xs; it gives the last carry and stacked ys.
 
-Reverse mode is a scan backwards over stacked residuals; those that do not change in the loop are handed over whole.
+Reverse mode is a scan backwards over stacked residuals; those that do not change in the loop are handed over whole.  `base` is the body that a body
+with residuals was made of, and `strands` the number of parts that lowering cuts the rows of the state into.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ def counted(x: Any) -> Any:
     return count + int(numbers[0]) if numbers[0] else count
 
 
-def _infer_scan(*types, body, consts, carry, length, reverse, base=None):
+def _infer_scan(*types, body, consts, carry, length, reverse, base=None, strands=1):
     for t in types[consts + carry :]:
         if t.ndim == 0 or t.shape[0] != length:
             raise ValueError(at_user_line(f"scan: arrays to scan over must have {length} elements along their first axis, got {t}"))
@@ -46,14 +47,14 @@ def _infer_scan(*types, body, consts, carry, length, reverse, base=None):
     return (*out[:carry], *(ArrayType((length, *t.shape), t.dtype) for t in out[carry:]))
 
 
-def _run_scan(xp, *args, body, consts, carry, length, reverse, base=None):
+def _run_scan(xp, *args, body, consts, carry, length, reverse, base=None, strands=1):
     if length == 0:
         rows = [xp.empty((0, *t.shape), t.dtype) for t in body.out_types[carry:]]
         return (*args[consts : consts + carry], *rows)
     return run_scan(lambda *a: replay(body, a), *parts(args, consts, carry), length, reverse)
 
 
-def _show_scan(*args, body, consts, carry, length, reverse, base=None):
+def _show_scan(*args, body, consts, carry, length, reverse, base=None, strands=1):
     fixed, state, xs = (f"({', '.join(p)}{',' * (len(p) == 1)})" for p in parts(args, consts, carry))
     return f"tracejit.interpret.run_scan({body}, {fixed}, {state}, {xs}, {length}, {reverse})"
 

@@ -28,11 +28,13 @@ LETTERS = {"double": "d", "float": "s", "complex_double": "z", "complex_float": 
 
 
 class Blas(NamedTuple):
-    """Addresses by name (`gemm_double`, ...); `cblas`: C calling convention and row-major order, else Fortran's; `integer`: its integers' kind."""
+    """Addresses by name (`gemm_double`, ...); `cblas`: C calling convention and row-major order, else Fortran's; `integer`: its integers' kind;
+    `has_limit`: `blas_get_threads` and `blas_set_threads` say how many threads it may use."""
 
     symbols: dict[str, int]
     cblas: bool
     integer: str
+    has_limit: bool
 
 
 @cache
@@ -48,7 +50,7 @@ def find() -> Blas:
         for routine in ("gemm", "gemv")
         for kind, letter in LETTERS.items()
     }
-    return Blas({name: capsule_pointer(c) for name, c in capsules.items()}, False, "i32")
+    return Blas({name: capsule_pointer(c) for name, c in capsules.items()}, False, "i32", False)
 
 
 def capsule_pointer(capsule) -> int:
@@ -74,8 +76,10 @@ def _numpy_openblas() -> Blas | None:
             for routine in ("gemm", "gemv")
             for kind, letter in LETTERS.items()
         }
-        if all(hasattr(library, name) for name in names.values()):
-            return Blas({key: ctypes.cast(getattr(library, name), ctypes.c_void_p).value for key, name in names.items()}, True, "i64")
+        limit = {f"blas_{verb}_threads": f"scipy_openblas_{verb}_num_threads64_" for verb in ("get", "set")}
+        address = lambda name: ctypes.cast(getattr(library, name), ctypes.c_void_p).value
+        if all(hasattr(library, name) for name in (*names.values(), *limit.values())):
+            return Blas({key: address(name) for key, name in (names | limit).items()}, True, "i64", True)
     return None
 
 

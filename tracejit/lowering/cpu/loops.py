@@ -8,6 +8,9 @@ A large array of the state is in one of three places:
     one that takes turns   a scan passes its memory on to another part of the state, or to be written anew (`u, v = v, f(u)`): arrays change
                            roles, and it is known beforehand where each ends up
     two arrays             the next value is written into the other one, and read there in the next turn
+
+A scan over rows that do not look at one another (`apart.py`) may be cut into strands: the loop's function is then that of one strand, and threads run
+several.
 """
 
 from __future__ import annotations
@@ -18,6 +21,7 @@ from typing import Any
 from ...ir import ArrayType, Graph, Node
 from ...ir.types import BOOL
 from ...ops.bodies import parts
+from ..apart import Apart, apart
 from ..overwrite import origins
 from ..plan import SMALL_BYTES, Plan
 from ..steps import Progression, Routine
@@ -26,7 +30,7 @@ from .emit import Emitter, Function, Value
 _BYTES = ArrayType((), BOOL).dtype  # one byte
 
 
-def plan_of(graph: Graph, donated: dict[int, int]) -> Plan:
+def plan_of(graph: Graph, donated: dict[int, int], in_strand: bool = False) -> Plan:
     """The plan of a body in which the outputs in `donated` are made in the memory of an input, as far as that is possible."""
 
     def make() -> Plan:
@@ -34,13 +38,13 @@ def plan_of(graph: Graph, donated: dict[int, int]) -> Plan:
 
         wanted = donated
         while True:
-            plan = Plan(graph, TARGET, range(len(graph.outputs)), wanted)
+            plan = Plan(graph, TARGET, range(len(graph.outputs)), wanted, in_strand)
             got = {k: i for k, i in plan.overwritten().items() if wanted.get(k) == i}
             if got == wanted:
                 return plan
             wanted = got  # an input that was overwritten on the way to somewhere else is left alone
 
-    return graph.derived(("body", tuple(sorted(donated.items()))), make)
+    return graph.derived(("body", tuple(sorted(donated.items())), in_strand), make)
 
 
 def _origins(graph: Graph) -> dict[int, int]:
@@ -221,14 +225,26 @@ class Scan(_Loop):
         return node.params["length"] > 0 and is_native(node.params["body"])
 
     @staticmethod
+    def _body(node: Node) -> Graph:
+        """What a turn of one strand computes."""
+        body, strands = node.params["body"], node.params.get("strands", 1)
+        rows = Scan._apart(node)
+        return body if rows is None else rows.part(body, rows.rows // strands)
+
+    @staticmethod
+    def _apart(node: Node) -> Apart | None:
+        p = node.params
+        return apart(p["body"], p["consts"], p["carry"]) if p.get("strands", 1) > 1 else None
+
+    @staticmethod
     def _plan(node: Node) -> Plan:
         """Parts of the state are changed in place; large ones may be made in the memory of another part too, each part's memory used once."""
-        consts, carry, types = node.params["consts"], node.params["carry"], node.params["body"].out_types
+        body, consts, carry = Scan._body(node), node.params["consts"], node.params["carry"]
         donated: dict[int, int] = {}
-        for k, i in sorted(_origins(node.params["body"]).items(), key=lambda pair: pair[1] != pair[0] + consts):
-            if k < carry and consts <= i < consts + carry and i not in donated.values() and (i == k + consts or not _is_small(types[k])):
+        for k, i in sorted(_origins(body).items(), key=lambda pair: pair[1] != pair[0] + consts):
+            if k < carry and consts <= i < consts + carry and i not in donated.values() and (i == k + consts or not _is_small(body.out_types[k])):
                 donated[k] = i
-        return plan_of(node.params["body"], donated)
+        return plan_of(body, donated, node.params.get("strands", 1) > 1)
 
     @staticmethod
     def _source(node: Node) -> dict[int, int]:
@@ -239,14 +255,54 @@ class Scan(_Loop):
         return [(k + node.params["consts"], k) for k, i in Scan._source(node).items() if i == k]
 
     @staticmethod
-    def work(node: Node) -> list[ArrayType]:
-        types = [t.strong for t in node.params["body"].out_types[: node.params["carry"]]]
+    def _work(node: Node) -> list[ArrayType]:
+        """The work arrays of a strand."""
+        types = [t.strong for t in Scan._body(node).out_types[: node.params["carry"]]]
         return [*(types[k] for k in spares(types, Scan._source(node))), arena(Scan._plan(node))]
 
     @staticmethod
+    def work(node: Node) -> list[ArrayType]:
+        return [ArrayType((node.params.get("strands", 1), *t.shape), t.dtype) for t in Scan._work(node)]
+
+    @staticmethod
     def write(code, f: Function, step: Routine, operands: Sequence[Value | Progression], results: Sequence[Value]) -> Value:
-        p, plan = step.node.params, Scan._plan(step.node)
-        body, consts, carry, length = p["body"], p["consts"], p["carry"], p["length"]
+        rows = Scan._apart(step.node)
+        if rows is None:
+            return Scan._write_turns(code, f, step, operands, results)
+        arrays = list(dict.fromkeys(x for x in (*operands, *results) if isinstance(x, Value)))
+        labels = [f"p{i}" for i in range(len(arrays))]
+        own = Function(code.module, f"{f.name}_strand", [*(("ptr", p) for p in labels), ("i64", "strand")], "i64", linkage="internal")
+        given = dict(zip(arrays, map(own.parameter, labels)))
+        body, carry = Scan._body(step.node), step.node.params["carry"]
+        e, number = Emitter(own, 1), own.parameter("strand")
+        moved: dict[tuple[Value, int], Value] = {}
+
+        def part(x: Value | Progression, nbytes: int) -> Value | Progression:
+            """The strand's part of an array, of so many bytes."""
+            if isinstance(x, Progression) or not nbytes:
+                return given.get(x, x)
+            if (x, nbytes) not in moved:
+                moved[x, nbytes] = e.gep(given[x], "i8", e.imul(number, e.const("i64", nbytes)))
+            return moved[x, nbytes]
+
+        def of_rows(x, type_: ArrayType, has: bool) -> Value | Progression:
+            return part(x, type_.nbytes if has else 0)
+
+        inputs = [of_rows(*a) for a in zip(operands, body.in_types, rows.inputs)]
+        outputs = [of_rows(*a) for a in zip(results, body.out_types, rows.outputs)]
+        for k in range(carry):
+            if not rows.outputs[k]:  # the same in every strand: the first one's stays
+                first = e.icmp("eq", number, e.const("i64", 0))
+                outputs[k] = e.select(first, outputs[k], own.alloca("i8", body.out_types[k].nbytes))
+        work = [part(x, t.nbytes) for x, t in zip(results[len(outputs) :], Scan._work(step.node))]
+        own.ret(Scan._write_turns(code, own, step, inputs, [*outputs, *work]))
+        return code.in_chunks(f, own.name, arrays, step.node.params["strands"])
+
+    @staticmethod
+    def _write_turns(code, f: Function, step: Routine, operands: Sequence[Value | Progression], results: Sequence[Value]) -> Value:
+        """The loop of a strand. The rows of arrays stand as far from one another as those of all strands together."""
+        p, plan, body = step.node.params, Scan._plan(step.node), Scan._body(step.node)
+        consts, carry, length = p["consts"], p["carry"], p["length"]
         types, source = [t.strong for t in body.out_types], Scan._source(step.node)
         fixed, state, xs = parts(operands, consts, carry)
         ys, spare, memory = results[carry : len(types)], results[len(types) : -1], results[-1]
@@ -270,8 +326,8 @@ class Scan(_Loop):
                 return number
             return e.gep(x, "i8", e.imul(at, e.const("i64", type_.nbytes)))
 
-        rows = [row(x, t) for x, t in zip(xs, body.in_types[consts + carry :])]
-        w.body(plan, [*fixed, *place.current, *rows], [*place.next, *(row(y, t) for y, t in zip(ys, types[carry:]))], memory)
+        rows = [row(x, t) for x, t in zip(xs, p["body"].in_types[consts + carry :])]
+        w.body(plan, [*fixed, *place.current, *rows], [*place.next, *(row(y, t) for y, t in zip(ys, p["body"].out_types[carry:]))], memory)
         following = f.let("i64", 1, f"add nuw nsw {turn.value.typed}, 1")
         turn.add(following, f.block)
         place.turn()

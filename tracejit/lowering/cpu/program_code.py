@@ -14,17 +14,11 @@ from ..kernel import Buffer
 from ..plan import Plan, may_fail
 from ..steps import Library, Progression, Routine
 from ..structure import structure
-from . import blas, routines, special_library, threads
-from .counting import each
+from . import blas, matrix_products, routines, special_library, threads
 from .emit import Emitter, Function, Module, Value
 from .kernel_code import KernelCode, in_memory
 from .llvm import Library as Code
 from .llvm import compile_module
-
-# OpenBLAS computes products of up to this many multiplications in one thread.  Inside of a loop somewhat larger ones are cut into such blocks: what
-# a second thread saves on 40 us is lost in waking it turn after turn, and many times over where other programs want the processor (LSTM, 64 turns:
-# 9 ms instead of 50 to 100).
-ONE_THREAD, MAX_BLOCKS = 262_144, 8
 
 # A function of more steps calls functions of so many each: LLVM takes longer than in proportion for one with many calls (the gradient of 512 compiled
 # layers: 5.6 s in one function, 0.9 in parts).
@@ -114,10 +108,12 @@ class ModuleCode:
         self.module = Module()
         self.kernels: dict[Hashable, Function] = {}  # equal nests are one function
         self.loops: dict[Hashable, Function] = {}  # and equal loops
+        self.products: dict[Hashable, Function] = {}  # and equal parts of products
         self.kinds: set[str] = set()  # of the steps
         self.turns_are_short = False
         """Whether a loop has a turn whose steps LLVM should see as one function: what they pass on is to become registers."""
         self._names: dict[Nest, tuple[str, list[Buffer]]] = {}
+        self._chunked: set[str] = set()
 
     def symbols(self) -> dict[str, int]:
         """The addresses that the code needs, and some more."""
@@ -132,9 +128,6 @@ class ModuleCode:
             key, buffers = structure(nest, storage), in_memory(storage)
             if key not in self.kernels:
                 self.kernels[key] = KernelCode(self.module, f"kernel{len(self.kernels)}", nest, storage).function
-                if nest.chunks:
-                    self.kinds.add("chunks")
-                    _chunk_function(self.module, self.kernels[key].name, len(buffers))
             self._names[nest] = self.kernels[key].name, buffers
         return self._names[nest]
 
@@ -161,7 +154,7 @@ class ModuleCode:
                 name, buffers = self.kernel(step, plan.storages[step])
                 at = [pointer(step, b) for b in buffers]
                 if step.chunks:
-                    result = _run_chunks(f, name, at, step.chunks.counter.extent)
+                    result = self.in_chunks(f, name, at, step.chunks.counter.extent)
                 else:
                     result = f.effect("i64", 1, f"call i64 @{name}({', '.join(p.typed for p in at)})")
                 status = e.or_(status, result)
@@ -171,9 +164,16 @@ class ModuleCode:
                 write = self._call_loop if step.node.op.kind in routines.LOOPS else routines.of(step.node.op.kind).write
                 status = e.or_(status, write(f, step if step.node.op.kind in routines.LOOPS else step.node, *at))
             else:
-                self.kinds.add("dot")
-                _write_product(f, step, pointer, plan.is_body)
+                matrix_products.write(self, f, step, pointer, plan)
         return status
+
+    def in_chunks(self, f: Function, name: str, pointers: list[Value], chunks: int) -> Value:
+        """Run a function of these pointers and the number of a chunk for all chunks, in the pool. The status that comes back."""
+        self.kinds.add("chunks")
+        if name not in self._chunked:
+            self._chunked.add(name)
+            _chunk_function(self.module, name, len(pointers))
+        return _run_chunks(f, name, pointers, chunks)
 
     def _call_loop(self, f: Function, step: Routine, operands: list[Value | Progression], results: list[Value]) -> Value:
         """Call the function of a loop, which takes each array that it reads or makes as a pointer of its own."""
@@ -213,37 +213,6 @@ def _chunk_function(module: Module, name: str, count: int) -> Function:
     f.effect("i64", 1, f"atomicrmw or {f.parameter('table').typed}, {status.typed} monotonic")
     f.ret()
     return f
-
-
-def _write_product(f: Function, step: Library, pointer: Callable[[None, Buffer], Value], in_loop: bool) -> None:
-    """A product of matrices, or one for each of a stack; `in_loop`, medium ones by blocks of rows or columns."""
-    x, y = step.operands
-    *batch, m, k = x.shape
-    n = y.shape[-1]
-    dtype = step.result.type.dtype
-    kind, size, e = blas.KINDS[dtype], dtype.itemsize, Emitter(f, 1)
-    out = pointer(None, step.result)
-    at_x, at_y = (e.gep(pointer(None, v.buffer), "i8", e.const("i64", v.offset * size)) for v in (x, y))
-
-    blocks = math.ceil(m * n * k / ONE_THREAD)
-    blocks = blocks if in_loop and blocks <= MAX_BLOCKS and max(m, n) >= 4 * blocks else 1
-
-    def multiply(px: Value, py: Value, po: Value) -> None:
-        ahead = lambda p, elements: e.gep(p, "i8", e.const("i64", elements * size))
-        for block in range(blocks):
-            start, stop = (max(m, n) * number // blocks for number in (block, block + 1))
-            if m >= n:
-                left = blas.matrix(ahead(px, start * x.strides[-2]), (stop - start, k), x.strides[-2:])
-                blas.product(f, kind, stop - start, n, k, left, blas.matrix(py, (k, n), y.strides[-2:]), ahead(po, start * n), n)
-            else:
-                right = blas.matrix(ahead(py, start * y.strides[-1]), (k, stop - start), y.strides[-2:])
-                blas.product(f, kind, m, stop - start, k, blas.matrix(px, (m, k), x.strides[-2:]), right, ahead(po, start), n)
-
-    def of_the_stack(i: Value) -> None:
-        step_of = lambda p, stride: e.gep(p, "i8", e.imul(i, e.const("i64", stride * size)))
-        multiply(step_of(at_x, x.strides[0]), step_of(at_y, y.strides[0]), step_of(out, m * n))
-
-    each(f, batch[0] if batch else 1, of_the_stack)
 
 
 def multiplies(dtype: np.dtype) -> bool:
