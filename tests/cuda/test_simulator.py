@@ -1,4 +1,4 @@
-"""The tests of `device/` where there is no device: in Numba's simulator, or, where that takes too long, as device code on the host's processors."""
+"""The tests of `device/` where there is no device: kernels in Numba's simulator, and what runs on a GPU over a strict stand-in for CuPy."""
 
 import os
 import subprocess
@@ -8,14 +8,25 @@ from pathlib import Path
 import pytest
 
 FOLDER = Path(__file__).parent / "device"
-LONG = ("test_examples.py", "test_torch.py")
-FILES = sorted(path.name for path in FOLDER.glob("test_*.py"))
+FILES = {path.name for path in FOLDER.glob("test_*.py")}
+SIMULATOR, STAND_IN = {"NUMBA_ENABLE_CUDASIM": "1"}, {"TRACEJIT_TESTS_CUPY": "strict"}
 
 
-@pytest.mark.parametrize("name", FILES)
-def test_in_simulator(name):
-    mode = {"TRACEJIT_CUDA": "host"} if name in LONG else {"NUMBA_ENABLE_CUDASIM": "1"}
+def run(mode, files):
     environment = {name: value for name, value in os.environ.items() if name != "PYTEST_XDIST_WORKER"} | mode
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(FOLDER / name)]
-    found = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=600)
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *(str(FOLDER / name) for name in sorted(files))]
+    found = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=900)
     assert found.returncode == 0, found.stdout[-6000:] + found.stderr[-2000:]
+
+
+def test_in_the_simulator():
+    run(SIMULATOR, {"test_arrays.py", "test_grid.py", "test_transforms.py"})
+
+
+def test_over_the_stand_in():
+    run(STAND_IN, FILES - {"test_grid.py"})
+
+
+@pytest.mark.slow
+def test_the_grid_over_the_stand_in():
+    run(STAND_IN, {"test_grid.py"})
