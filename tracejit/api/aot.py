@@ -128,7 +128,8 @@ class Compiled:
     arguments.
 
     What the function closes over is fixed when it is lowered, but for the contents of arrays.
-    Raises `TypeError` for arguments of other types, and `ValueError` where a branch that was taken on the arguments of `lower` would go another way.
+    Raises `TypeError` for arguments of other types, and `ValueError` where a branch that was taken on the arguments of `lower` would go another way,
+    or what Python has read of closed-over arrays, as `float(w[0])` does, has changed.
     """
 
     def __init__(self, lowered: Lowered):
@@ -168,6 +169,8 @@ class Compiled:
                 where = lowered.placement or "the host"
                 raise DeviceError(at_user_line(f"{lowered._what}: compiled for {where}, called with arrays on {have}: lower it for such arrays"))
         broken = variant.broken(flat, self._outside)
+        if not variant.reads_the_same(lowered._environment):
+            raise ValueError(at_user_line(f"{lowered._what}: an array that Python has read, when it was lowered, has other contents now"))
         if broken is not None:
             raise ValueError(at_user_line(f"{lowered._what}: {broken} when it was lowered, and is not for these arguments"))
         if any(type(x) is Tracer for x in flat):

@@ -23,6 +23,7 @@ from ..ops import call as call_module
 from ..ops.call import call
 from ..ops.callback import anchored
 from ..trace import Tracer
+from ..trace.stand_ins import originals_in_place, replacing
 from . import explanation
 from .aot import Lowered
 from .cache import SIGNATURES, CacheInfo, store
@@ -143,12 +144,13 @@ class Jit(Dispatcher):
     def _environment(self, statics: tuple) -> Environment:
         """What the function reads now, besides its arguments."""
         key = tuple([(place, identity(value)) for place, value in statics])
-        found = self._environments.get(key)
-        if found is None or not found.unchanged():
-            if len(self._environments) >= SIGNATURES:
-                self._environments.clear()
-            found = self._environments[key] = self._look(statics)
-        return found
+        with originals_in_place():
+            found = self._environments.get(key)
+            if found is None or not found.unchanged():
+                if len(self._environments) >= SIGNATURES:
+                    self._environments.clear()
+                found = self._environments[key] = self._look(statics)
+            return found
 
     def _look(self, statics: tuple) -> Environment:
         return Environment(self.f, statics, self._store.ignored, self._store.states)
@@ -156,11 +158,12 @@ class Jit(Dispatcher):
     def _without_own_effects(self, key: explanation.Key, environment: Environment, statics: tuple) -> tuple[explanation.Key, Environment]:
         """The key without what the traced function has itself rebound or filled (a counter, a list that it appends to): that happens once a trace,
         and is no reason to trace again."""
-        if environment.unchanged():
-            return key, environment
-        now = self._look(statics)
-        self._store.ignored |= environment.fingerprint.changed(now.fingerprint)
-        now = self._environments[key.statics] = self._look(statics)
+        with originals_in_place():
+            if environment.unchanged():
+                return key, environment
+            now = self._look(statics)
+            self._store.ignored |= environment.fingerprint.changed(now.fingerprint)
+            now = self._environments[key.statics] = self._look(statics)
         return key._replace(fingerprint=now.fingerprint), now
 
     def _signature(self, args: tuple, kwargs: dict) -> explanation.Signature:
@@ -183,31 +186,38 @@ class Jit(Dispatcher):
 
     def _variant(self, args: tuple, kwargs: dict) -> tuple[Variant, list, explanation.Key, Environment]:
         """The variant for these arguments, traced if it is new, with the flat arguments, its key, and the environment."""
-        signature = self._signature(args, kwargs)
-        key, environment, flat, statics, _ = signature
+        with replacing:
+            key, environment, flat, statics, _ = self._signature(args, kwargs)
         variant, reasons = explanation.choose(self._store.under(key), environment, flat)
         if variant is None:
             if len(reasons) >= config.max_variants:
                 raise GuardLimitError(explanation.too_many(self._what, reasons))
             self._misses += 1
-            while True:
-                f = Rebinding(with_keywords(with_statics(self.f, statics)), environment, self._what)
-                how = {"keep_writes": True, "keep_cells": True, "actual": flat, "kept": environment.arrays}
-                with told(environment.fingerprint.objects(), self._what):
-                    made = record(f, self._what, key.types, key.structure, concrete=False, **how)
-                if not f.missing:
-                    break
-                self._store.states |= set(f.missing)
-                self._environments.clear()
-                key, environment, flat, statics, _ = self._signature(args, kwargs)
-            key, environment = self._without_own_effects(key, environment, statics)
-            require_one_place(made.outside, key.placement, self.f, self._what)
-            variant = new_variant(made, name_of(self.f), environment, f.effects, key.placement)
-            # A function that closes over a value of an outer trace means something else each time.
-            if not any(type(x) is Tracer for x in made.outside):
-                self._store.add(key, variant)
+            with replacing:
+                variant, flat, key, environment = self._traced(args, kwargs)
         else:
             self._store.prefer(key, variant)
+        variant.tell(flat, environment)
+        return variant, flat, key, environment
+
+    def _traced(self, args: tuple, kwargs: dict) -> tuple[Variant, list, explanation.Key, Environment]:
+        """A new variant for these arguments."""
+        while True:
+            key, environment, flat, statics, _ = self._signature(args, kwargs)
+            f = Rebinding(with_keywords(with_statics(self.f, statics)), environment, self._what)
+            how = {"keep_writes": True, "keep_cells": True, "actual": flat, "kept": environment.arrays}
+            with originals_in_place(), told(environment.fingerprint.objects(), self._what):
+                made = record(f, self._what, key.types, key.structure, concrete=False, **how)
+            if not f.missing:
+                break
+            self._store.states |= set(f.missing)
+            self._environments.clear()
+        key, environment = self._without_own_effects(key, environment, statics)
+        require_one_place(made.outside, key.placement, self.f, self._what)
+        variant = new_variant(made, name_of(self.f), environment, f.effects, key.placement)
+        # A function that closes over a value of an outer trace means something else each time.
+        if not any(type(x) is Tracer for x in made.outside):
+            self._store.add(key, variant)
         return variant, flat, key, environment
 
     def _slow(self, args: tuple, kwargs: dict) -> Any:

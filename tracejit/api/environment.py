@@ -27,6 +27,7 @@ from .. import residence
 from ..ir import supported
 from ..trace import Tracer
 from ..trace.constants import is_constant, released
+from ..trace.stand_ins import standing_for
 from ..trace.user_code import in_library
 from .statics import identity
 
@@ -153,6 +154,10 @@ class Environment:
         self.watches: list[tuple] = look.watches
         self.places: dict[str, Place] = look.places
         self.states: list[Place] = look.states
+
+    def target(self, number: int) -> Any:
+        """What is written into for an array: itself, or a proxy that stands for it here."""
+        return self.targets[number] if number in self.targets else standing_for(self.arrays[number])
 
     def unchanged(self) -> bool:
         """Whether nothing has been rebound. A change to something equal counts as one."""

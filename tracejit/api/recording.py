@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import opcode
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from functools import partial
@@ -12,17 +13,18 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .. import residence, tree
-from ..errors import TracerConversionError, at_user_line
+from ..errors import TracerBoolError, TracerConversionError, at_user_line
 from ..ir import ArrayType, Graph
 from ..ir.graph import live_nodes
 from ..ir.types import refusal
 from ..trace import Trace, Tracer, dispatch, type_of
 from ..trace.cells import Outside, stand_ins
-from ..trace.closed_over import arrays_of, read_only, references_in_place, want_references, wants_references
+from ..trace.closed_over import arrays_of, read_only, refuse_references, refuses_references, want_references, wants_references
 from ..trace.constants import CONSTANTS, Reference, is_constant, released
 from ..trace.creation import tracing
 from ..trace.guards import Guards
-from ..trace.user_code import innermost
+from ..trace.stand_ins import StandIn, references_in_place
+from ..trace.user_code import in_library, innermost
 from ..trace.views import OutsideWriteError, rebind, root
 from .states import Cells, require_returned
 
@@ -45,6 +47,8 @@ class Recording(NamedTuple):
     aux: Any = None
     guards: Guards | None = None
     cells: Cells = Cells({}, ())
+    unread: tuple[np.ndarray, ...] = ()
+    """Arrays from outside that nothing has looked at but the graph and its guards."""
 
 
 def name_of(f: Callable) -> str:
@@ -132,10 +136,14 @@ def check_leaves(
 def record(f: Callable, what: str, flat: Sequence[Any], structure: tree.Structure, changing: Iterable[Any] = (), **how) -> Recording:
     """Trace `f`, as `record_once` does; once more, with proxies of the arrays that it closes over, where one of those refused a traced value or is
     written into, and once more for each array of another kind that it turns out to write into. `changing` are cells whose contents differ from run to
-    run, though `f` itself only reads them. `undone`: what `f` binds anew outside of itself is taken back and not missed."""
+    run, though `f` itself only reads them. `undone`: what `f` binds anew outside of itself is taken back and not missed.
+
+    A function whose graph is kept (`keep_writes`) gets proxies at once; where `f` does not work with them it is traced once more without."""
     arrays, binds = arrays_of(f)
     on_device = bool(residence.classes) and residence.meeting(arrays) is not None
-    outside = Surroundings(f, on_device or wants_references(f))
+    wanted = on_device or wants_references(f)
+    tried = not wanted and bool(arrays) and how.get("keep_writes", False) and not refuses_references(f)
+    outside = Surroundings(f, wanted or tried)
     for cell in changing:
         outside.expect(cell)
     how.setdefault("kept", arrays)
@@ -145,12 +153,19 @@ def record(f: Callable, what: str, flat: Sequence[Any], structure: tree.Structur
         f = Assigning(f, what, undone=how.pop("undone", False))
     how.pop("undone", None)
     first: Exception | None = None  # what was refused when the function was traced as it is
+    without = False
     while True:
         try:
-            made = record_once(f, what, flat, structure, outside, **how)
+            try:
+                made = record_once(f, what, flat, structure, outside, **how)
+            finally:
+                outside.release()
             break
         except Exception as error:
             if not (isinstance(error, OutsideWriteError) and outside.write_into(error.target, how)):
+                if tried and not outside.written and not outside.proxies and _may_be_of_proxies(error):
+                    outside, tried, without = Surroundings(f, False), False, True
+                    continue
                 refused = isinstance(error, TracerConversionError) or isinstance(error, ValueError) and "read-only" in str(error)
                 if outside.references or not refused or not arrays:
                     if first is None:
@@ -158,9 +173,24 @@ def record(f: Callable, what: str, flat: Sequence[Any], structure: tree.Structur
                     raise first from error
                 outside.references = True
                 first = error if isinstance(error, TracerConversionError) else None
-    if outside.references and not on_device:
+    if without and not outside.references:
+        refuse_references(f)
+    if outside.references and not on_device and not tried:
         want_references(f)
-    return made
+    return made._replace(unread=outside.unread())
+
+
+def _may_be_of_proxies(error: Exception) -> bool:
+    """Whether a function may have failed because proxies stood in place of its arrays: it has not raised the exception itself, and no argument was
+    refused a conversion."""
+    if isinstance(error, (TracerConversionError, TracerBoolError)):
+        return False
+    last = error.__traceback__
+    while last is not None and last.tb_next is not None:
+        last = last.tb_next
+    if last is None or in_library(last.tb_frame.f_code.co_filename):
+        return True
+    return last.tb_frame.f_code.co_code[last.tb_lasti] != opcode.opmap["RAISE_VARARGS"]
 
 
 class Surroundings:
@@ -170,6 +200,16 @@ class Surroundings:
         self.f, self.references = f, references
         self.written: list[np.ndarray] = []  # arrays of integers or booleans among them, that are not known because they are written into
         self.proxies: list[Tracer] = []  # of traces outside, that it writes into
+        self._standing: Sequence[StandIn] = ()  # of the last trace
+
+    def unread(self) -> tuple[np.ndarray, ...]:
+        """The arrays that nothing has looked at, when the function was traced last, but what its graph says."""
+        return tuple([s.array for s in self._standing if s.untouched()])
+
+    def release(self) -> None:
+        """End what stood in the last trace."""
+        for s in self._standing:
+            s.release()
 
     def expect(self, cell: Any) -> None:
         """What `cell` holds is not what it holds now."""
@@ -209,7 +249,7 @@ class Surroundings:
                 cells.append(cell)
                 rebind(x, trace, cell.atom, trace)
         try:
-            with references_in_place(self.f, trace, self.written) if self.references else nullcontext():
+            with references_in_place(self.f, trace, self.written) if self.references else nullcontext(()) as self._standing:
                 yield proxies
             for x, cell in zip(proxies, cells):
                 cell.owner, cell.atom = x.owner, x.atom
@@ -232,7 +272,7 @@ def record_once(
     `Recording.cells` where the caller hands it over (`keep_cells`), else it is refused. Nothing is written into the arrays `kept`.
     """
     trace = Trace(what, concrete)
-    trace.apart = not concrete
+    trace.apart, trace.kept = not concrete, keep_writes
     try:
         if concrete:
             tracers = []

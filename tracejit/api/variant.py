@@ -14,6 +14,7 @@ from ..ir import Graph
 from ..trace import Tracer
 from ..trace.cells import Outside
 from ..trace.guards import Guard
+from ..trace.stand_ins import as_it_is, look_at
 from .environment import Environment, unchanged
 from .rebinding import Effect, apply
 from .recording import Recording, as_value
@@ -23,12 +24,20 @@ from .write_back import check_outside, check_targets, write_back
 MISS = object()
 """What an entry returns for arguments that it does not take, or that its guards do not hold for. Nothing has happened then."""
 
-_COMPARED = 4096  # bytes of an array that the traced function may have read with plain Python
-
 
 def _content(x: Any) -> Any:
-    """What tells whether an array is as it was: its bytes where they are few and on the host, else only which array it is."""
-    return x.tobytes() if isinstance(x, np.ndarray) and x.nbytes <= _COMPARED else weakref.ref(x)
+    """What tells whether an array is as it was: its bytes, on a device only which array it is."""
+    return x.tobytes() if isinstance(x, np.ndarray) else weakref.ref(x)
+
+
+def _holds(x: Any, content: Any) -> bool:
+    """Whether an array is as it was."""
+    if type(content) is weakref.ref:
+        return content() is x
+    if x.nbytes != len(content):
+        return False
+    plain = type(x) is np.ndarray and x.flags.c_contiguous and x.size
+    return memoryview(x.reshape(-1).view(np.uint8)) == content if plain else x.tobytes() == content
 
 
 def never(*args: Any, **kwargs: Any) -> Any:
@@ -67,9 +76,9 @@ class Variant:
         self.written_cells: list[Any] = [located.get(c, c) for c in made.cells.written]
         self.written_outside = [c for c in self.written_cells if type(c) is int]
         """Which arrays of the environment the function writes into."""
-        passed = {i for i in self._places if i is not None}
-        # One that is no input was read with plain Python, if at all: what was read must still be in it.
-        self.was_read = [(i, _content(x)) for i, x in enumerate(environment.arrays) if i not in passed and not x.dtype.hasobject]
+        # What plain Python may have read must still be in it. Arrays that proxies stood for were not read, unless the proxies tell so.
+        unread = set(map(id, made.unread))
+        self.was_read = [(i, _content(x)) for i, x in enumerate(environment.arrays) if id(x) not in unread and not x.dtype.hasobject]
 
     @property
     def program(self):
@@ -85,7 +94,15 @@ class Variant:
     def reads_the_same(self, environment: Environment) -> bool:
         """Whether arrays that were read while tracing are as they were. The fingerprint of the environment is that of the trace."""
         arrays = environment.arrays
-        return all([content() is arrays[i] if type(content) is weakref.ref else arrays[i].tobytes() == content for i, content in self.was_read])
+        return all([_holds(arrays[i], content) for i, content in self.was_read])
+
+    def tell(self, flat: Sequence[Any], environment: Environment) -> None:
+        """Let the traces in which it is used know what its graph depends on: the answers to its guards, and what plain Python has read."""
+        for i, _ in self.was_read:
+            look_at(environment.arrays[i])
+        outside = self.outside(environment)
+        if self.guards is not None and any(type(x) is Tracer for x in outside):
+            self.broken(flat, outside)
 
     def broken(self, flat: Sequence[Any], outside: Sequence[Any]) -> Guard | None:
         """The first guard that does not hold for these arguments."""
@@ -106,14 +123,14 @@ class Variant:
 
     def outside(self, environment: Environment) -> list[Any]:
         """What the function closes over, as it is now."""
-        return self.cells.outside([x if i is None else environment.arrays[i] for x, i in zip(self._outside, self._places)])
+        return self.cells.outside([x if i is None else as_it_is(environment.arrays[i]) for x, i in zip(self._outside, self._places)])
 
     # -- running
     def check(self, flat: Sequence[Any], environment: Environment) -> None:
         """Raise where what the function writes into cannot be written."""
         check_targets(flat, self.written)
         if self.written_outside:
-            check_outside(flat, environment.arrays, self.written_outside, environment.targets)
+            check_outside(flat, environment.arrays, self.written_outside, environment.target)
 
     def run(self, flat: Sequence[Any], outside: Sequence[Any], environment: Environment) -> Any:
         """The result for arguments that the guards hold for."""
@@ -142,7 +159,7 @@ class Variant:
         write_back(flat, self.written, contents[:count])
         for cell, new in zip(self.written_cells, contents[count:]):
             if type(cell) is int:
-                cell = Outside(environment.targets.get(cell, environment.arrays[cell]))
+                cell = Outside(environment.target(cell))
             cell.write(new)
 
     # -- what was built
@@ -176,7 +193,7 @@ class Variant:
         from ..lowering.cpu.specs import Array, Tuple
         from ..lowering.cpu.table import Call
         from .entry_specs import argument_specs, result_specs
-        from .watching import split
+        from .watching import contents, split
 
         program, outside = self.program, self.outside(environment)
         if program.address is None or not all(x.flags.c_contiguous and x.flags.aligned and x.dtype.isnative for x in outside):
@@ -186,8 +203,8 @@ class Variant:
         if specs is None:
             return never
         count = len(program.partition.inputs) - len(outside)
-        contents = len(self.written) + len(self.written_cells)
-        results = result_specs(self.structure, self.graph, program, count, contents + (self.guards is not None))
+        writes = len(self.written) + len(self.written_cells)
+        results = result_specs(self.structure, self.graph, program, count, writes + (self.guards is not None))
         if results is None:
             return never
         guarded = self.guards is not None and isinstance(results[-1], Array)
@@ -195,10 +212,12 @@ class Variant:
         if guarded:
             results.pop()
         watches, others = split(environment.watches)
+        compared = contents([(environment.arrays[i], there) for i, there in self.was_read])
+        watches += compared or []
         call = Call(tuple(named), _leaf_order(len(positional), len(states), list(named)), watches, guarded)
         entry = self._native(specs, results[0] if len(results) == 1 else Tuple(results), program, outside, call)
         statics = {*(n for n, x in enumerate(positional) if type(x) is Static), *(k for k, x in named.items() if type(x) is Static)}
-        if contents:
+        if writes:
             entry = self._writing(entry, statics, environment, asks)
         elif asks:
             entry = _trusting(entry)
@@ -213,7 +232,7 @@ class Variant:
             entry = _advancing(entry, environment, self.effects)
         if self.cells.places:
             entry = _at_home(self.cells, outside, entry)
-        return _watching(others, environment, entry, self) if others or self.was_read else entry
+        return _watching(others, environment, entry, self) if others or compared is None else entry
 
     def _native(self, specs, result, program, outside: Sequence[np.ndarray], call) -> Callable:
         from ..lowering.cpu.dispatch import install

@@ -1,7 +1,8 @@
 """Which of an environment's watches a native entry can look at, and which are left to Python.
 
-Both tell the same: whether `read(container, key)` still gives the very object.  What has its own ways of being read (a subclass of `dict` with
-another `get`, a deque, a `bytearray`, whose contents count) stays in Python; places with nothing in them that are no names in a dict or cell, too.
+Both tell the same: whether `read(container, key)` still gives the very object, or an array what was in it. What has its own ways of being read (a
+subclass of `dict` with another `get`, a deque, a `bytearray`, whose contents count) stays in Python; places with nothing in them that are no names
+in a dict or cell, too.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable, Sequence
 from typing import Any
+
+import numpy as np
 
 from ..lowering.cpu.specs import Watch
 from .environment import ABSENT, in_cell, in_class, in_dict, in_sequence, in_slot, length
@@ -46,4 +49,11 @@ def _native(read: Callable, container: Any, key: Any, value: Any) -> Watch | Non
     return None
 
 
-__all__ = ["split"]
+def contents(arrays: Sequence[tuple[np.ndarray, bytes]]) -> list[Watch] | None:
+    """The watches of arrays ((array, what must be in it), ...), or None where native code cannot look at one of them."""
+    if not all(type(x) is np.ndarray and x.flags.c_contiguous for x, _ in arrays):
+        return None
+    return [Watch("contents", x, None, np.frombuffer(there, np.uint8)) for x, there in arrays if there]
+
+
+__all__ = ["contents", "split"]

@@ -45,6 +45,8 @@ def getitem(x, index):
 
 def _number(part):
     """An element: a number, which does not change when the array does."""
+    if type(part) is not Tracer:  # in a thread that has nothing to do with the trace
+        return part[()]
     part.part_of = None
     return part.atom.value[()] if part.owner is CONSTANTS else part
 

@@ -44,10 +44,14 @@ def known(x: Any):
 
 
 def static(x: Any, function: str, name: str):
-    """`x`, which must be known while tracing; a single integer is asked for, as `range` asks. Raises `TypeError` for a traced value without one."""
+    """`x`, which must be known while tracing; a single integer is asked for, as `range` asks, and so is what depends on
+    arrays from outside alone. Raises `TypeError` for a traced value without one."""
     value = known(x)
     if value is not None or x is None:
         return value
     if x.dtype.kind in "iu" and not x.shape and x.owner.answers():
         return int(x)
+    value = x.read_outside()
+    if value is not None:
+        return value
     raise TypeError(at_user_line(f"{function}: `{name}` decides shapes, so it must be known while tracing, but it is a traced value ({x.type})"))

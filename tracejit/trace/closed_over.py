@@ -1,16 +1,20 @@
 """Arrays that a function closes over, as proxies while it is traced.
 
-`X.dot(w)` with a plain X and a traced w never asks w: a method of a plain array converts its arguments.  Nor does `u = u0.copy(); u[0] = w` give an
-array that can hold w.  A function in which such a conversion was refused is traced again, with proxies in place of the arrays that it closes over: in
-the globals that its code names, in its closure and its default arguments, in objects, dicts and lists that are found there, and so on through the
-functions that it calls.  The arrays are put back when the trace ends.  It is remembered which functions want this; all others never pay for it.
+A plain array does not tell that it is read: what Python finds in `w[0, 0]` would become a constant of a compiled program, and stay when `w`
+changes. `X.dot(w)` with a plain X and a traced w never asks w: a method of a plain array converts its arguments. Nor does `u = u0.copy(); u[0] = w`
+give an array that can hold w. So proxies stand in place of the arrays that a function closes over: in the globals that its code names, in its
+closure and its default arguments, in objects, dicts and lists that are found there, and so on through the functions that it calls. The arrays are
+put back when the trace ends.
 
-A function that closes over arrays on a device always gets proxies of them: the library that they belong to would compute with them at once.
+Under `jit` this is always so, unless the function turns out not to work with proxies (`refuse_references`); what it reads is compared then. The
+other transforms, whose traces are not kept, do it for functions in which a conversion was refused, and remember which these are; all others never
+pay for it. A function that closes over arrays on a device always gets proxies of them: the library that they belong to would compute with them at
+once.
 
-Under `jit` (and `vmap`, and in loops) such a proxy is an input of the graph, whose contents are read at each call, and a cell (`cells.Outside`): what
-is written into it is handed over by the transform.  Integers and booleans, which make sizes, positions and tables, are known, unless the function
-writes into them (`OutsideWriteError` tells so, and they are inputs then, too).  Under a bare `grad` it is a `Reference`, which acts as the very
-array, until something is written into it: from then on it is a copy.
+Under `jit` (and `vmap`, and in loops) such a proxy is an input of the graph, whose contents are read at each call, and a cell (`cells.Outside`):
+what is written into it is handed over by the transform. Integers and booleans, which make sizes, positions and tables, are known, unless the
+function writes into them (`OutsideWriteError` tells so, and they are inputs then, too); it is noted whether anything has looked at them. Under a
+bare `grad` it is a `Reference`, which acts as the very array, until something is written into it: from then on it is a copy.
 
 A write that NumPy itself does while a program is recorded would happen once, and not in each run.  So the arrays are read-only then (`read_only`).
 """
@@ -19,10 +23,11 @@ from __future__ import annotations
 
 import dis
 import operator
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import UserDict, UserList, deque
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache, partial
-from types import CellType, CodeType, FunctionType, MethodType, ModuleType
+from types import CellType, CodeType, FunctionType, MethodType, ModuleType, SimpleNamespace
 from typing import Any
 from weakref import WeakSet, ref
 
@@ -30,13 +35,12 @@ import numpy as np
 
 from .. import residence
 from ..ir import supported
-from .cells import Outside
-from .constants import active_traces, reference
 from .tracer import Tracer
 from .user_code import code_names, in_library, innermost, is_users_class
 
 _SEARCHED = 2000  # objects
 _wanted: WeakSet[Any] = WeakSet()  # code
+_refused: WeakSet[Any] = WeakSet()  # code
 
 
 def wants_references(f: Any) -> bool:
@@ -51,10 +55,22 @@ def want_references(f: Any) -> None:
         _wanted.add(code)
 
 
+def refuses_references(f: Any) -> bool:
+    """Whether `f` is known not to work with them."""
+    return bool(_refused) and _code(f) in _refused
+
+
+def refuse_references(f: Any) -> None:
+    """Remember that `f` does not work with them: it gives arrays to code that takes nothing but arrays."""
+    code = _code(f)
+    if code is not None:
+        _refused.add(code)
+
+
 def arrays_of(f: Any) -> tuple[list[np.ndarray], bool]:
     """The arrays that proxies could stand for, and whether code that is reached on the way to them binds attributes, or variables outside of it."""
     codes: list[CodeType] = []
-    arrays = [array for array, _ in _places(f, codes)]
+    arrays = [array for array, _ in places(f, codes)]
     return arrays, any(map(binds_outside, codes))
 
 
@@ -74,42 +90,6 @@ def _code(f: Any) -> CodeType | None:
 
 
 @contextmanager
-def references_in_place(f: Any, trace: Any, written: Sequence[np.ndarray] = ()) -> Iterator[None]:
-    """While it runs, proxies stand for the arrays that `f` closes over, in `trace`, whose function it is. `written` are arrays of integers or
-    booleans that it is known to write into."""
-    proxies: dict[int, Tracer] = {}
-    back = []
-    for array, put in list(_places(f)):
-        proxy = proxies.get(id(array))
-        if proxy is None:
-            proxy = proxies[id(array)] = _stand_in(array, trace, any(array is w for w in written))
-        put(array, proxy)
-        back.append((put, proxy, array))
-    try:
-        yield
-    finally:
-        for put, proxy, array in back:
-            put(proxy, array)
-
-
-def _stand_in(array: np.ndarray, trace: Any, written: bool) -> Tracer:
-    on_device = type(array) in residence.classes
-    inexact = array.dtype.kind in "fc" or on_device
-    if trace.values is None:
-        if inexact or written:
-            return trace.cell(Outside(array), lambda: array)
-        return reference(array)  # sizes, positions and tables, which are known
-    symbolic = [t for t in active_traces() if t.values is None]
-    if symbolic and inexact or on_device:
-        reader = symbolic[-1] if symbolic else trace
-        proxy = Tracer(reader, reader.atom(array))
-    else:
-        proxy = reference(array)
-    proxy.home = trace  # what is written into it stays in the trace
-    return proxy
-
-
-@contextmanager
 def read_only(arrays: Iterable[np.ndarray]) -> Iterator[None]:
     """While it runs, nobody writes into the arrays: a write that NumPy does while a function is traced would be no part of the program."""
     closed = [a for a in arrays if type(a) not in residence.classes and a.flags.writeable and (a.base is None or isinstance(a.base, np.ndarray))]
@@ -126,7 +106,7 @@ def read_only(arrays: Iterable[np.ndarray]) -> Iterator[None]:
 Put = Callable[[Any, Any], None]  # put(old, new): where the old value still stands comes the new one
 
 
-def _places(f: Any, codes: list[CodeType] | None = None) -> Iterator[tuple[np.ndarray, Put]]:
+def places(f: Any, codes: list[CodeType] | None = None) -> Iterator[tuple[np.ndarray, Put]]:
     """The arrays that `f` closes over, each with a function that replaces it in one place. The user's code that is met is appended to `codes`."""
     waiting: list[tuple[Any, Put | None]] = [(f, None)]
     seen = {id(f)}
@@ -138,7 +118,7 @@ def _places(f: Any, codes: list[CodeType] | None = None) -> Iterator[tuple[np.nd
             codes.append(x.__code__)
         for value, put in _items(x, put_x) if isinstance(x, tuple) else _contents(x):
             if type(value) is np.ndarray or type(value) in residence.classes:
-                if put is not None and value.ndim and supported(value.dtype):
+                if put is not None and supported(value.dtype):
                     yield value, put
             elif id(value) not in seen and not isinstance(value, (np.generic, np.ufunc, str, bytes, int, float, complex, type(None), Tracer)):
                 seen.add(id(value))
@@ -167,10 +147,14 @@ def _contents(x: Any) -> Iterator[tuple[Any, Put | None]]:
         yield from ((x.__func__, None), (x.__self__, None))
     elif kind is partial:
         yield from ((x.func, None), (x.args, partial(_put_in_partial, x)), (x.keywords, None))
-    elif kind is list:
+    elif isinstance(x, (list, deque)):
         yield from ((item, partial(_put_in_list, x)) for item in x)
-    elif kind is dict:
+    elif isinstance(x, dict):
         yield from ((value, partial(_put_in_dict, x, key)) for key, value in list(x.items()))
+    elif isinstance(x, (UserDict, UserList)):
+        yield x.data, None
+    elif kind is SimpleNamespace or kind.__module__ == "argparse":
+        yield vars(x), None
     elif kind is ref:
         yield x(), None
     elif hasattr(x, "__wrapped__"):

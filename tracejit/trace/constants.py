@@ -39,15 +39,20 @@ class Constant:
 
 
 class Reference(Constant):
-    """The atom of a proxy that stands for an array from outside (see closed_over.py)."""
+    """The atom of a proxy that stands for an array from outside (see closed_over.py). `read`: whether anything has looked at what is in it."""
 
-    __slots__ = ("source",)
+    __slots__ = ("read", "source")
 
     def __init__(self, source: np.ndarray):
-        value = source.view()
+        self.source, self.read = source, False
+        self.type = ArrayType(source.shape, source.dtype)
+
+    @property
+    def value(self) -> np.ndarray:
+        self.read = True
+        value = self.source.view()
         value.flags.writeable = False
-        super().__init__(value)
-        self.source = source
+        return value
 
     def kept(self) -> Constant:
         """The value as it is now, which later writes into the array do not change."""
@@ -83,6 +88,7 @@ class Constants:
 
     depth = 0
     alive = True
+    kept = False
     what = "traced function"
 
     def emit(self, op, args: tuple, params: dict[str, Any]):
@@ -111,6 +117,10 @@ class Constants:
         view = x.atom.value.view()
         view.flags.writeable = False
         return view
+
+    def stands(self, x: Tracer) -> bool:
+        """Whether x stands for an array outside, as opposed to a number that is computed from it."""
+        return type(x.atom) is Reference
 
     @property
     def inner(self):

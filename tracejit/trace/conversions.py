@@ -1,8 +1,8 @@
 """What would take a traced value out of its trace: `bool`, `int`, `float`, `np.asarray`, `item`, `format`.
 
 Where the context outside knows the value, it is given. A guarded trace answers questions about truth and integers from the arguments of the call
-that it is made for (see `guards`). Everything else would lose the trace or a derivative without a word, and raises at the user's line instead, with
-what to write.
+that it is made for, and gives all that is in a value which depends on nothing but arrays from outside (see `guards`). Everything else would lose
+the trace or a derivative without a word, and raises at the user's line instead, with what to write.
 """
 
 from __future__ import annotations
@@ -44,6 +44,9 @@ class Conversions:
         return complex(self._detached("complex", "x.astype(complex)"))
 
     def __bytes__(self) -> bytes:
+        known = self.read_outside()
+        if known is not None:
+            return bytes(known)
         raise self._conversion("bytes", "the value itself")
 
     def __round__(self, digits=None):
@@ -57,6 +60,9 @@ class Conversions:
             return repr(self)
         if self._has_value():
             return format(self.owner.ambient(self.atom), spec)
+        known = self.read_outside()
+        if known is not None:
+            return format(known[()], spec)
         raise self._conversion("format", "an empty format, which shows the type, and print the results")
 
     def __array__(self, dtype=None, copy=None):
@@ -66,6 +72,9 @@ class Conversions:
             return np.asarray(residence.on_host(self.owner.ambient(self.atom)), dtype)
         if self.dtype.kind in "iu" and not self.shape and self.owner.answers():  # a size or a place in a library's function, as `range` asks for one
             return np.asarray(int(self), dtype or self.dtype)
+        known = self.read_outside()
+        if known is not None:
+            return np.array(known, dtype) if copy else np.asarray(known, dtype)
         raise TracerConversionError(
             at_user_line(
                 f"a traced value ({self.type}) cannot become a plain ndarray while {self.owner.what} is traced: "
@@ -94,12 +103,18 @@ class Conversions:
         if self.dtype.kind in "biu" and self.owner.answers():
             element = dispatch.functions[np.ravel](self)[args[0] if args else 0] if len(args) < 2 and (args or self.size == 1) else self[args]
             return bool(element) if self.dtype.kind == "b" else int(element)
+        known = self.read_outside()
+        if known is not None:
+            return known.item(*args)
         raise self._conversion("item", "the value itself")
 
     def tolist(self):
         """The nested Python list, where a value exists, as `item`."""
         if self._has_value():
             return self.owner.ambient(self.atom).tolist()
+        known = self.read_outside()
+        if known is not None:
+            return known.tolist()
         raise self._conversion("tolist", "the value itself")
 
     def _has_value(self) -> bool:
@@ -108,11 +123,23 @@ class Conversions:
             raise self.owner.leaked(self)
         return self.owner.knows(self.atom)
 
+    def read_outside(self) -> np.ndarray | None:
+        """What is in a value that depends on nothing but arrays from outside, where the trace can give it: no derivative flows through it."""
+        if not (self.owner.alive and self.owner.kept):
+            return None
+        try:
+            return self.owner.contents(self)
+        except LookupError:
+            return None
+
     def _known(self, wanted: str, instead: str):
         """The value outside, for a number that shapes and indices are made from (derivatives do not flow through those)."""
         if self._has_value():
             return self.owner.ambient(self.atom)
         if not self.owner.answers() or self.dtype.kind == "c":
+            known = self.read_outside()
+            if known is not None:
+                return known[()]
             raise self._conversion(wanted, instead)
         if self.shape:
             raise TypeError(at_user_line("only 0-dimensional arrays can be converted to Python scalars"))
@@ -126,6 +153,9 @@ class Conversions:
             except LookupError as effect:
                 why = f"it depends on the result of {effect}, which happens when the compiled function runs"
         else:
+            known = asked.read_outside()
+            if known is not None:
+                return convert(known)
             why = f"it is not known while {self.owner.what} is traced"
         raise TracerBoolError(
             at_user_line(
@@ -137,6 +167,9 @@ class Conversions:
     def _detached(self, wanted: str, instead: str):
         if is_inexact(self.dtype) and self.owner.depth:
             self._has_value()  # a leaked value is told as such
+            known = self.read_outside()
+            if known is not None:
+                return known[()]
             raise self._conversion(wanted, instead)
         return self._known(wanted, instead)
 

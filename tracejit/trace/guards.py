@@ -1,7 +1,9 @@
 """Guards: what a traced function asked of its values, and the answers it was given.
 
-`if x.sum() > 0` needs a truth, `range(n)` an integer.  Under `jit` a value has neither, but the call that is being traced has actual arguments: the
-question is answered on them, and the answer is remembered.  The traced graph stands for every call with the same answers.
+`if x.sum() > 0` needs a truth, `range(n)` an integer. Under `jit` a value has neither, but the call that is being traced has actual arguments: the
+question is answered on them, and the answer is remembered. The traced graph stands for every call with the same answers. What depends on nothing
+but arrays that the function closes over may be asked for all that is in it (`float(w[0])`, a library that takes plain arrays): the contents are the
+answer, and are compared bit by bit, so that the graph does not outlive a change of what was read, and of nothing else.
 
 Values are computed when they are asked for, once, in the context outside: with NumPy at top level, and as values of an outer trace inside one, which
 is asked in turn.
@@ -14,23 +16,33 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .. import residence
 from ..errors import Source
 from ..ir import Graph, Literal, Node
 from ..ir.graph import Atom, Var, live_nodes
 
-Answer = bool | int
+Answer = bool | int | np.ndarray
 
 
 class Guard(NamedTuple):
-    """`answer` is what `bool` or `int` (`convert`) gave of a 0-d value; `source` is the line that asked."""
+    """`answer` is what `bool` or `int` (`convert`) gave of a 0-d value, or, where `convert` is `np.ndarray`, what was in an array; `source` is the
+    line that asked."""
 
     convert: type
     answer: Answer
     source: Source | None
 
     def __str__(self) -> str:
+        if self.convert is np.ndarray:
+            return f"what Python read at {self.source}, of arrays from outside, was {np.array2string(self.answer, threshold=8)}"
         asked = "the condition" if self.convert is bool else "the integer"
         return f"{asked} at {self.source} was {self.answer}"
+
+    def agrees(self, value: Any) -> bool:
+        """Whether `value` gives the same answer."""
+        if self.convert is np.ndarray:
+            return np.asarray(residence.on_host(value)).tobytes() == self.answer.tobytes()
+        return self.convert(value) == self.answer
 
 
 class Evaluation:
@@ -99,6 +111,6 @@ class Guards(NamedTuple):
         producer = graph.derived("producer", lambda: {v: node for node in graph.nodes for v in node.outputs})
         evaluation = Evaluation(producer, dict(zip(graph.inputs, args)))
         for guard, atom in zip(self.asked, graph.outputs):
-            if guard.convert(evaluation.value(atom)) != guard.answer:
+            if not guard.agrees(evaluation.value(atom)):
                 return guard
         return None

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
+from threading import get_ident
 from typing import Any
 
 import numpy as np
@@ -71,12 +72,13 @@ class Trace:
     """Grows one graph from Python. `what` names the transformation in messages ("jit of loss")."""
 
     __slots__ = (
-        "what", "depth", "builder", "alive", "values", "inner", "claims", "partial", "apart", "device", "advice", "states", "cells", "_captures",
-        "_settled", "_actual", "_asked",
+        "what", "depth", "thread", "builder", "alive", "values", "inner", "claims", "partial", "apart", "device", "advice", "states", "cells",
+        "_captures", "_settled", "_actual", "_asked", "_of_arguments", "kept",
     )  # fmt: skip
 
     def __init__(self, what: str, concrete: bool = False):
         self.what = what
+        self.thread = get_ident()
         self.depth = next(_depth)
         self.builder = Builder()
         self.alive = True
@@ -89,15 +91,19 @@ class Trace:
         self.device: Any = None  # where values are computed at once, if not on the host
         self.states: list[Tracer] = []  # what `Cell.write` has written here
         self.cells: dict[Any, tuple[Tracer, Var]] = {}  # the cells that were looked at: what stands for each, and what it began as
+        self.kept = False  # whether the graph is used again, where its guards hold
         self._captures: dict[Any, Capture] = {}  # by identity of the outside value, which it keeps alive
         self._settled: list[Capture] = []
         self._actual: Evaluation | None = None
         self._asked: dict[tuple[Atom, type], Guard] = {}
+        self._of_arguments: dict[Var, bool] = {}  # for the variables that this was asked of: whether they depend on an argument
 
     # -- inputs and captures
     def input(self, type_: ArrayType) -> Tracer:
         """A symbolic input."""
-        return Tracer(self, self.builder.input(type_), type_.weak)
+        tracer = Tracer(self, self.builder.input(type_), type_.weak)
+        self._of_arguments[tracer.atom] = True
+        return tracer
 
     def guarded_input(self, type_: ArrayType, value: Any) -> Tracer:
         """An input of a guarded trace, with the actual argument."""
@@ -164,10 +170,24 @@ class Trace:
             found = self.cells[cell] = Tracer(self, capture.var), capture.var
         return found[0]
 
+    def stands(self, x: Tracer) -> bool:
+        """Whether x stands for an array outside, as opposed to a number that is computed from it."""
+        return any([proxy is x for proxy, _ in self.cells.values()])
+
+    def _original(self, x: Any) -> Any:
+        """The array outside that a proxy stands for; anything else as it is."""
+        if type(x) is not Tracer:
+            return x
+        return next((cell.array for cell, (proxy, begin) in self.cells.items() if proxy is x and x.atom is begin and hasattr(cell, "array")), x)
+
     # -- operations
     def emit(self, op, args: tuple, params: dict[str, Any]):
         if not self.alive:
             raise self.leaked(next(a for a in args if type(a) is Tracer and a.owner is self))
+        if self.thread != get_ident():
+            originals = [self._original(a) for a in args]
+            if not any([type(a) is Tracer for a in originals]):  # another program meets what stands for its array
+                return bind(op, originals, params)
         builder = self.builder
         inputs = tuple([a.atom if type(a) is Tracer and a.owner is self else self.atom(a) for a in args])
         outputs = builder.emit(op, inputs, params, user_source())
@@ -212,6 +232,36 @@ class Trace:
             found = self._asked[atom, convert] = Guard(convert, answer, user_source())
         return found.answer
 
+    def contents(self, x: Tracer) -> np.ndarray:
+        """All that is in a value that depends on nothing but arrays from outside. The graph then stands for calls with the same contents only.
+
+        Raises `LookupError` where the value depends on an argument or an effect.
+        """
+        atom = x.atom
+        found = self._asked.get((atom, np.ndarray))
+        if found is None:
+            if self._depends_on_arguments(atom):
+                raise LookupError("argument")
+            actual = self._actual or Evaluation(self.builder.producer, {}, self._captured)
+            answer = np.array(residence.on_host(actual.value(atom)), order="C")
+            answer.flags.writeable = False
+            found = self._asked[atom, np.ndarray] = Guard(np.ndarray, answer, user_source())
+        return found.answer
+
+    def _depends_on_arguments(self, atom: Atom) -> bool:
+        known, waiting = self._of_arguments, [atom]
+        while waiting:
+            last = waiting[-1]
+            node = None if type(last) is Literal or last in known else self.builder.producer.get(last)
+            missing = [a for a in node.inputs if type(a) is Var and a not in known] if node is not None else []
+            if missing:
+                waiting += missing
+                continue
+            waiting.pop()
+            if type(last) is Var and last not in known:
+                known[last] = node is not None and any([known[a] for a in node.inputs if type(a) is Var])
+        return type(atom) is Var and known[atom]
+
     def _captured(self, var: Var) -> Any:
         """The value that a captured input has."""
         return next(c.now() for c in (*self._captures.values(), *self._settled) if c.var is var)
@@ -221,7 +271,11 @@ class Trace:
         holds = None
         for (atom, convert), guard in self._asked.items():
             value = Tracer(self, atom)
-            if convert is bool:
+            if convert is np.ndarray:
+                if not value.size:
+                    continue
+                right = _same(value, guard.answer)
+            elif convert is bool:
                 right = value if guard.answer else ~value
             else:
                 right = (np.trunc(value) if value.dtype.kind == "f" else value) == guard.answer
@@ -231,7 +285,8 @@ class Trace:
     def guards(self, graph: Graph) -> Guards:
         """What was asked in this trace. `graph` has come from it, and its last output is what `holding` gave."""
         atoms = tuple([atom for atom, _ in self._asked])
-        return Guards(Graph(graph.inputs, live_nodes(graph.nodes, atoms), atoms), tuple(self._asked.values()), graph)
+        # Of all nodes: what was asked may be there in another form only where it is compared.
+        return Guards(Graph(graph.inputs, live_nodes(self.builder.nodes, atoms), atoms), tuple(self._asked.values()), graph)
 
     # -- the end
     def written_cells(self) -> dict[Any, Tracer]:
@@ -293,6 +348,19 @@ def bind(op, args, params: dict[str, Any]):
                 trace = active
                 break
     return trace.emit(op, args, params)
+
+
+def _same(x: Tracer, known: np.ndarray) -> Tracer:
+    """Whether what is in x is what is known: NaN where that is NaN, and zeros of its signs."""
+    if known.dtype.kind == "c":
+        return _same(x.real, np.ascontiguousarray(known.real)) & _same(x.imag, np.ascontiguousarray(known.imag))
+    equal = x == (known if known.ndim else known[()])
+    if known.dtype.kind == "f":
+        if not known.all():
+            equal = equal & (np.signbit(x) == np.signbit(known))
+        if np.isnan(known).any():
+            equal = equal | (np.isnan(x) & np.isnan(known))
+    return equal.all() if x.shape else equal
 
 
 def constant_beside(x: Any, value: np.generic):

@@ -37,7 +37,8 @@ def _binary(ufunc):
 def _in_place(ufunc):
     def method(self, other):
         # A number cannot change: its name is bound anew.
-        return self._operator(ufunc, self, other) if not self.shape and self.part_of is None else dispatch.operators["in place"](ufunc, self, other)
+        number = not self.shape and self.part_of is None and not self.owner.stands(self)
+        return self._operator(ufunc, self, other) if number else dispatch.operators["in place"](ufunc, self, other)
 
     return method
 

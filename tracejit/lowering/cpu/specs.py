@@ -126,13 +126,14 @@ Spec = Array | PyScalar | Tuple | List | Dict | NamedTuple | Registered | Nothin
 
 @dataclass(frozen=True)
 class Watch:
-    """A place outside of the arguments in which the very object `value` must still stand; a call is a miss where another does.
+    """A place outside of the arguments in which the very object `value` must still stand, or an array in which there must be what is in the array
+    `value`, both in C order; a call is a miss where there is something else.
 
     `kind` says what `container[key]` is: the contents of a closure cell (without a key), the value of a key in a dict, an attribute, an item of a
     list; or its length, `value`, a list's or a dict's. With `absent`, nothing may stand in the cell or under the key.
     """
 
-    kind: Literal["cell", "dict", "attribute", "item", "list_length", "dict_length"]
+    kind: Literal["cell", "dict", "attribute", "item", "list_length", "dict_length", "contents"]
     container: Any
     key: Any
     value: Any

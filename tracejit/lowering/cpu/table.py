@@ -214,6 +214,10 @@ class _Writer:
         return self.record("Leaf", function=self.code["take_float"], **leaf)  # a complex number's value is in the same place
 
     def watch(self, watch: Watch) -> _Place:
+        if watch.kind == "contents":
+            self.own(watch.value)
+            place, contents = self.own(watch.container), abi.data_address(watch.value)
+            return self.record("Watch", function=self.code["watch_contents"], container=place, key=watch.value.nbytes, value=contents)
         is_length = watch.kind.endswith("length")
         return self.record(
             "Watch",
