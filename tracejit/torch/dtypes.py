@@ -171,18 +171,24 @@ class _Info:
     """What `torch.finfo` and `torch.iinfo` have in common."""
 
     _of: Any
+    _shown: tuple[str, ...]
 
     def __init__(self, type: dtype | None = None):
         d = (type or _Default.real).numpy
+        self._require(d)
         info = self._of(np.dtype(f"f{d.itemsize // 2}") if d.kind == "c" else d)
         self.bits, self.min, self.max, self.dtype = info.bits, info.min.__class__(info.min), info.max.__class__(info.max), str(d)
         if d.kind in "fc":
             self.min, self.max = float(info.min), float(info.max)
-            self.eps, self.tiny, self.resolution = float(info.eps), float(info.tiny), float(info.resolution)
+            self.eps, self.tiny, self.resolution = float(info.eps), float(info.tiny), float(f"1e-{info.precision}")
             self.smallest_normal = self.tiny
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({', '.join(f'{k}={v}' for k, v in vars(self).items())})"
+        return f"{type(self).__name__}({', '.join(f'{k}={getattr(self, k):g}' for k in self._shown)}, dtype={self.dtype})"
+
+    @staticmethod
+    def _require(d: np.dtype) -> None:
+        """Raise `TypeError` for a dtype of another kind."""
 
 
 class finfo(_Info):
@@ -194,6 +200,12 @@ class finfo(_Info):
     """
 
     _of = np.finfo
+    _shown = ("resolution", "min", "max", "eps", "smallest_normal", "tiny")
+
+    @staticmethod
+    def _require(d: np.dtype) -> None:
+        if d.kind not in "fc":
+            raise TypeError(f"torch.finfo() requires a floating point input type, got {d}. Use torch.iinfo")
 
 
 class iinfo(_Info):
@@ -205,3 +217,10 @@ class iinfo(_Info):
     """
 
     _of = np.iinfo
+    _shown = ("min", "max")
+
+    @staticmethod
+    def _require(d: np.dtype) -> None:
+        if d.kind not in "iu":
+            raise TypeError(f"torch.iinfo() requires an integer input type, got {d}. Use torch.finfo")
+

@@ -10,13 +10,14 @@ import numpy as np
 from . import dtypes
 from .absent import of_module
 from .dispatch import Primitive
+from .functions.keywords import let_write
 from .functions.operands import axes as _axes
 from .functions.operands import axis as _axis
 from .tensor import Tensor, wrap
 
 __all__ = [
-    "fft", "fft2", "fftfreq", "fftn", "fftshift", "hfft", "ifft", "ifft2",
-    "ifftn", "ifftshift", "ihfft", "irfft", "irfft2", "irfftn", "rfft", "rfft2",
+    "fft", "fft2", "fftfreq", "fftn", "fftshift", "hfft", "hfft2", "hfftn", "ifft", "ifft2",
+    "ifftn", "ifftshift", "ihfft", "ihfft2", "ihfftn", "irfft", "irfft2", "irfftn", "rfft", "rfft2",
     "rfftfreq", "rfftn",
 ]  # fmt: skip
 
@@ -86,6 +87,44 @@ rfftn = _many("rfftn", "`rfft` along the last and `fft` along the other dimensio
 irfftn = _many("irfftn", "Undo `rfftn`.", False)
 
 
+def _places(input: Tensor, s: Any, dim: Any) -> tuple[tuple[int, ...], tuple[Any, ...]]:
+    """The dimensions, and the lengths along them, None where they are those of the tensor."""
+    n = input._data.ndim
+    if dim is None:
+        dim = tuple(range(n)) if s is None else tuple(range(n - len(s), n))
+    places = _axes(dim, n)
+    if s is not None and len(s) != len(places):
+        raise RuntimeError(f"When given, dim and shape arguments must have the same length, got {len(places)} and {len(s)}")
+    return places, tuple([None if k == -1 else k for k in s]) if s is not None else (None,) * len(places)
+
+
+def hfftn(input: Tensor, s: Any = None, dim: Any = None, norm: str | None = None) -> Tensor:
+    """`hfft` along the last and `fft` along the other dimensions."""
+    places, lengths = _places(input, s, dim)
+    for d, n in zip(places[:-1], lengths[:-1]):
+        input = fft(input, n, d, norm)
+    return hfft(input, lengths[-1], places[-1], norm)
+
+
+def ihfftn(input: Tensor, s: Any = None, dim: Any = None, norm: str | None = None) -> Tensor:
+    """Undo `hfftn`: `ihfft` along the last and `ifft` along the other dimensions."""
+    places, lengths = _places(input, s, dim)
+    input = ihfft(input, lengths[-1], places[-1], norm)
+    for d, n in zip(places[:-1], lengths[:-1]):
+        input = ifft(input, n, d, norm)
+    return input
+
+
+def hfft2(input: Tensor, s: Any = None, dim: Any = (-2, -1), norm: str | None = None) -> Tensor:
+    """`hfftn` along two dimensions."""
+    return hfftn(input, s, dim, norm)
+
+
+def ihfft2(input: Tensor, s: Any = None, dim: Any = (-2, -1), norm: str | None = None) -> Tensor:
+    """Undo `hfft2`."""
+    return ihfftn(input, s, dim, norm)
+
+
 def fftfreq(n: int, d: float = 1.0, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """The frequencies of the results of `fft`.
 
@@ -118,4 +157,6 @@ def ifftshift(input: Tensor, dim: Any = None) -> Tensor:
     places = _axes(tuple(range(input._data.ndim)) if dim is None else dim, input._data.ndim)
     return input.roll([-(input._data.shape[d] // 2) for d in places], places)
 
+
+let_write(globals(), [name for name in __all__ if "shift" not in name])
 __getattr__ = of_module(globals())

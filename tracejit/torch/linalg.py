@@ -12,10 +12,12 @@ from ..ops.elementwise import stop_gradient
 from ..trace import Tracer
 from .absent import of_module
 from .dispatch import FUNCTIONS, Primitive
+from .functions.arranging import diagonal
+from .functions.keywords import let_write
 from .functions.operands import axis
 from .functions.products import cross, matmul, matrix_power
 from .functions.reductions import vector_norm
-from .functions.shaping import diagonal, transpose
+from .functions.shaping import transpose
 from .return_types import printed_as
 from .tensor import Tensor, wrap
 
@@ -54,6 +56,11 @@ def _require_square(A: Tensor, name: str) -> None:
         raise RuntimeError(f"linalg.{name}: A must be batches of square matrices, but they are {shape[-2]} by {shape[-1]} matrices")
 
 
+def _require_matrix(A: Tensor, name: str) -> None:
+    if A._data.ndim < 2:
+        raise RuntimeError(f"linalg.{name}: The input tensor A must have at least 2 dimensions, but it has {A._data.ndim}.")
+
+
 def _require_floating(A: Tensor, name: str) -> None:
     if A._data.dtype.kind not in "fc":
         raise RuntimeError(f"linalg.{name}: Expected a floating point or complex tensor as input. Got {A.dtype}. Convert it first: A.float()")
@@ -72,6 +79,14 @@ def _hermitian(x: Any, uplo: str = "L") -> Any:
     return mean + stop_gradient(read - mean)
 
 
+def _eig_impl(x: Any) -> tuple[Any, Any]:
+    dtype = np.result_type(x.dtype, np.complex64)
+    if isinstance(x, Tracer):
+        return tuple(np.linalg.eig(x.astype(dtype)))
+    values, vectors = np.linalg.eig(x)  # of real matrices they are real or in conjugate pairs, exactly
+    return values.astype(dtype), vectors.astype(dtype)
+
+
 _inv = _primitive("LinalgInvEx", "inv", np.linalg.inv)
 _det = _primitive("LinalgDet", "det", np.linalg.det)
 _slogdet = _primitive("LinalgSlogdet", "slogdet", lambda x: tuple(np.linalg.slogdet(x)))
@@ -82,7 +97,7 @@ _eigh = _primitive("LinalgEigh", "eigh", lambda x, uplo: tuple(np.linalg.eigh(_h
 _eigvalsh = _primitive("LinalgEigh", "eigvalsh", lambda x, uplo: np.linalg.eigvalsh(_hermitian(x, uplo)))
 _svd = _primitive("LinalgSvd", "svd", lambda x, full: tuple(np.linalg.svd(x, full_matrices=full)))
 _svdvals = _primitive("LinalgSvd", "svdvals", lambda x: np.linalg.svd(x, compute_uv=False))
-_eig = _primitive("LinalgEig", "eig", lambda x: tuple(np.linalg.eig(x.astype(np.result_type(x.dtype, np.complex64)))))
+_eig = _primitive("LinalgEig", "eig", _eig_impl)
 _pinv = _primitive("LinalgPinv", "pinv", lambda x, rcond, hermitian: np.linalg.pinv(x, rcond=rcond, hermitian=hermitian))
 
 
@@ -235,16 +250,51 @@ def svdvals(A: Tensor, *, driver: Any = None) -> Tensor:
     return _svdvals(A)
 
 
-def pinv(A: Tensor, *, atol: Any = None, rtol: Any = None, hermitian: bool = False) -> Tensor:
-    """The pseudo-inverse: singular values below rtol times the largest count as zero."""
+def pinv(A: Tensor, rcond: Any = None, hermitian: bool = False, *, atol: Any = None, rtol: Any = None) -> Tensor:
+    """The pseudo-inverse: singular values below `atol`, or below `rtol` (or `rcond`) times the largest, count as zero.
+
+    Without them, those below max(m, n) times the precision of the dtype do.
+    """
+    _require_floating(A, "pinv")
+    _require_matrix(A, "pinv")
+    rtol, atol = rcond if rtol is None else rtol, 0.0 if atol is None else float(atol)
+    if rtol is None:
+        rtol = 0.0 if atol else max(A._data.shape[-2:]) * float(np.finfo(A._data.dtype).eps)
+    if not atol or not A._data.size:
+        return _pinv(A, rcond=float(rtol), hermitian=bool(hermitian))
+    if A._data.ndim > 2:
+        parts = [pinv(a, float(rtol), hermitian, atol=atol) for a in A.reshape(-1, *A._data.shape[-2:])]
+        return FUNCTIONS["stack"](parts).reshape(*A._data.shape[:-2], *A._data.shape[:-3:-1])
+    largest = float(np.linalg.norm(A.detach()._array, 2))
+    return _pinv(A, rcond=max(float(rtol), atol / largest if largest else 1.0), hermitian=bool(hermitian))
+
+
+def lstsq(A: Tensor, B: Tensor, rcond: float | None = None, *, driver: str | None = None) -> lstsq_result:
+    """The X with the least |A X - B|: its `solution`, and the rank.
+
+    The drivers other than "gelsy", which is the default, also give the sums of squares that remain, where A has more rows than columns and full rank;
+    "gelsd" and "gelss" give the singular values.
+    """
+    _require_matrix(A, "lstsq")
+    _require_floating(A, "lstsq")
+    if driver not in (None, "gels", "gelsy", "gelsd", "gelss"):
+        raise RuntimeError(f"torch.linalg.lstsq: parameter `driver` should be one of (gels, gelsy, gelsd, gelss), got {driver!r}")
+    if B._data.dtype != A._data.dtype:
+        raise RuntimeError(f"torch.linalg.lstsq: Expected input and other to have the same dtype, but got {A.dtype} and {B.dtype}")
+    vector = B._data.ndim == A._data.ndim - 1
+    right = B.unsqueeze(-1) if vector else B
+    if right._data.ndim < 2 or right._data.shape[-2] != A._data.shape[-2]:
+        raise RuntimeError(f"torch.linalg.lstsq: input.size(-2) should match other.size(-2), got {list(A._data.shape)} and {list(B._data.shape)}")
+    made = matmul(pinv(A, rcond), right)
     m, n = A._data.shape[-2:]
-    rtol = max(m, n) * float(np.finfo(A._data.dtype).eps) if rtol is None else float(rtol)
-    return _pinv(A, rcond=rtol, hermitian=bool(hermitian))
-
-
-def lstsq(A: Tensor, B: Tensor, rcond: float | None = None, *, driver: Any = None) -> Any:
-    """The X with the least |A X - B|: its `solution`."""
-    return lstsq_result(matmul(pinv(A), B))
+    ranks = matrix_rank(A, rtol=rcond)
+    nothing = wrap(np.zeros(0, A.dtype.to_real().numpy))
+    rest = nothing
+    if m > n and driver not in (None, "gelsy") and bool((ranks == n).all()):
+        rest = vector_norm(matmul(A, made) - right, 2, -2) ** 2
+    values = svdvals(A.detach()) if driver in ("gelsd", "gelss") else nothing
+    no_ranks = wrap(np.zeros(0, np.int64))
+    return lstsq_result(made.squeeze(-1) if vector else made, rest, no_ranks if driver == "gels" else ranks, values)
 
 
 @printed_as("linalg_lstsq")
@@ -252,6 +302,9 @@ class lstsq_result(NamedTuple):
     """What `lstsq` gives."""
 
     solution: Tensor
+    residuals: Tensor
+    rank: Tensor
+    singular_values: Tensor
 
 
 def matrix_norm(A: Tensor, ord: Any = "fro", dim: Any = (-2, -1), keepdim: bool = False, *, dtype: Any = None) -> Tensor:
@@ -298,11 +351,13 @@ def cond(A: Tensor, p: Any = None) -> Tensor:
     return matrix_norm(A, p) * matrix_norm(inv(A), p)
 
 
-def matrix_rank(A: Tensor, *, atol: Any = None, rtol: Any = None, hermitian: bool = False) -> Tensor:
-    """How many singular values count as more than zero."""
+def matrix_rank(A: Tensor, tol: Any = None, hermitian: bool = False, *, atol: Any = None, rtol: Any = None) -> Tensor:
+    """How many singular values are above `atol` (or `tol`) and above `rtol` times the largest."""
+    _require_matrix(A, "matrix_rank")
     s = np.linalg.svd(A.detach()._array, compute_uv=False)
+    atol = tol if atol is None else atol
     rtol = max(A._data.shape[-2:]) * np.finfo(s.dtype).eps if rtol is None and atol is None else rtol or 0.0
-    bound = np.maximum(s.max(-1, keepdims=True) * rtol, atol or 0.0)
+    bound = np.maximum(s.max(-1, keepdims=True, initial=0) * rtol, atol or 0.0)
     return wrap(np.asarray((s > bound).sum(-1)))
 
 
@@ -337,67 +392,11 @@ def matrix_exp(A: Tensor) -> Tensor:
 
 
 def vander(x: Tensor, *, N: int | None = None) -> Tensor:
-    """Powers of the elements, ascending, as columns."""
-    return FUNCTIONS["vander"](x, N, True)
-
-
-@printed_as("linalg_lu_factor")
-class lu_factor_result(NamedTuple):
-    """What `lu_factor` gives."""
-
-    LU: Tensor
-    pivots: Tensor
-
-
-@printed_as("linalg_lu")
-class lu_result(NamedTuple):
-    """What `lu` gives."""
-
-    P: Tensor
-    L: Tensor
-    U: Tensor
-
-
-def lu_factor(A: Tensor, *, pivot: bool = True) -> lu_factor_result:
-    """L and U in one matrix, and which rows were exchanged, counted from one."""
-    from scipy.linalg import lu_factor as factor
-
-    array = A.detach()._array
-    flat = array.reshape(-1, *array.shape[-2:])
-    made = [factor(m) for m in flat]
-    k = min(array.shape[-2:])
-    both = wrap(np.stack([m[0] for m in made]).reshape(array.shape))
-    if A.requires_grad:
-        _, L, U = lu(A)
-        both = L.tril(-1) + U
-    return lu_factor_result(
-        both,
-        wrap((np.stack([m[1] for m in made]) + 1).astype(np.int32).reshape(*array.shape[:-2], k)),
-    )
-
-
-def _lu_slope(xs: Any, ys: Any, ts: Any) -> Any:
-    """d(P A) = dL U + L dU, for square A: the strict lower and the upper part of L^-1 P dA U^-1 (Giles 2008, and de Hoog et al. 2011 for LU)."""
-    P, L, U = ys
-    moved = np.matmul(np.swapaxes(P, -1, -2), ts[0])
-    inner = np.swapaxes(np.linalg.solve(np.swapaxes(U, -1, -2), np.swapaxes(np.linalg.solve(L, moved), -1, -2)), -1, -2)
-    return None, np.matmul(L, np.tril(inner, -1)), np.matmul(np.triu(inner), U)
-
-
-def _lu(x: Any) -> Any:
-    if isinstance(x, Tracer):
-        from ..scipy.linalg import lu as factor
-    else:
-        from scipy.linalg import lu as factor
-    return tuple(factor(x))
-
-
-_lu_primitive = Primitive("LinalgLu", _lu, rule=_lu_slope)
-
-
-def lu(A: Tensor, *, pivot: bool = True) -> lu_result:
-    """P, L and U with A = P L U."""
-    return lu_result(*_lu_primitive(A))
+    """Powers of the elements, ascending, along a new last dimension: as many as there are elements, or N."""
+    n = (x._data.shape[-1] if x._data.ndim else 1) if N is None else N
+    if n <= 1 and N is not None:
+        raise RuntimeError(f"N must be greater than 1, got {N}")
+    return (x if x._data.ndim else x.reshape(1)).unsqueeze(-1) ** wrap(np.arange(n))
 
 
 def householder_product(A: Tensor, tau: Tensor) -> Tensor:
@@ -408,7 +407,7 @@ def householder_product(A: Tensor, tau: Tensor) -> Tensor:
     vectors = A.tril(-1) + unit
     for i in range(tau._data.shape[-1]):
         v = vectors[..., :, i : i + 1]
-        made = made - tau[..., i : i + 1, None] * matmul(matmul(made, v), transpose(v, -1, -2))
+        made = made - tau[..., i : i + 1, None] * matmul(matmul(made, v), v.mH)
     return made[..., :n]
 
 
@@ -420,8 +419,10 @@ def _cholesky_solve(B: Tensor, L: Tensor, upper: bool = False) -> Tensor:
 
 
 FUNCTIONS.update(
-    inverse=inv, det=det, slogdet=slogdet, cholesky=lambda input, upper=False: cholesky(input, upper=upper), qr=lambda input, some=True: qr(input),
-    pinverse=pinv, svd=lambda input, some=True, compute_uv=True: _old_svd(input, some), logdet=lambda input: _logdet(input), matrix_exp=matrix_exp,
+    inverse=inv, det=det, slogdet=slogdet, cholesky=lambda input, upper=False: cholesky(input, upper=upper),
+    qr=lambda input, some=True: qr(input, "reduced" if some else "complete"),
+    pinverse=lambda input, rcond=1e-15: pinv(input, rcond),
+    svd=lambda input, some=True, compute_uv=True: _old_svd(input, some), logdet=lambda input: _logdet(input), matrix_exp=matrix_exp,
     cholesky_solve=_cholesky_solve,
 )  # fmt: skip
 
@@ -435,13 +436,15 @@ def _old_svd(input: Tensor, some: bool) -> tuple[Tensor, Tensor, Tensor]:
 def _logdet(input: Tensor) -> Tensor:
     """The logarithm of the determinant; NaN where that is negative."""
     sign, value = slogdet(input)
-    return value + sign.detach().log()
+    return value + (sign if input._data.dtype.kind == "c" else sign.detach()).log()
 
 
 for _name in ("inverse", "det", "slogdet", "cholesky", "qr", "pinverse", "svd", "logdet", "matrix_exp", "cholesky_solve"):
     setattr(Tensor, _name, FUNCTIONS[_name])
 
 from .factored import cholesky_ex, inv_ex, lu_factor_ex, lu_solve, solve_ex, tensorinv, tensorsolve  # noqa: E402  (made of what is above)
+from .lu_factors import lu, lu_factor  # noqa: E402
 
 __all__ += ["cholesky_ex", "inv_ex", "lu_factor_ex", "lu_solve", "solve_ex", "tensorinv", "tensorsolve"]
+let_write(globals(), [name for name in __all__ if name != "LinAlgError"])
 __getattr__ = of_module(globals())

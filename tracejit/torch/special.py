@@ -12,6 +12,7 @@ from .absent import of_module
 from .dispatch import Primitive
 from .functions.activations import log_softmax, softmax
 from .functions.arithmetic import xlogy
+from .functions.keywords import let_write
 from .functions.pointwise import digamma, erf, erfc, erfinv, exp2, expm1, i0, log1p, logit, round, sigmoid, sinc
 from .functions.pointwise import lgamma as gammaln
 from .functions.reductions import logsumexp
@@ -77,7 +78,9 @@ _polygamma = Primitive("Polygamma", _polygamma_impl)
 
 def polygamma(n: int, input: Tensor) -> Tensor:
     """The n-th derivative of `digamma`."""
-    return _polygamma(input, n=int(n))
+    if n < 0:
+        raise RuntimeError(f"polygamma(n, x) does not support negative n, got {n}")
+    return _polygamma(input if input._data.dtype.kind == "f" else input.to(dtypes.get_default_dtype()), n=int(n))
 
 
 # -- without derivatives, as in torch
@@ -142,7 +145,7 @@ def _polynomial(name: str, p0: Callable, p1: Callable, step: Callable, doc: str,
     """A family of orthogonal polynomials of degree n, by its recurrence: `step(k, x, p, before)` is the one of degree k + 1."""
 
     def f(x: Any, n: Any) -> Any:
-        x, n = np.broadcast_arrays(2.0 * x - 1.0 if shifted else x.astype(np.float64), n)
+        x, n = np.broadcast_arrays(2.0 * x - 1.0 if shifted else x.astype(np.float64), np.trunc(n))
         before, now = p0(x), p1(x)
         made = np.where(n < 0, 0.0, np.where(n == 0, before, now))
         for k in range(1, int(n.max(initial=0))):
@@ -185,4 +188,5 @@ def multigammaln(input: Tensor, p: int) -> Tensor:
     return made + _mvlgamma_constant * p * (p - 1)
 
 
+let_write(globals(), __all__)
 __getattr__ = of_module(globals())

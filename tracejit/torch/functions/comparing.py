@@ -20,9 +20,13 @@ def _comparison(ufunc: np.ufunc, *names: str) -> Callable:
         return ufunc(x, y) if dtype is None else ufunc(cast(x, dtype), cast(y, dtype))
 
     primitive = Primitive(names[0].capitalize(), impl)
+    ordered = names[0] in ("lt", "le", "gt", "ge")
 
     def compare(input: Tensor, other: Any) -> Tensor:
         other = operand(other, names[0])
+        if ordered:
+            require_ordered(input, names[0])
+            require_ordered(other, names[0])
         dtype = common(input, other)
         try:
             return primitive(_plain(input), _plain(other)) if dtype is None else primitive(_plain(input), _plain(other), dtype=dtype)

@@ -94,18 +94,23 @@ def column_stack(tensors: Sequence[Tensor]) -> Tensor:
     return cat([t.reshape(-1, 1) if t._data.ndim < 2 else t for t in tensors], 1)
 
 
+def _all_at_least(tensors: tuple, n: int) -> Any:
+    """One tensor, or a tuple of those that are given one by one or as a sequence."""
+    if len(tensors) == 1 and isinstance(tensors[0], Tensor):
+        return _at_least(tensors[0], n)
+    return tuple([_at_least(t, n) for t in (tensors[0] if len(tensors) == 1 else tensors)])
+
+
 @function("atleast_1d", method=False)
 def atleast_1d(*tensors: Any) -> Any:
-    """With one dimension at least."""
-    found = tuple([_at_least(t, 1) for t in tensors])
-    return found if len(found) > 1 else found[0]
+    """With one dimension at least: a tensor, or a tuple of several."""
+    return _all_at_least(tensors, 1)
 
 
 @function("atleast_2d", method=False)
 def atleast_2d(*tensors: Any) -> Any:
-    """With two dimensions at least."""
-    found = tuple([_at_least(t, 2) for t in tensors])
-    return found if len(found) > 1 else found[0]
+    """With two dimensions at least: a tensor, or a tuple of several."""
+    return _all_at_least(tensors, 2)
 
 
 def _pieces(x, places, axis):
@@ -121,6 +126,8 @@ _unbind = Primitive("Unbind", lambda x, axis: tuple([x[(*(slice(None),) * axis, 
 @function("split")
 def split(tensor: Tensor, split_size_or_sections: Any, dim: int = 0) -> tuple[Tensor, ...]:
     """Views of pieces of one size, or of the sizes listed."""
+    if not tensor._data.ndim:
+        raise RuntimeError("split expects at least a 1-dimensional tensor")
     dim = axis(dim, tensor._data.ndim)
     n = tensor._data.shape[dim]
     if isinstance(split_size_or_sections, int):
@@ -143,7 +150,9 @@ def split(tensor: Tensor, split_size_or_sections: Any, dim: int = 0) -> tuple[Te
 def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
     """At most `chunks` views of pieces of one size."""
     if chunks <= 0:
-        raise RuntimeError("chunk expects `chunks` to be greater than 0")
+        raise RuntimeError(f"chunk expects `chunks` to be greater than 0, got: {chunks}")
+    if not input._data.ndim:
+        raise RuntimeError("chunk expects at least a 1-dimensional tensor")
     n = input._data.shape[axis(dim, input._data.ndim)]
     return split(input, max(1, -(-n // chunks)), dim)
 
@@ -151,9 +160,15 @@ def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
 @function("tensor_split")
 def tensor_split(input: Tensor, indices_or_sections: Any, dim: int = 0) -> tuple[Tensor, ...]:
     """Views of pieces: their number, or the places between them."""
+    if not input._data.ndim:
+        raise RuntimeError("tensor_split expected at least a 1-dimensional tensor, but got a tensor with 0 dims")
     dim = axis(dim, input._data.ndim)
     n = input._data.shape[dim]
+    if isinstance(indices_or_sections, Tensor):
+        indices_or_sections = indices_or_sections.tolist()
     if isinstance(indices_or_sections, int):
+        if indices_or_sections <= 0:
+            raise RuntimeError(f"number of sections must be larger than 0, got {indices_or_sections}")
         k = indices_or_sections
         ends = np.cumsum([n // k + (i < n % k) for i in range(k)]).tolist()
     else:
@@ -180,8 +195,15 @@ _repeat_interleave = Primitive("RepeatInterleave", _repeat_impl)
 
 
 @function("repeat_interleave")
-def repeat_interleave(input: Tensor, repeats: Any, dim: int | None = None) -> Tensor:
-    """Each element several times, one behind another."""
+def repeat_interleave(input: Tensor, repeats: Any = None, dim: int | None = None, *, output_size: int | None = None) -> Tensor:
+    """Each element several times, one behind another; of numbers alone, each place as often as its number says.
+
+    `output_size` is how many there are, where it is known.
+    """
+    if repeats is None:
+        from ..tensor import wrap
+
+        return wrap(np.repeat(np.arange(input._data.size), input._array))
     if dim is None:
         input, dim = input.reshape(-1), 0
     dim = axis(dim, input._data.ndim)
@@ -190,7 +212,13 @@ def repeat_interleave(input: Tensor, repeats: Any, dim: int | None = None) -> Te
         from .gathering import index_select
 
         counts = repeats.detach()._array
+        if counts.size not in (1, input._data.shape[dim]):
+            raise RuntimeError(f"repeats must have the same size as input along dim, but got {counts.size} and {input._data.shape[dim]}")
+        if (counts < 0).any():
+            raise RuntimeError("repeats can not be negative")
         return index_select(input, dim, wrap(np.repeat(np.arange(input._data.shape[dim]), counts)))
+    if int(repeats) < 0:
+        raise RuntimeError(f"repeats can not be negative, got {int(repeats)}")
     return _repeat_interleave(input, repeats=int(repeats), axis=dim)
 
 

@@ -148,6 +148,8 @@ Tensor.__matmul__, Tensor.__rmatmul__ = _operator, _reflected
 
 def _linear_sum(x, a, b, beta, alpha):
     product = np.matmul(a, b)
+    if product.dtype.kind in "iu":  # factors of integers are cut off
+        alpha, beta = int(alpha), int(beta)
     product = product if alpha == 1 else alpha * product
     return product if beta == 0 else x + product if beta == 1 else beta * x + product
 
@@ -155,8 +157,23 @@ def _linear_sum(x, a, b, beta, alpha):
 _addmm = Primitive("Addmm", _linear_sum)
 _addmv = Primitive("Addmv", _linear_sum)
 _baddbmm = Primitive("Baddbmm", _linear_sum)
-_addbmm = Primitive("Addbmm", lambda x, a, b, beta, alpha: beta * x + alpha * np.sum(np.matmul(a, b), axis=0))
-_addr = Primitive("Addr", lambda x, a, b, beta, alpha: beta * x + alpha * np.outer(a, b))
+
+
+def _summed_product(x, a, b, beta, alpha):
+    if x.dtype.kind in "iu":
+        alpha, beta = int(alpha), int(beta)
+    return beta * x + alpha * np.sum(np.matmul(a, b), axis=0, dtype=x.dtype)
+
+
+_addbmm = Primitive("Addbmm", _summed_product)
+
+
+def _outer_sum(x, a, b, beta, alpha):
+    made = beta * x + alpha * np.outer(a, b)
+    return made.astype(x.dtype) if x.dtype.kind == "b" else made
+
+
+_addr = Primitive("Addr", _outer_sum)
 
 
 @function("addmm", inplace=True)
@@ -167,6 +184,8 @@ def addmm(input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: Any = 1, alpha: An
     if mat1._data.shape[1] != mat2._data.shape[0]:
         raise _do_not_fit(mat1, mat2)
     _same_dtype("addmm", mat1, mat2, input)
+    if input._data.dtype.kind in "iu" and (isinstance(beta, float) or isinstance(alpha, float)):
+        raise RuntimeError("For integral input tensors, arguments alpha and beta must not be floating point numbers.")
     return _addmm(input, mat1, mat2, beta=beta, alpha=alpha)
 
 
@@ -206,16 +225,36 @@ def outer(input: Tensor, vec2: Tensor) -> Tensor:
 _einsum = Primitive("Einsum", lambda *xs, equation: np.einsum(equation, *xs, optimize=len(xs) > 2))
 
 
+def _of_lists(*given: Any) -> tuple[str, tuple[Tensor, ...]]:
+    """The equation and operands that are given as tensors with lists of numbers for their dimensions, and a list for those of the result."""
+    from string import ascii_letters
+
+    def term(places: Any) -> str:
+        return "".join(["..." if d is Ellipsis else ascii_letters[d] for d in places])
+
+    pairs = len(given) // 2
+    terms = ",".join([term(given[2 * i + 1]) for i in range(pairs)])
+    return f"{terms}->{term(given[-1])}" if len(given) % 2 else terms, tuple(given[: 2 * pairs : 2])
+
+
 @function("einsum", method=False)
 def einsum(equation: str, *operands: Any) -> Tensor:
-    """Sums of products by Einstein's notation: `einsum("ij,jk->ik", a, b)`."""
+    """Sums of products by Einstein's notation: `einsum("ij,jk->ik", a, b)`, or `einsum(a, [0, 1], b, [1, 2], [0, 2])`."""
+    if isinstance(equation, Tensor):
+        equation, operands = _of_lists(equation, *operands)
     if len(operands) == 1 and isinstance(operands[0], (list, tuple)):
         operands = tuple(operands[0])
     for t in operands:
         require_tensor(t, "einsum", "operands")
     _same_dtype("einsum", *operands)
+    equation = equation.replace(" ", "")
+    terms, arrow, result = equation.partition("->")
+    if "..." in terms and arrow and "..." not in result:  # what the dots stand for is summed
+        letters = [len(term.replace("...", "")) for term in terms.split(",")]
+        dots = max([t._data.ndim - n for t, n in zip(operands, letters)], default=0)
+        return einsum(f"{terms}->...{result}", *operands).sum(tuple(range(dots))) if dots else einsum(equation.replace("...", ""), *operands)
     try:
-        return _einsum(*operands, equation=equation.replace(" ", ""))
+        return _einsum(*operands, equation=equation)
     except ValueError as error:
         shapes = ", ".join(str(list(t._data.shape)) for t in operands)
         raise RuntimeError(f"einsum(): {error} (equation {equation!r}, shapes {shapes})") from None
@@ -226,10 +265,28 @@ _tensordot = Primitive("Tensordot", lambda x, y, dims: np.tensordot(x, y, dims))
 
 @function("tensordot", method=False)
 def tensordot(a: Tensor, b: Tensor, dims: Any = 2) -> Tensor:
-    """Sums of products over several dimensions: their number, or the lists of them."""
-    if not isinstance(dims, int):
-        dims = tuple([tuple(map(int, d)) if isinstance(d, (list, tuple)) else (int(d),) for d in dims])
-    return _tensordot(a, b, dims=dims)
+    """Sums of products over several dimensions: their number, or the lists of them. An extent of one is repeated."""
+    if isinstance(dims, Tensor):
+        dims = dims.tolist()
+    if isinstance(dims, int):
+        if not 0 <= dims <= min(a._data.ndim, b._data.ndim):
+            raise RuntimeError(f"tensordot expects dims >= 0 and no more than the tensors have, but got dims={dims}")
+        dims = tuple(range(a._data.ndim - dims, a._data.ndim)), tuple(range(dims))
+    first, second = [
+        tuple([axis(int(d), t._data.ndim) for d in (ds if isinstance(ds, (list, tuple)) else (ds,))]) for ds, t in zip(dims, (a, b))
+    ]
+    if len(first) != len(second):
+        raise RuntimeError(f"both dimension lists should have same length, got {list(first)} and {list(second)}")
+    for i, j in zip(first, second):
+        m, n = a._data.shape[i], b._data.shape[j]
+        if m == 1 and n != 1:
+            b = b.sum(j, keepdim=True, dtype=b.dtype)
+        elif n == 1 and m != 1:
+            a = a.sum(i, keepdim=True, dtype=a.dtype)
+        elif m != n:
+            raise RuntimeError(f"contracted dimensions need to match, but first has size {m} in dim {i} and second has size {n} in dim {j}")
+    _same_dtype("tensordot", a, b)
+    return _tensordot(a, b, dims=(first, second))
 
 
 _kron = Primitive("Kron", np.kron)
@@ -268,7 +325,7 @@ def chain_matmul(*matrices: Tensor) -> Tensor:
     return functools.reduce(mm, matrices)
 
 
-_trace = Primitive("Trace", lambda x: np.trace(x))
+_trace = Primitive("Trace", lambda x: np.trace(x if x.dtype.kind in "fc" else x.astype(np.int64)))
 
 
 @function("trace")
@@ -286,8 +343,7 @@ def matrix_power(input: Tensor, n: int) -> Tensor:
 
         return matrix_power(inv(input), -n)
     if n == 0:
-        eye = np.eye(input._data.shape[-1], dtype=input._data.dtype)
-        return wrap(np.broadcast_to(eye, input._data.shape).copy())
+        return wrap(np.broadcast_to(np.eye(input._data.shape[-1], dtype=input._data.dtype), input._data.shape).copy())
     made = None
     while n:
         made = (input if made is None else matmul(made, input)) if n & 1 else made
@@ -297,8 +353,10 @@ def matrix_power(input: Tensor, n: int) -> Tensor:
 
 
 @function("cdist", method=False)
-def cdist(x1: Tensor, x2: Tensor, p: float = 2.0) -> Tensor:
-    """Distances between all rows of one and of another."""
+def cdist(x1: Tensor, x2: Tensor, p: float = 2.0, compute_mode: str = "use_mm_for_euclid_dist_if_necessary") -> Tensor:
+    """Distances between all rows of one and of another. They are computed from the differences in every `compute_mode`."""
+    if x1._data.ndim < 2 or x2._data.ndim < 2 or x1._data.shape[-1] != x2._data.shape[-1]:
+        raise RuntimeError(f"cdist: rows of one length are needed, got tensors of shapes {list(x1._data.shape)} and {list(x2._data.shape)}")
     from .reductions import vector_norm
 
     return vector_norm(x1.unsqueeze(-2) - x2.unsqueeze(-3), math.inf if p == math.inf else p, -1)

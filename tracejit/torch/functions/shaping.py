@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from ...trace import Tracer
-from ...trace.constants import as_proxy
 from .. import dtypes
 from ..dispatch import Primitive, function
 from ..placing import refuse_overlap
@@ -82,8 +81,13 @@ def stride(self: Tensor, dim: int | None = None) -> Any:
     if type(array) is Tracer:
         steps = tuple([math.prod(array.shape[i + 1 :]) for i in range(array.ndim)])
     else:
-        steps = tuple([s // array.itemsize for s in array.strides])
-    return steps if dim is None else steps[dim]
+        steps = [s // array.itemsize for s in array.strides]
+        if 0 in steps:  # NumPy's for a new dimension of extent one
+            for d in range(array.ndim - 1, -1, -1):
+                if steps[d] == 0 and array.shape[d] == 1:
+                    steps[d] = steps[d + 1] * array.shape[d + 1] if d + 1 < array.ndim else 1
+        steps = tuple(steps)
+    return steps if dim is None else steps[axis(dim, len(steps))]
 
 
 @function("is_contiguous", namespace=False)
@@ -273,6 +277,8 @@ def expand(self: Tensor, *sizes: Any) -> Tensor:
         have = shape[i - lead] if i >= lead else 1
         if n == -1 and i >= lead:
             n = have
+        elif n < 0:
+            raise RuntimeError(f"The expanded size of the tensor ({n}) isn't allowed in a leading, non-existing dimension {i}")
         elif have not in (1, n):
             raise RuntimeError(
                 f"The expanded size of the tensor ({n}) must match the existing size ({have}) at non-singleton dimension {i}.  "
@@ -357,115 +363,6 @@ def view_as_complex(input: Tensor) -> Tensor:
     return _view_as_complex(input)
 
 
-_flip = Primitive("Flip", lambda x, axis: np.flip(x, axis))
-_roll = Primitive("Roll", lambda x, shift, axis: np.roll(x, shift, axis))
-_rot90 = Primitive("Rot90", lambda x, k, axes: np.rot90(x, k, axes))
-_repeat = Primitive("Repeat", lambda x, reps: np.tile(x, reps))
-
-
-def _put_diagonal(x: Any, part: Any, offset: int, axis1: int, axis2: int) -> Any:
-    n = part.shape[-1]
-    rows, columns = np.arange(n) + max(-offset, 0), np.arange(n) + max(offset, 0)
-    front = np.moveaxis(x, (axis1, axis2), (0, 1))
-    front = as_proxy(front).at[rows, columns].set(np.moveaxis(part, -1, 0))
-    return np.moveaxis(front, (0, 1), (axis1, axis2))
-
-
-_diagonal = Primitive("Diagonal", lambda x, offset, axis1, axis2: np.diagonal(x, offset, axis1, axis2), view=True, put=_put_diagonal)
-_tril = Primitive("Tril", lambda x, k: np.tril(x, k))
-_triu = Primitive("Triu", lambda x, k: np.triu(x, k))
-
-
-@function("flip")
-def flip(input: Tensor, *dims: Any) -> Tensor:
-    """The elements in reverse order along dimensions: a copy."""
-    return _flip(input, axis=axes(extents(dims), input._data.ndim))
-
-
-@function("fliplr")
-def fliplr(input: Tensor) -> Tensor:
-    """Reverse the second dimension."""
-    return flip(input, 1)
-
-
-@function("flipud")
-def flipud(input: Tensor) -> Tensor:
-    """Reverse the first dimension."""
-    return flip(input, 0)
-
-
-@function("roll")
-def roll(input: Tensor, shifts: Any, dims: Any = None) -> Tensor:
-    """Shift elements round along dimensions."""
-    shift = tuple(shifts) if isinstance(shifts, (tuple, list)) else int(shifts)
-    return _roll(input, shift=shift, axis=None if dims is None else axes(dims, input._data.ndim))
-
-
-@function("rot90")
-def rot90(input: Tensor, k: int = 1, dims: Sequence[int] = (0, 1)) -> Tensor:
-    """Turn by 90 degrees in the plane of two dimensions."""
-    return _rot90(input, k=k, axes=tuple(dims))
-
-
-@function("repeat", namespace=False)
-def repeat(self: Tensor, *repeats: Any) -> Tensor:
-    """Copies of the tensor, laid one beside another along each dimension."""
-    return _repeat(self, reps=extents(repeats))
-
-
-@function("tile")
-def tile(input: Tensor, *dims: Any) -> Tensor:
-    """As `repeat`; missing dimensions count as one."""
-    reps = extents(dims)
-    return _repeat(input, reps=(1,) * (input._data.ndim - len(reps)) + reps)
-
-
-@function("diagonal")
-def diagonal(input: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Tensor:
-    """The diagonals of two dimensions, as a last dimension."""
-    return _diagonal(input, offset=offset, axis1=axis(dim1, input._data.ndim), axis2=axis(dim2, input._data.ndim))
-
-
-_diag = Primitive("DiagEmbed", lambda x, k: np.diag(x, k))
-
-
-@function("diag")
-def diag(input: Tensor, diagonal: int = 0) -> Tensor:
-    """The diagonal of a matrix, or the matrix with a vector on its diagonal."""
-    return _diag(input, k=diagonal)
-
-
-def _diag_embed_impl(x, offset):
-    n = x.shape[-1] + abs(offset)
-    made = np.zeros((*x.shape[:-1], n, n), x.dtype)
-    i = np.arange(x.shape[-1])
-    rows, columns = (i, i + offset) if offset >= 0 else (i - offset, i)
-    places = np.zeros((x.shape[-1], n, n), x.dtype)
-    places[i, rows, columns] = 1
-    return made + np.tensordot(x, places, 1)
-
-
-_diag_embed = Primitive("DiagEmbed", _diag_embed_impl)
-
-
-@function("diag_embed")
-def diag_embed(input: Tensor, offset: int = 0) -> Tensor:
-    """Matrices with the last dimension on their diagonals."""
-    return _diag_embed(input, offset=offset)
-
-
-@function("tril", inplace=True)
-def tril(input: Tensor, diagonal: int = 0) -> Tensor:
-    """The lower triangle."""
-    return _tril(input, k=diagonal)
-
-
-@function("triu", inplace=True)
-def triu(input: Tensor, diagonal: int = 0) -> Tensor:
-    """The upper triangle."""
-    return _triu(input, k=diagonal)
-
-
 def _reversed(self: Tensor) -> Tensor:
     return _permute.of_one(self, {"order": tuple(range(self._data.ndim - 1, -1, -1))})
 
@@ -476,7 +373,19 @@ def _matrix_transposed(self: Tensor) -> Tensor:
     return transpose(self, -2, -1)
 
 
+def _adjoints(self: Tensor) -> Tensor:
+    return _matrix_transposed(self).conj() if self._data.dtype.kind == "c" else _matrix_transposed(self)
+
+
+def _adjoint(self: Tensor) -> Tensor:
+    if self._data.ndim not in (0, 2):
+        raise RuntimeError(
+            f"tensor.H is only supported on matrices (2-D tensors). Got {self._data.ndim}-D tensor. For batches of matrices, consider using tensor.mH"
+        )
+    return _adjoints(self) if self._data.ndim else self.conj() if self._data.dtype.kind == "c" else self
+
+
 Tensor.T = property(_reversed, doc="The dimensions in reverse order.")
 Tensor.mT = property(_matrix_transposed, doc="The last two dimensions exchanged.")
-Tensor.H = property(lambda self: _matrix_transposed(self).conj() if self._data.dtype.kind == "c" else _matrix_transposed(self), doc="The adjoint.")
-Tensor.mH = Tensor.H
+Tensor.H = property(_adjoint, doc="The transpose of a matrix, conjugated.")
+Tensor.mH = property(_adjoints, doc="The last two dimensions exchanged, and conjugated.")

@@ -84,6 +84,8 @@ def istft(
         raise RuntimeError(f"istft expected a tensor with 2 or 3 dimensions, but got {input._data.ndim}")
     z = input if input._data.ndim == 3 else input.unsqueeze(0)
     onesided = z._data.shape[1] != n_fft if onesided is None else onesided
+    if onesided and return_complex:
+        raise RuntimeError("Cannot have onesided output if window or input is complex: istft(return_complex=True) needs onesided=False")
     if z._data.shape[1] != (n_fft // 2 + 1 if onesided else n_fft):
         raise RuntimeError(
             f"istft(): expected the frequency dimension (3rd to the last) of the input tensor to match {'n_fft / 2 + 1' if onesided else 'n_fft'}, "
@@ -91,8 +93,10 @@ def istft(
         )
     norm = "ortho" if normalized else None
     z = z.transpose(1, 2)
-    frames = fft.irfft(z, n_fft, norm=norm) if onesided else fft.ifft(z, norm=norm)
-    frames = frames if return_complex or onesided else frames.real
+    if return_complex:
+        frames = fft.ifft(z, norm=norm)
+    else:
+        frames = fft.irfft(z[..., : n_fft // 2 + 1], n_fft, norm=norm)
     weights = _padded_window(window, win, n_fft, frames)
     count = frames._data.shape[1]
     total = n_fft + hop * (count - 1)

@@ -147,8 +147,13 @@ _unfold = Primitive("Unfold", _windows, view=True, put=_put_windows)
 def unfold(self: Tensor, dimension: int, size: int, step: int) -> Tensor:
     """Windows of a dimension, as a new last dimension: a view."""
     if not self._data.ndim:
-        self = self.reshape(1)
+        axis(dimension, 0)
+        if size > 1:
+            raise RuntimeError(f"maximum size for tensor at dimension 0 is 1 but size is {size}")
+        return self.reshape(1)[:size]
     dimension = axis(dimension, self._data.ndim)
+    if size < 0:
+        raise RuntimeError(f"size is {size} but must be >= 0")
     if size > self._data.shape[dimension]:
         raise RuntimeError(f"maximum size for tensor at dimension {dimension} is {self._data.shape[dimension]} but size is {size}")
     if step <= 0:
@@ -225,18 +230,24 @@ def block_diag(*tensors: Tensor) -> Tensor:
 @function("hsplit")
 def hsplit(input: Tensor, indices_or_sections: Any) -> tuple[Tensor, ...]:
     """Views of pieces along the second dimension, or the only one."""
+    if not input._data.ndim:
+        raise RuntimeError("torch.hsplit requires a tensor with at least 1 dimension, but got a tensor with 0 dimensions!")
     return tensor_split(input, indices_or_sections, 0 if input._data.ndim == 1 else 1)
 
 
 @function("vsplit")
 def vsplit(input: Tensor, indices_or_sections: Any) -> tuple[Tensor, ...]:
     """Views of pieces along the first dimension."""
+    if input._data.ndim < 2:
+        raise RuntimeError(f"torch.vsplit requires a tensor with at least 2 dimension, but got a tensor with {input._data.ndim} dimensions!")
     return tensor_split(input, indices_or_sections, 0)
 
 
 @function("dsplit")
 def dsplit(input: Tensor, indices_or_sections: Any) -> tuple[Tensor, ...]:
     """Views of pieces along the third dimension."""
+    if input._data.ndim < 3:
+        raise RuntimeError(f"torch.dsplit requires a tensor with at least 3 dimension, but got a tensor with {input._data.ndim} dimensions!")
     return tensor_split(input, indices_or_sections, 2)
 
 
@@ -300,11 +311,12 @@ def broadcast_shapes(*shapes: Any) -> Any:
     return Size(np.broadcast_shapes(*[(s,) if isinstance(s, int) else tuple(s) for s in shapes]))
 
 
-def scalar_tensor(value: Any, *, dtype: Any = None, device: Any = None) -> Tensor:
+def scalar_tensor(value: Any, *, dtype: Any = None, device: Any = None, layout: Any = None, requires_grad: bool = False) -> Tensor:
     """A 0-d tensor of the default floating dtype."""
     from .. import dtypes
 
-    return wrap(np.asarray(value, dtypes.get_default_dtype().numpy if dtype is None else dtypes.as_numpy(dtype)))
+    made = wrap(np.asarray(value, dtypes.get_default_dtype().numpy if dtype is None else dtypes.as_numpy(dtype)))
+    return made.requires_grad_() if requires_grad else made
 
 
 FUNCTIONS.update(broadcast_shapes=broadcast_shapes, scalar_tensor=scalar_tensor)
