@@ -148,7 +148,12 @@ class Primitive:
                     made = made[0]
         if made is MISS:
             made = _quiet.run(self.impl, x, **static) if static else _quiet.run(self.ufunc or self.impl, x)
-        if type(made) is tuple or type(made) is list:
+        if type(made) is np.ndarray and made.base is None and made is not x and not self.view:  # as in `_result`, without its call
+            result = _new(Tensor)
+            result._data = made
+            result._storage = storage = _new(Storage)
+            storage._array = made
+        elif type(made) is tuple or type(made) is list:
             result = tuple([self._result(part, (x,), (a,), static, i) for i, part in enumerate(made)])
         else:
             result = self._result(made, (x,), (a,), static, None)

@@ -69,7 +69,10 @@ def _note(shape: Shape) -> str:
         lines.append(f"o{i} = operands[{i}]")
     for i, kind in enumerate(shape.kinds):
         if kind == WANTED:
-            lines += [f"n = o{i}._node", f"e{i} = (n, o{i}._nr) if n is not None else o{i}._edge"]
+            lines += [  # as `Tensor._edge`, without its call
+                f"n = o{i}._node", f"if n is not None: e{i} = n, o{i}._nr", "else:", f"    n = o{i}._accumulator",
+                "    if n is not None: n = n()", f"    e{i} = (n, 0) if n is not None else o{i}._edge",
+            ]  # fmt: skip
         edges.append(f"e{i}," if kind == WANTED else "None,")
     for i in shape.operands:
         if shape.kinds[i] == PLAIN:

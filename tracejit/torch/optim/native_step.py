@@ -23,7 +23,7 @@ from ...trace import Trace
 from ...trace.constants import active_traces
 from ...trace.trace import type_of
 from ..modes import state as modes
-from ..running import WORTH, saving
+from ..running import EXACT, WORTH, saving
 from ..storage import Place
 from ..tensor import Tensor, wrap
 
@@ -108,6 +108,9 @@ class NativeStep:
             return False
         graph = _graph(optimizer, listed)
         saved, working = saving(graph)
+        if not all([n.op.elementwise or n.op.name in EXACT for n in working]):
+            self.fits = False  # sums and products of matrices come out in other bits than before
+            return False
         worth = WORTH / 8 * len(working) / saved  # it is long, and takes long to compile
         if self.steps < worth:
             self.due = math.ceil(worth)
