@@ -477,3 +477,17 @@ def test_the_default_dtype_is_part_of_what_tells_programs_apart():
             assert f(torch.ones(3, dtype=torch.float32)).dtype == dtype
     finally:
         torch.set_default_dtype(torch.float32)
+
+
+def test_arguments_that_share_memory_in_one_call_and_not_in_the_next():
+    x, w = torch.arange(4.0), torch.ones(4)
+    y = x + 1
+    both = torch.compile(lambda a, b: a + 2 * b)
+    for a, b in ((x, x), (x, y), (y, x), (x, x), (x, x[:]), (x, y), (x.detach(), x), (y, x)):
+        for _ in range(2):
+            assert both(a, b).tolist() == (a + 2 * b).tolist()
+    one = torch.compile(lambda a: a + 2 * w)
+    for a in (w.detach(), y, w[:], x, w, y):
+        assert one(a).tolist() == (a + 2 * w).tolist()
+    same = torch.compile(torch.equal)
+    assert [same(*pair) for pair in ((x, x), (x, y), (x, x.clone()), (y, x))] == [True, False, True, False]

@@ -208,10 +208,13 @@ class Binding:
         )
 
     def _repeatable(self) -> bool:
-        """Whether a later call can be recognised quickly: the state of its arguments, which may be other tensors then, plays no role."""
+        """Whether a later call can be recognised quickly: the state of its arguments, which may be other tensors then, plays no role, and none of them
+        shares memory with another one, or with what the function reads besides."""
         look = self.look
-        fresh = all(n is None or n >= look.first_argument and not look.tensors[n]._requires for n in look.arguments)
-        return fresh and all(look.tensors[n]._grad is None for n in look.arguments if n is not None)
+        own = [n for n in look.arguments if n is not None]
+        if len(set(own)) < len(own) or not look.alone.issuperset(own):
+            return False
+        return not any([look.tensors[n]._requires or look.tensors[n]._grad is not None for n in own])
 
     @staticmethod
     def _leaf(look: Surroundings, number: int | None) -> tuple | None:
