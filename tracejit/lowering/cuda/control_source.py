@@ -10,11 +10,11 @@ from ..fuse import Loop
 from ..invariants import invariants
 from ..kernel import Expression, children
 from .control import Branches, Deciding, Until, loops_in_order
-from .group import Group
 from .schedule import stages
+from .spread import Spreading
 
 
-class ControlFlow(Group):
+class ControlFlow(Spreading):
     """The decisions of a kernel in the making."""
 
     def _decide(self, item: Deciding, path: tuple[Loop, ...]) -> None:
@@ -56,9 +56,10 @@ class ControlFlow(Group):
         if isinstance(loop, Branches):
             return
         is_sure = not any(isinstance(inner, Deciding) for inner in loops_in_order([loop]))
-        for x in invariants(loop, lambda inner: not isinstance(inner, Branches)):
-            if is_sure or not _checks(x):
-                self._value(x)
+        wanted = [x for x in invariants(loop, lambda inner: not isinstance(inner, Branches)) if is_sure or not _checks(x)]
+        self._wait_to_read(wanted)
+        for x in wanted:
+            self._value(x)
 
 
 def _checks(x: Expression) -> bool:

@@ -10,7 +10,9 @@ unsigned integers travel as signed ones: see `Parameter`.  The words of the sour
 from __future__ import annotations
 
 import math
+from collections import Counter as Tally
 from collections.abc import Iterable
+from contextlib import nullcontext
 from typing import NamedTuple
 
 import numpy as np
@@ -26,8 +28,10 @@ from ..steps import Stage
 from .control import Deciding
 from .control_source import ControlFlow
 from .elements import Number, Parameter, joined, memory_dtype, parts
-from .schedule import MANY_TURNS, SIMULATED, WRITTEN_OUT, Geometry, InOrder, Launch, collides, is_atomic, longest, stages
+from .group import Spread
+from .schedule import MANY_TURNS, SIMULATED, WRITTEN_OUT, Geometry, InOrder, Launch, collides, is_atomic, stages
 from .source import CASTS
+from .spread import any_in_order, counters_of
 
 # Elementwise kernels of many turns, and of at most so many operations, compute several elements at once: more loads are then in flight.
 FEW_OPERATIONS = 40
@@ -218,54 +222,6 @@ class _Writer(ControlFlow):
                 self.homes[b] = common
 
     # -- blocks
-    def _chain(self, loop: Loop) -> list[Loop] | None:
-        """Loops from this one inwards whose turns, numbered through, go across the threads of the group; None where every thread runs the loop.
-
-        They are nested without anything between them; or it is one loop around others that are short, which each thread then runs for itself.
-        """
-        chain = [loop]
-        while len(chain[-1].body) == 1 and isinstance(chain[-1].body[0], Loop):
-            chain.append(chain[-1].body[0])
-        if any(isinstance(x, InOrder) for x in chain):
-            return None
-        inside = chain[-1].body
-        if not all(isinstance(item, Stage) for item in inside):
-            return [loop] if self._is_threads_own(loop) else None
-        if len(chain) > 1:
-            counters = [x.counter for x in chain]
-            for stage in inside:
-                used = [any(c in i.counters() for i in stage.target) for c in counters]
-                if stage.into or (any(used) and not all(used)):
-                    return [loop] if self._is_threads_own(loop) else None
-        return chain
-
-    def _is_threads_own(self, loop: Loop) -> bool:
-        """Whether a turn of a loop around others may be left to one thread: the inner loops are short, and what is made in a turn is its own, or
-        summed over the turns."""
-        if longest(loop.body) > self.geometry.short or _any_in_order(loop.body):
-            return False
-        inside, inner = set(stages(loop.body)), _counters(loop.body)
-        for s in inside:
-            used = set().union(*(i.counters() for i in s.target))
-            if loop.counter in used:
-                if s.into and collides(s, loop.counter):
-                    return False
-            elif s.combine and not s.into:
-                if used & inner:
-                    return False
-            elif self.storage[s.buffer].kept or not self.storage[s.buffer].private or not self._all_inside(s.buffer, inside):
-                return False
-        return True
-
-    def _all_inside(self, b: Buffer, inside: set[Stage]) -> bool:
-        """Whether no other stage of the launch touches a buffer."""
-        return all(s in inside or s.buffer is not b and all(e.data[0] is not b for e in reads(s)) for s in self.launch.stages())
-
-    def _is_spread(self, loop: Loop) -> bool:
-        """Whether a loop goes across the threads of the group with all that is inside."""
-        chain = self._chain(loop) if self.group > 1 else None
-        return chain is not None and all(isinstance(item, Stage) for item in chain[-1].body)
-
     def _block(self, body: list[Loop | Stage], path: tuple[Loop, ...] = ()) -> None:
         last = {b: max(k for k, item in enumerate(body) if _changes(item, b)) for b, home in self.homes.items() if home == path and _any(body, b)}
         for k, item in enumerate(body):
@@ -274,16 +230,16 @@ class _Writer(ControlFlow):
             elif self.group == 1:
                 self._serial(item, path)
             else:
-                chain = self._chain(item)
-                if chain is None:
+                spread = self._spread(item)
+                if spread is None:
                     self._serial(item, path)
-                elif any(self._in_order(s, [x.counter for x in chain]) for s in chain[-1].body if isinstance(s, Stage)):
+                elif any(self._in_order(s, [x.counter for x in spread.loops]) for s in spread.loops[-1].body if isinstance(s, Stage)):
                     self._wait_for(item)
-                    with self._indented("if lane == 0:"):
+                    with self._indented(f"if {self.lane} == 0:"):
                         self._alone(item)
                     self._wrote(stages([item]))
                 else:
-                    self._across(chain, path)
+                    self._across(spread, path)
             for b, place in last.items():
                 if place == k and not self.storage[b].private:
                     self._store_cell(b, item)
@@ -292,6 +248,8 @@ class _Writer(ControlFlow):
         """Whether the turns of a stage must go one after the other."""
         if stage.into:
             return any(collides(stage, c) for c in counters) and not is_atomic(stage)
+        if not self._in_memory(stage.buffer):
+            return False
         return not stage.combine and not all(any(c in i.counters() for i in stage.target) for c in counters if c.extent > 1)
 
     def _serial(self, loop: Loop, path: tuple[Loop, ...]) -> None:
@@ -307,11 +265,32 @@ class _Writer(ControlFlow):
         if isinstance(loop, Deciding):
             self._decide(loop, (*path, loop))
             return
+        partial, self.partial = self.partial, {**self.partial, **self._running(loop)}
         with self.s.loop(self.kind, "0", str(loop.counter.extent), "1") as i:
             self.counters[loop.counter] = i
             with self._scope():
                 self._block(loop.body, (*path, loop))
                 self._settle()
+        finished, self.partial = self.partial, partial
+        for stage in finished.keys() - partial.keys():
+            self._store(stage, joined([self.s.read(v) for v in finished[stage]]))
+
+    def _running(self, loop: Loop) -> dict[Stage, list[Value]]:
+        """Variables for what a thread adds up in a loop, where that is in memory, which nothing else in the loop touches."""
+        if self.group > 1 or any_in_order([loop]):
+            return {}
+        inside, counters = list(stages([loop])), counters_of([loop])
+        touched = Tally(b for s in inside for b in {s.buffer, *(e.data[0] for e in reads(s))})
+        return {
+            s: self._start(s)
+            for s in inside
+            if s.combine and not s.into and s not in self.partial and self._in_memory(s.buffer) and touched[s.buffer] == 1
+            and not any(i.counters() & counters for i in s.target)
+        }
+
+    def _start(self, stage: Stage) -> list[Value]:
+        """Variables with what a sum starts from."""
+        return [self.s.variable(v.kind, self._typed(v)) for v in parts(self._identity(stage))]
 
     def _alone(self, item: Loop | Stage) -> None:
         """By one thread."""
@@ -324,36 +303,46 @@ class _Writer(ControlFlow):
                 for inner in item.body:
                     self._alone(inner)
 
-    def _across(self, chain: list[Loop], path: tuple[Loop, ...]) -> None:
+    def _across(self, spread: Spread, path: tuple[Loop, ...]) -> None:
         """Loops whose turns, numbered through, go across the threads of the group."""
-        self._wait_for(chain[0])
-        self._hoist(chain[0])
-        through = Counter(math.prod(x.counter.extent for x in chain))
-        self._number_through([x.counter for x in chain], through)
-        counters = {x.counter for x in chain}
-        inside = list(stages(chain[-1].body))
-        reduced = [s for s in inside if s.combine and not any(c in i.counters() for i in s.target for c in counters)]
-        self.partial = {s: [self.s.variable(v.kind, self._typed(v)) for v in parts(self._identity(s))] for s in reduced}
-        group, self.group = self.group, 1
-        with self.s.loop(self.kind, "lane", str(through.extent), str(group)) as i:
+        loops, lanes = spread
+        self._wait_for(loops[0], spread)
+        self._hoist(loops[0])
+        through = Counter(math.prod(x.counter.extent for x in loops))
+        self._number_through([x.counter for x in loops], through)
+        inside = list(stages(loops[-1].body))
+        partial = self.partial
+        self.partial = {s: self._start(s) for s in self._sums_over(loops)}
+        groups = self.group // lanes
+        with self._shared_by(lanes) as first, self.s.loop(self.kind, first, str(through.extent), str(groups)) as i:
             self.counters[through] = i
             with self._scope():
-                self._block(chain[-1].body, (*path, *chain))
-        partial, self.partial, self.group = self.partial, {}, group
-        self._wrote((s for s in inside if s not in partial), through)
-        self._read_across(inside)
-        for stage, variables in partial.items():
+                self._block(loops[-1].body, (*path, *loops))
+                self._settle()
+        finished, self.partial = self.partial, partial
+        self._wrote((s for s in inside if s not in finished), spread)
+        self._read_across(inside, spread)
+        for stage, variables in finished.items():
             self._finish(stage, variables)
 
     def _finish(self, stage: Stage, variables: list[Value]) -> None:
         """The sum over the threads of the group, into the number that the turns before have left."""
         total = self._over_group(stage, joined([self.s.read(v) for v in variables]))
+        if stage in self.partial:  # it goes on over the turns outside
+            self._add_up(stage, self._combine(stage, joined([self.s.read(v) for v in self.partial[stage]]), total))
+            return
         if stage.buffer in self.homes:
             self._set_cell(stage.buffer, stage.target, self._combine(stage, self._get_cell(stage.buffer, stage.target), total))
             return
-        with self._indented("if lane == 0:"):
+        with self._indented(f"if {self.lane} == 0:"):
             self._store(stage, total)
         self._wrote([stage])
+
+    def _add_up(self, stage: Stage, total: Number) -> None:
+        """A partial sum, which one of the threads has that share a turn."""
+        with nullcontext() if self.group == 1 else self._indented(f"if {self.lane} == 0:"):
+            for variable, v in zip(self.partial[stage], parts(total)):
+                self.s.assign(variable, v)
 
     def _store_cell(self, b: Buffer, item: Loop | Stage) -> None:
         stage = next(s for s in stages([item]) if s.buffer is b)
@@ -362,7 +351,7 @@ class _Writer(ControlFlow):
         if self.group == 1:
             self._write(b, position, value)
         else:
-            with self._indented("if lane == 0:"):
+            with self._indented(f"if {self.lane} == 0:"):
                 self._write(b, position, value)
             self._wrote([stage])
 
@@ -370,10 +359,12 @@ class _Writer(ControlFlow):
     def _statement(self, stage: Stage) -> None:
         """One that every thread of the group comes to: all compute its value, one of them stores it."""
         if stage in self.partial:
-            variables = self.partial[stage]
-            new = self._combine(stage, joined([self.s.read(v) for v in variables]), self._value(stage.expression))
-            for variable, v in zip(variables, parts(new)):
-                self.s.assign(variable, v)
+            old = joined([self.s.read(v) for v in self.partial[stage]])
+            x = stage.expression
+            if stage.combine == "add" and x.dtype.kind == "f" and (x.op, x.data) == ("apply", "multiply"):  # as libraries add up products
+                self._add_up(stage, self.e.fma(*map(self._value, x.args), old))
+            else:
+                self._add_up(stage, self._combine(stage, old, self._value(x)))
             return
         if stage.buffer in self.homes:
             self._wait_for(stage)
@@ -392,7 +383,7 @@ class _Writer(ControlFlow):
         self._read_across([stage])
         if stage.into:
             self._sync()  # all have read what is changed now
-        with self._indented("if lane == 0:"):
+        with self._indented(f"if {self.lane} == 0:"):
             self._store(stage, value)
         self._wrote([stage])
         if not stage.into:
@@ -447,15 +438,6 @@ def _common(paths: list[tuple[Loop, ...]]) -> tuple[Loop, ...]:
     for path in paths:
         common = tuple(x for x, y in zip(common, path) if x is y)
     return common
-
-
-def _any_in_order(body: list[Loop | Stage]) -> bool:
-    return any(isinstance(item, InOrder) or isinstance(item, Loop) and _any_in_order(item.body) for item in body)
-
-
-def _counters(body: list[Loop | Stage]) -> set[Counter]:
-    """Those of all loops in a block."""
-    return {c for item in body if isinstance(item, Loop) for c in (item.counter, *_counters(item.body))}
 
 
 def _changes(item: Loop | Stage, b: Buffer) -> bool:

@@ -296,12 +296,12 @@ def _group(outer: list[Counter], body: list[Loop | Stage], geometry: Geometry) -
         return geometry.block
     inner = [item for item in body if isinstance(item, Loop)]
     length = longest(body)
-    if length <= geometry.short or _is_strided(outer[-1], inner):
+    if length <= geometry.short or is_strided(outer[-1], inner):
         return 1
     return geometry.warp if length <= geometry.long else geometry.block
 
 
-def _is_strided(last: Counter, inner: list[Loop]) -> bool:
+def is_strided(last: Counter, inner: list[Loop]) -> bool:
     """Whether neighbouring turns of the outer loop read neighbouring memory, and those of the inner loops do not."""
     score = 0
     for loop, stage in _innermost(inner):
