@@ -159,7 +159,7 @@ class _Student(Form):
 
     def ppf(self, q, df):
         quantile = self._of_finite(df, lambda df: special.stdtrit(df, q), lambda: special.ndtri(q))
-        return np.where(q == 0, -np.inf, quantile)  # stdtrit(df, 0) is plus infinity
+        return np.where(q == 0, -np.inf, np.where(q == 1, np.inf, quantile))  # stdtrit(df, 0) is plus infinity, and (df, 1) NaN in older SciPy
 
     def isf(self, q, df):
         return -self.ppf(q, df)
