@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from tracejit import torch
+from tracejit.cuda.backend import backend
 from tracejit.torch import nn
 
 
@@ -161,3 +162,37 @@ def test_compiled_steps():
     equal(w.grad, v.grad)
     with pytest.raises(RuntimeError, match="Expected all tensors to be on the same device"):
         f(data, w)
+
+
+@pytest.mark.parametrize("optimizer", ["AdamW", "SGD"])
+def test_compiled_steps_do_not_wait(optimizer, monkeypatch):
+    """Counters of steps and the state of the generator live on the host, and are known there without a look at the device."""
+    model = nn.Sequential(nn.Linear(3, 8), nn.Dropout(0.5), nn.Linear(8, 2))
+    data, waits = torch.randn(4, 3), []
+    to_host = backend().to_host
+    monkeypatch.setattr(backend(), "to_host", lambda x: waits.append(x) or to_host(x))
+
+    def trained(model, x):
+        stepping = getattr(torch.optim, optimizer)(model.parameters(), lr=0.1)
+
+        @torch.compile
+        def step(x):
+            stepping.zero_grad()
+            (model(x) ** 2).sum().backward()
+            stepping.step()
+
+        torch.manual_seed(3)
+        for turn in range(7):
+            if turn == 2:
+                waits.clear()
+            step(x)
+        return step, len(waits), torch.rand(2), [s["step"] for s in stepping.state.values() if "step" in s]
+
+    there = copy.deepcopy(model).cuda()
+    step, count, drawn, steps = trained(there, data.cuda())
+    assert count == 0 and all(s.is_cpu and float(s) == 7 for s in steps)
+    assert "def kernel" in step.kernels() and "# on the host" in step.kernels()
+    _, _, want, _ = trained(model, data)
+    assert drawn.tolist() == want.tolist()
+    for p, q in zip(there.parameters(), model.parameters()):
+        equal(p, q, 1e-4)

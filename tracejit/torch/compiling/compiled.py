@@ -202,12 +202,13 @@ class Compiled:
         return "\n".join(lines) or "compiles anew: whether gradients are recorded, the default dtype or the arrangement of arguments is another"
 
     def kernels(self, *args: Any, **kwargs: Any) -> str:
-        """What the program does that ran last: its loop nests as readable code, library calls and host calls."""
+        """What the program does that ran last: its loop nests as readable code, library calls and host calls; on a device, its kernels."""
         from ...lowering.show import show
 
         if not self._bindings:
             return ""
-        return show(self._bindings[0].variant.program)
+        variant = self._bindings[0].variant
+        return variant.on_device.show() or show(variant.program)
 
     def cache_info(self) -> CacheInfo:
         """Calls that found a program and calls that recorded the function; how many programs are kept at most, and are now."""

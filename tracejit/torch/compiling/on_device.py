@@ -1,4 +1,9 @@
-"""Compiled steps whose tensors live on a CUDA device: their programs run there, and write into the very memory of parameters and state."""
+"""Compiled steps whose tensors live on a CUDA device: their programs run there, and write into the very memory of parameters and state.
+
+Python does not wait for the device: what is known on the host and stays there, as counters of steps and the state of generators, is computed there
+(`lowering/cuda/halves.py`).  Numbers go to the device in one copy, into memory that stays where it is, so that a step can be replayed as a CUDA graph
+although they change from call to call.
+"""
 
 from __future__ import annotations
 
@@ -16,23 +21,105 @@ class DeviceProgram:
 
     def __init__(self, graph: Graph):
         self.graph = graph
-        self._programs: dict[Any, Any] = {}
+        self._made: dict[Any, _Halves | _Whole] = {}
+        self._last: Any = None
 
-    def run(self, values: Sequence[Any]) -> list[Any]:
-        """The results, on the device."""
-        from ...cuda.programs import make
-        from ...cuda.running import placed
-
+    def run(self, values: Sequence[Any], wanted: frozenset[int] = frozenset()) -> list[Any]:
+        """The results, on the device; those numbered in `wanted` may be on the host."""
         home = residence.meeting(values)
         device = home.device_of(next(x for x in values if residence.home(x) is home))
-        by_value = frozenset([i for i, x in enumerate(values) if residence.home(x) is None and np.ndim(x) == 0])
+        on_host = frozenset([i for i, x in enumerate(values) if residence.home(x) is None])
         with home.on(device):
-            found = self._programs.get((device, by_value))
-            if found is None:
-                found = self._programs[device, by_value] = make(self.graph, range(len(self.graph.outputs)), by_value)
-            types = self.graph.in_types
-            given = [t.dtype.type(x) if i in by_value else home.contiguous(placed(home, x)) for i, (x, t) in enumerate(zip(values, types))]
-            return residence.gathered(found.run(given), given)
+            key = device, on_host, wanted
+            if key not in self._made:
+                self._made[key] = _program(self.graph, home, on_host, wanted)
+            self._last = self._made[key]
+            return self._last.run(values)
+
+    def show(self) -> str:
+        """The steps of the program that ran last, its kernels as source, PTX and SASS."""
+        return "" if self._last is None else self._last.show()
+
+
+def _program(graph: Graph, home: Any, on_host: frozenset[int], wanted: frozenset[int]) -> _Halves | _Whole:
+    from ...lowering.cuda.halves import halves
+
+    found = halves(graph, on_host, wanted, home.runs_on_host)
+    return _Whole(graph, home, on_host) if found is None else _Halves(found, home, on_host)
+
+
+class _Whole:
+    """A program of the device alone; the inputs in `on_host` are brought there."""
+
+    def __init__(self, graph: Graph, home: Any, on_host: frozenset[int]):
+        from ...cuda.programs import make
+
+        self.graph, self.home = graph, home
+        self.device = home.current_device()
+        self.program = make(graph, range(len(graph.outputs)))
+        self.arrays = [i for i, t in enumerate(graph.in_types) if i not in on_host or t.shape]
+        self.numbers: dict[np.dtype, list[int]] = {}
+        for i, t in enumerate(graph.in_types):
+            if i in on_host and not t.shape:
+                self.numbers.setdefault(t.dtype, []).append(i)
+        self._packed: dict[Any, tuple[bytes, Any, list[Any]]] = {}
+
+    def run(self, values: Sequence[Any]) -> list[Any]:
+        from ...cuda.running import placed
+
+        home = self.home
+        given = list(values)
+        for i in self.arrays:
+            given[i] = home.contiguous(placed(home, values[i]))
+        for dtype, places in self.numbers.items():
+            for i, x in zip(places, self._on_device(dtype, [values[i] for i in places])):
+                given[i] = x
+        return [x if home.is_device_array(x) else home.from_host(x) for x in self.program.run(given)]
+
+    def _on_device(self, dtype: np.dtype, numbers: Sequence[Any]) -> list[Any]:
+        """Numbers as 0-d arrays, the same ones in each call; they are written in the order of the current stream, which so has its own."""
+        home, key = self.home, (dtype, self.home.current_stream())
+        packed = np.array(numbers, dtype).reshape(-1)
+        content, memory, views = self._packed.get(key, (b"", None, []))
+        if memory is None:
+            memory = home.empty(packed.shape, dtype)
+            views = [memory[i : i + 1].reshape(()) for i in range(len(packed))]
+        if packed.tobytes() != content:
+            home.write(memory, packed)
+            self._packed[key] = packed.tobytes(), memory, views
+        return views
+
+    def show(self) -> str:
+        from ...lowering.cuda.show import show
+
+        with self.home.on(self.device):
+            return show(self.program)
+
+
+class _Halves:
+    """A program of the host and one of the device, which reads what the host has made."""
+
+    def __init__(self, halves: Any, home: Any, on_host: frozenset[int]):
+        from ...lowering.program import Program
+
+        self.halves = halves
+        self.host = Program(halves.host, frozenset(range(len(halves.host.outputs))))
+        count = len(halves.device_inputs)
+        own = {k for k, i in enumerate(halves.device_inputs) if i in on_host}
+        self.device = _Whole(halves.device, home, frozenset(own | set(range(count, len(halves.device.inputs)))))
+
+    def run(self, values: Sequence[Any]) -> list[Any]:
+        halves, types = self.halves, self.halves.host.in_types
+        made = list(self.host.run([np.ascontiguousarray(values[i], t.dtype).reshape(t.shape) for i, t in zip(halves.host_inputs, types)]))
+        count = len(halves.host_outputs)
+        results = iter(self.device.run([*(values[i] for i in halves.device_inputs), *made[count:]]))
+        of_host = dict(zip(halves.host_outputs, made[:count]))
+        return [of_host[k] if k in of_host else next(results) for k in range(count + len(halves.device.outputs))]
+
+    def show(self) -> str:
+        from ...lowering.show import show
+
+        return f"# on the host\n{show(self.host)}\n{self.device.show()}"
 
 
 def require_one_device(name: str, values: Sequence[Any]) -> None:

@@ -116,7 +116,7 @@ def _replaced(made: Recorded, look: Surroundings) -> dict[int, int]:
     for i, effect in enumerate(made.effects):
         if type(effect.recipe) is Made and effect.key is not EXTEND:
             container = look.containers[effect.container]
-            old = container.get(effect.key) if isinstance(container, Mapping) else None
+            old = container.get(effect.key) if isinstance(container, Mapping) else container[effect.key]
             if effect.key is MEMORY:
                 old = owners[id(container)]
             number = look.tensor_number(old) if isinstance(old, Tensor) else None
@@ -208,8 +208,8 @@ class Binding:
         )
 
     def _repeatable(self) -> bool:
-        """Whether a later call can be recognised quickly: the state of its arguments, which may be other tensors then, plays no role, and none of them
-        shares memory with another one, or with what the function reads besides."""
+        """Whether a later call can be recognised quickly: the state of its arguments, which may be other tensors then, plays no role, and none of
+        them shares memory with another one, or with what the function reads besides."""
         look = self.look
         own = [n for n in look.arguments if n is not None]
         if len(set(own)) < len(own) or not look.alone.issuperset(own):
@@ -324,12 +324,17 @@ class Binding:
         stable, rest = [self._memory(n) for n in variant.stable], variant.made.arrays
         full = [x if residence.is_array(x) else np.asarray(x, v.type.dtype) for x, v in zip([*values, *stable, *rest], variant.graph.inputs)]
         if residence.classes and residence.meeting(full) is not None:
-            require_one_device(variant.name, [*values, *stable])
-            return self._targets, variant.on_device.run(full)
+            tensors = [x for n, x in zip(variant.stable, stable) if n < len(self.look.storages)]  # not a generator's state
+            require_one_device(variant.name, [*values, *tensors])
+            return self._targets, variant.on_device.run(full, self._targets_on_host())
         results = list(variant.program.run(full))
         if self.watch is not None and self._entry is None and variant.program.address is not None:
             self._enter(values, stable, rest)
         return self._targets, results
+
+    def _targets_on_host(self) -> frozenset[int]:
+        """The outputs that are written into memory of the host."""
+        return frozenset([k for k, (argument, n) in enumerate(self._targets) if argument is None and residence.home(self._memory(n)) is None])
 
     def _memory(self, number: int) -> np.ndarray:
         """Of a storage of the surroundings, or of a cell that was reached by no path."""
@@ -377,8 +382,12 @@ class Binding:
             zeros = [Tensor._sharing(z, _storage(z)) for z in (np.zeros(t.shape, t.dtype) for t in way.out_types)]
             return variant.again(*full, *[cotangents.get(i, z) for i, z in enumerate(zeros)])
 
-        program = compiled(way.graph) if residence.meeting(residuals or held) is None else DeviceProgram(way.graph)
+        program = compiled(way.graph) if residence.meeting(residuals or held) is None else _on_device(way.graph)
         return _Nodes(CompiledBackward(way, program, residuals, operands, again))
+
+
+def _on_device(graph: Graph) -> DeviceProgram:
+    return graph.derived("device program", lambda: DeviceProgram(graph))
 
 
 def _alike(old: Tensor, new: Tensor) -> bool:

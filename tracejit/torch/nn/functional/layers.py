@@ -355,9 +355,11 @@ def _drop(input: Tensor, shape: Sequence[int], p: float, training: bool, inplace
     if not training or p == 0 or input._data.size == 0:
         return input
     if p == 1:
-        noise = FUNCTIONS["zeros"](*shape, dtype=input.dtype)
+        noise = FUNCTIONS["zeros"](*shape, dtype=input.dtype, device=input.device)
     else:
-        noise = FUNCTIONS["empty"](*shape, dtype=input.dtype).bernoulli_(1 - p).div_(1 - p)
+        whole = tuple(shape) == input._data.shape
+        room = FUNCTIONS["empty_like"](input) if whole else FUNCTIONS["empty"](*shape, dtype=input.dtype, device=input.device)
+        noise = room.bernoulli_(1 - p).div_(1 - p)  # drawn in the order of the memory
     return input.mul_(noise) if inplace else input * noise
 
 

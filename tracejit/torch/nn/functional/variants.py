@@ -51,7 +51,7 @@ def feature_alpha_dropout(input: Tensor, p: float = 0.5, training: bool = False,
     _check_probability(p)
     if not training or p == 0:
         return input
-    kept = FUNCTIONS["empty"](*input.shape[:2], *(1,) * (input._data.ndim - 2), dtype=input.dtype).bernoulli_(1 - p)
+    kept = FUNCTIONS["empty"](*input.shape[:2], *(1,) * (input._data.ndim - 2), dtype=input.dtype, device=input.device).bernoulli_(1 - p)
     return scaled_to_selu(input, kept, p, inplace)
 
 
