@@ -2,6 +2,7 @@
 
 import copy
 import dataclasses
+import math
 import random
 
 import numpy as np
@@ -622,3 +623,77 @@ def test_what_a_loss_does_not_depend_on_stays_where_it_is(kind, within):
         close(expected, run(compile, None))
     with pytest.raises(AssertionError):
         close(expected, run(lambda f: f, False))
+
+
+class Counts:
+    def __init__(self):
+        self.n, self.m, self.s, self.items, self.pair = 0, 5, 0.5, [1, 2], (1, 2)
+
+
+def _start_again(c, x):
+    c.n += 1
+    if c.n >= 3:
+        c.n = 0
+    return x * c.n
+
+
+def _exchange(c, x):
+    c.n, c.m = c.m, c.n + 1
+    return x * c.n
+
+
+def _exchange_in_a_tuple(c, x):
+    c.n += 1
+    c.pair = (c.n, c.pair[0])
+    return x * c.pair[1]
+
+
+def _whole(c, x):
+    n = c.n + 1
+    c.n = math.floor(n)
+    return x * n
+
+
+def _in_a_list(c, x):
+    c.items[0] += 1
+    c.items[1] = x.sum().item() * c.items[0]
+    return x * c.items[1]
+
+
+@pytest.mark.parametrize("f", [_start_again, _exchange, _exchange_in_a_tuple, _whole, _in_a_list])
+def test_numbers_that_a_step_binds_anew(f):
+    def program(compile):
+        counts = Counts()
+        run = compile(lambda x: f(counts, x))
+        return [(run(torch.ones(2)), vars(counts).copy(), list(counts.items)) for _ in range(10)], [run]
+
+    compare(program)
+
+
+def test_items_of_lists_are_replaced():
+    def program(compile):
+        cells = [nn.RNNCell(3, 3) for _ in range(2)]
+        hidden = [torch.zeros(2, 3) for _ in cells]
+        optimizer = torch.optim.SGD([p for c in cells for p in c.parameters()], lr=0.1)
+
+        @compile
+        def step(x):
+            for i, cell in enumerate(cells):
+                x = cell(x, hidden[i])
+                hidden[i] = x.detach()
+            optimizer.zero_grad()
+            x.square().sum().backward()
+            optimizer.step()
+            return x.detach()
+
+        results = [step(torch.full((2, 3), float(i))) for i in range(6)]
+        return [results, hidden], [step]
+
+    compare(program, [1])
+
+
+def test_what_is_taken_out_of_a_list_is_refused():
+    kept = [torch.ones(1), torch.ones(1)]
+    with pytest.raises(TracejitError, match="taken out of a list from outside"):
+        torch.compile(lambda x: x * kept.pop())(torch.ones(1))
+    assert len(kept) == 2

@@ -6,6 +6,7 @@ items of lists) is looked at when it has returned, taken back, and noted as an `
 
 from __future__ import annotations
 
+import collections
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -71,6 +72,7 @@ class _Recorder:
         self.substitutes: dict[int, Tensor] = {}  # by position: stand for arguments that are views, or have a history
         self.kept: list[Any] = []
         self.differentiable: list[Tensor] = []
+        self.given: dict[tuple[int, Any], Any] = {}  # by container and key: the numbers that are inputs
         self.advanced: list[str] = []
         self.asked: dict[Any, tuple[int, bool]] = {}
         self.entries: list[Entry] = []
@@ -119,6 +121,7 @@ class _Recorder:
         for number in self.look.numbers:
             value = number.value(flat)
             number.put(flat, self.trace.guarded_input(type_of(value), value))
+        self.given = {(id(n.container), n.key): n.container[n.key] for n in self.look.numbers if n.container is not None}
 
     def _cut_histories(self) -> None:
         """The history of a tensor outside is not part of the program: backward from inside ends there."""
@@ -188,39 +191,38 @@ class _Recorder:
     def _effects(self, before: list[Any]) -> tuple[list[Effect], bool]:
         effects, creates = [], False
         tensors = {id(t.__dict__): t for t in self.look.tensors}
-        proxies = {(id(n.container), n.key) for n in self.look.numbers if n.container is not None}
         for n, (container, held) in enumerate(zip(self.look.containers, before)):
             t = tensors.get(id(container))
             if isinstance(held, dict):
                 for key, value in list(container.items()):
-                    old = held.get(key, ABSENT)
-                    if value is old or t is not None and not self._counts(t, key, value, old):
-                        continue
-                    if (id(container), key) in proxies and self._is_input(value):
-                        continue
-                    if t is not None and key == "_storage":
-                        effects.append(Effect(n, MEMORY, self._new_memory(t, held, before)))
-                        continue
-                    effects.append(Effect(n, key, self._recipe(value, f"{key!r}")))
-                    if type(old) in (int, float) and type(value) in (type(old), Tracer) and (id(container), key) in self.look.place_of:
-                        self.advanced.append(self.look.place_of[id(container), key])
-                    new = (old is ABSENT or old is None) and _holds_tensors(value)
-                    creates = creates or new or type(effects[-1].recipe) is Known and t is None
+                    creates = self._bound(effects, n, key, value, held.get(key, ABSENT), t, before) or creates
                 effects += [Effect(n, key, None) for key in held if key not in container and t is None]
-            elif len(container) >= len(held) and all(
-                a is b or (id(container), i) in proxies and self._is_input(a) for i, (a, b) in enumerate(zip(container, held))
-            ):
+            elif len(container) >= len(held) and type(container) is not collections.deque:
+                for place, (value, old) in enumerate(zip(list(container), held)):
+                    creates = self._bound(effects, n, place, value, old, t, before) or creates
                 if len(container) > len(held):
                     if id(container) in self.look.list_at:
                         self.advanced.append(self.look.list_at[id(container)])
                     effects.append(Effect(n, EXTEND, tuple([self._recipe(x, "an item of a list") for x in list(container)[len(held) :]])))
-            else:
-                raise TracejitError(at_user_line(f"{self.what}: items of a list from outside are replaced: append to it, or return the new list"))
+            elif len(container) < len(held) or any([a is not b for a, b in zip(container, held)]):
+                raise TracejitError(at_user_line(f"{self.what}: items are taken out of a {type(container).__name__} from outside: assign a new one"))
+            elif len(container) > len(held):
+                effects.append(Effect(n, EXTEND, tuple([self._recipe(x, "an item of a deque") for x in list(container)[len(held) :]])))
         return effects, creates
 
-    def _is_input(self, x: Any) -> bool:
-        """Whether x is a number that is an input, or a tuple of such, as it was at the beginning."""
-        return all(map(self._is_input, x)) if type(x) is tuple else type(x) is not Tracer or x.atom in self.trace.builder.inputs
+    def _bound(self, effects: list[Effect], n: int, key: Any, value: Any, old: Any, t: Tensor | None, before: list[Any]) -> bool:
+        """Note what is bound in a container, if that is another object than before; whether it is something that stays as it is."""
+        container = self.look.containers[n]
+        if value is old or t is not None and not self._counts(t, key, value, old) or self.given.get((id(container), key), ABSENT) is value:
+            return False
+        if t is not None and key == "_storage":
+            effects.append(Effect(n, MEMORY, self._new_memory(t, before[n], before)))
+            return False
+        effects.append(Effect(n, key, self._recipe(value, f"{key!r}")))
+        if type(old) in (int, float) and type(value) in (type(old), Tracer) and (id(container), key) in self.look.place_of:
+            self.advanced.append(self.look.place_of[id(container), key])
+        new = (old is ABSENT or old is None) and _holds_tensors(value)
+        return new or type(effects[-1].recipe) is Known and t is None
 
     def _counts(self, t: Tensor, key: str, value: Any, old: Any) -> bool:
         """Whether an attribute of a tensor that has changed is something that is left behind."""
