@@ -7,6 +7,8 @@ import pytest
 
 import tracejit.torch as ours
 
+from .semantics import as_real
+
 DRAWS = {
     "rand": lambda t: t.rand(5),
     "rand in double": lambda t: t.rand(3, dtype=t.float64),
@@ -72,3 +74,42 @@ def test_generators_are_apart_and_can_be_restored():
     with ours.random.fork_rng():
         inside = ours.rand(2)
     assert ours.equal(inside, ours.rand(2))
+
+
+def _in_memory_order(torch):
+    """What is drawn into memory that is not in the order of the indices, and by other dtypes than those of the table."""
+    torch.manual_seed(3)
+    rows = torch.zeros(3, 17)
+    yield "uniform", rows.t().uniform_(-1, 1)
+    yield "normal, whole", torch.zeros(3, 17).t().normal_()
+    yield "normal, every second", torch.zeros(40)[::2].normal_(1, 2)
+    yield "a slice", torch.zeros(3, 17, 2)[:, :, 1].t().exponential_()
+    yield "coins", torch.zeros(3, 17).t().bernoulli_(0.3)
+    yield "coins of their own", torch.zeros(3, 17).t().bernoulli_(torch.linspace(0, 1, 51, dtype=torch.float64).reshape(17, 3))
+    yield "like", (torch.rand_like(rows.t()), torch.randn_like(rows.t()))
+    yield "dropout", torch.nn.functional.dropout(torch.ones(3, 17).t(), 0.4)
+    yield "half", (torch.randn(17, dtype=torch.float16).float(), torch.rand(5000, dtype=torch.float16).float())
+    yield "complex", torch.view_as_real(torch.rand(5, dtype=torch.complex64))
+    yield "without replacement", torch.multinomial(torch.linspace(0.1, 1, 1000), 500)
+    yield "afterwards", torch.rand(2)
+
+
+def test_draws_follow_the_memory():
+    as_real(lambda torch: dict(_in_memory_order(torch)), rtol=1e-5, atol=3e-6)
+
+
+@pytest.mark.parametrize(
+    "draw",
+    ["multinomial(torch.tensor([-1.0, 1.0]), 1)", "multinomial(torch.zeros(2), 1)", "multinomial(torch.ones(2), 0)", "normal(0.0, -1.0, (2,))",
+     "rand(-1)", "randn(2, dtype=torch.int64)", "randperm(-1)", "zeros(2).exponential_(0)", "zeros(2).geometric_(1.5)", "zeros(2).cauchy_(0, -1)",
+     "zeros(2).log_normal_(0, -1)", "zeros(2, dtype=torch.int64).normal_()", "zeros(2).random_(5, 5)", "randint(0, 300, (2,), dtype=torch.uint8)",
+     "bernoulli(torch.tensor([1]))"],
+)  # fmt: skip
+def test_what_cannot_be_drawn(draw):
+    theirs = pytest.importorskip("torch")
+    errors = []
+    for torch in (ours, theirs):
+        with pytest.raises(Exception) as raised:
+            eval(f"torch.{draw}", {"torch": torch})
+        errors.append(raised.type)
+    assert issubclass(*errors)

@@ -140,9 +140,11 @@ class Generator:
             unit = (self.long_words(n) & MASK53).astype(np.float64) * 2.0**-53
             return unit * (high - low) + low
         unit = (self.words(n) & _MASK24).astype(np.float32) * np.float32(2.0**-24)
-        if (low, high) == (0.0, 1.0):
-            return unit.astype(dtype)
-        return (unit * np.float32(high - low) + np.float32(low)).astype(dtype)
+        made = unit if (low, high) == (0.0, 1.0) else unit * np.float32(high - low) + np.float32(low)
+        if dtype != np.float16:
+            return made.astype(dtype)
+        made = made.astype(dtype)
+        return np.where(made == dtype.type(high), dtype.type(low), made)  # what was rounded up to the end begins anew, as in torch
 
     def normals_in_turn(self, n: int) -> Any:
         """n normal numbers in double precision, one after the other, by Box-Muller."""
@@ -163,7 +165,7 @@ class Generator:
         if n < _BLOCK:
             return (self.normals_in_turn(n) * std + mean).astype(dtype)
         work = np.dtype(np.float64) if dtype == np.float64 else np.dtype(np.float32)
-        flat = self.uniform(n, work)
+        flat = self.uniform(n - n % _BLOCK if dtype == np.float16 else n, work)  # numbers of half precision are drawn block by block
         made = block_normals(flat[: n - n % _BLOCK])
         if n % _BLOCK:
             made = np.concatenate([made[: n - _BLOCK], block_normals(self.uniform(_BLOCK, work))])

@@ -202,7 +202,10 @@ def _constant(name: str, value: Any) -> None:
     def like(
         input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False, layout: Any = None, memory_format: Any = None
     ) -> Tensor:
-        return _finish(np.full(input._data.shape, value, input._data.dtype if dtype is None else dtypes.as_numpy(dtype)), requires_grad)
+        d = input._data.dtype if dtype is None else dtypes.as_numpy(dtype)
+        if type(input._data) is np.ndarray and memory_format != "torch.contiguous_format":
+            return _finish(np.full_like(input._data, value, d), requires_grad)  # in the order of the other in memory
+        return _finish(np.full(input._data.shape, value, d), requires_grad)
 
     def new(self: Tensor, *size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
         return of_shape(*size, dtype=self.dtype if dtype is None else dtype, requires_grad=requires_grad)
@@ -304,6 +307,8 @@ def arange(
         start, end = 0, start
     if step == 0:
         raise RuntimeError("step must be nonzero")
+    if not all(math.isfinite(v) for v in (start, end, step)):
+        raise RuntimeError(f"unsupported range: {start} -> {end}")
     if (end - start) * step < 0:
         raise RuntimeError("upper bound and lower bound inconsistent with step sign")
     whole = all(isinstance(x, int) for x in (start, end, step))
@@ -344,8 +349,12 @@ def linspace(start: Any, end: Any, steps: int, *, dtype: Any = None, device: Any
 
 
 @function("logspace", method=False)
-def logspace(start: Any, end: Any, steps: int, base: float = 10.0, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+def logspace(
+    start: Any, end: Any, steps: int, base: float = 10.0, *, dtype: Any = None, device: Any = None, requires_grad: bool = False, layout: Any = None
+) -> Tensor:
     """Powers of `base` with exponents at even distances."""
+    if steps < 0:
+        raise RuntimeError(f"number of steps must be non-negative, got {steps}")
     return _finish(np.power(base, np.linspace(_number(start), _number(end), steps)).astype(_dtype(dtype)), requires_grad)
 
 

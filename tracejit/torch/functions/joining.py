@@ -17,8 +17,10 @@ _stack = Primitive("Stack", lambda *xs, axis, dtype=None: np.stack([cast(x, dtyp
 
 
 def _shared(tensors: Sequence[Tensor], name: str) -> dict[str, Any]:
+    if isinstance(tensors, Tensor):
+        raise TypeError(f"{name}(): argument 'tensors' (position 1) must be tuple of Tensors, not Tensor: write [x, y], or x.unbind() for its slices")
     if not len(tensors):
-        raise RuntimeError(f"{name} expects a non-empty TensorList")
+        raise (ValueError if name == "cat" else RuntimeError)(f"{name} expects a non-empty list of tensors")
     for i, t in enumerate(tensors):
         if not isinstance(t, Tensor):
             raise TypeError(f"expected Tensor as element {i} in argument 0, but got {type(t).__name__}")
@@ -29,8 +31,8 @@ def _shared(tensors: Sequence[Tensor], name: str) -> dict[str, Any]:
 @function("cat", "concat", "concatenate", method=False)
 def cat(tensors: Sequence[Tensor], dim: int = 0, *, out: Tensor | None = None, axis: int | None = None) -> Tensor:
     """The tensors, one behind another along `dim`. Raises `RuntimeError` where other extents differ."""
+    static = _shared(tensors, "cat")
     tensors = tuple(tensors)
-    static = _shared(tensors, "torch.cat()")
     kept = [t for t in tensors if t._data.shape != (0,)] or list(tensors[:1])
     place = _axis(dim if axis is None else axis, kept[0]._data.ndim)
     if not kept[0]._data.ndim:
@@ -52,8 +54,8 @@ _axis = axis
 @function("stack", method=False)
 def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     """The tensors along a new dimension. Raises `RuntimeError` where shapes differ."""
-    tensors = tuple(tensors)
     static = _shared(tensors, "stack")
+    tensors = tuple(tensors)
     for i, t in enumerate(tensors):
         if t._data.shape != tensors[0]._data.shape:
             raise RuntimeError(
@@ -72,6 +74,7 @@ def _at_least(t: Tensor, n: int) -> Tensor:
 @function("hstack", method=False)
 def hstack(tensors: Sequence[Tensor]) -> Tensor:
     """Beside each other: along the second dimension, or the only one."""
+    _shared(tensors, "hstack")
     tensors = [_at_least(t, 1) for t in tensors]
     return cat(tensors, 0 if tensors[0]._data.ndim == 1 else 1)
 
@@ -79,12 +82,14 @@ def hstack(tensors: Sequence[Tensor]) -> Tensor:
 @function("vstack", "row_stack", method=False)
 def vstack(tensors: Sequence[Tensor]) -> Tensor:
     """Below each other: along the first dimension."""
+    _shared(tensors, "vstack")
     return cat([_at_least(t, 2) for t in tensors], 0)
 
 
 @function("dstack", method=False)
 def dstack(tensors: Sequence[Tensor]) -> Tensor:
     """Behind each other: along the third dimension."""
+    _shared(tensors, "dstack")
     return cat([_at_least(t, 3) for t in tensors], 2)
 
 

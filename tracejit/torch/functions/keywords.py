@@ -1,6 +1,7 @@
 """Arguments that torch's functions take besides their own: NumPy's names `axis` and `keepdims`, shapes by keyword, and `out`.
 
-They are added around the functions when all of these have been entered, in 0.1 us for a call, so that no function has to think of them.
+Where an argument is no tensor but should be one, that is said.
+All this is added around the functions when all of these have been entered, in 0.1 us for a call, so that no function has to think of them.
 """
 
 from __future__ import annotations
@@ -69,15 +70,31 @@ def _with_keywords(f: Callable, name: str, aliases: dict[str, str], shape: str |
         def function(*args: Any, out: Any = None, **kwargs: Any) -> Any:
             if out is not None and name in MAKERS and isinstance(out, Tensor):
                 kwargs.setdefault("dtype", out.dtype)
-            made = own(args, kwargs) if kwargs else f(*args)
+            try:
+                made = own(args, kwargs) if kwargs else f(*args)
+            except AttributeError as error:
+                raise _explained(error, f, name, args) from None
             return made if out is None else written_out(made, out, name)
     else:
 
         @functools.wraps(f)
         def function(*args: Any, **kwargs: Any) -> Any:
-            return own(args, kwargs) if kwargs else f(*args)
+            try:
+                return own(args, kwargs) if kwargs else f(*args)
+            except AttributeError as error:
+                raise _explained(error, f, name, args) from None
 
     return function
+
+
+def _explained(error: AttributeError, f: Callable, name: str, args: tuple) -> Exception:
+    """What to raise where a function has asked for an attribute that its argument has not: the argument should have been a tensor."""
+    for position, (parameter, value) in enumerate(zip(inspect.signature(f).parameters.values(), args), 1):
+        if parameter.annotation == "Tensor" and not isinstance(value, Tensor):
+            of = type(value).__name__
+            text = f"{name}(): argument '{parameter.name}' (position {position}) must be Tensor, not {of}"
+            return TypeError(f"{text}: write torch.tensor(...)" if of in ("list", "tuple", "int", "float", "bool", "ndarray") else text)
+    return error
 
 
 def let_write(names: dict[str, Any], chosen: Iterable[str]) -> None:
@@ -105,7 +122,8 @@ def enter() -> None:
             if name in ("swapaxes", "moveaxis"):
                 aliases = {"axis0": "dim0", "axis1": "dim1"}
             writes = holder is FUNCTIONS and name in writing
-            if not (aliases or name in shapes or writes):
+            asks = holder is FUNCTIONS and any([p.annotation == "Tensor" for p in parameters.values()])
+            if not (aliases or name in shapes or writes or asks):
                 continue
             made = _with_keywords(f, name, aliases, shapes.get(name), writes)
             if holder is FUNCTIONS:

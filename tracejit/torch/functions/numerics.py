@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .. import rejection
 from ..dispatch import FUNCTIONS, function
 from ..return_types import printed_as
 from ..tensor import Tensor, wrap
@@ -169,24 +170,13 @@ def histogram(input: Tensor, bins: Any, *, range: Any = None, weight: Tensor | N
 @function("poisson", method=False)
 def poisson(input: Tensor, generator: Any = None) -> Tensor:
     """Counts of Poisson distributions with these rates."""
-    rates = input.detach()._array
-    if np.any(rates < 0):
-        raise RuntimeError("invalid Poisson rate, expected rate to be non-negative")
-    return wrap(_generator(generator).poisson(rates).astype(rates.dtype))
+    return rejection.poisson(input, generator)
 
 
 @function("binomial", method=False)
 def binomial(count: Tensor, prob: Tensor, generator: Any = None) -> Tensor:
     """Counts of successes among `count` trials of probability `prob`."""
-    n, p = count.detach()._array, prob.detach()._array
-    return wrap(_generator(generator).binomial(n.astype(np.int64), p).astype(p.dtype))
-
-
-def _generator(generator: Any) -> np.random.Generator:
-    """NumPy's generator, seeded by torch's stream: the numbers follow the seed, but are not torch's."""
-    from .random import _source
-
-    return np.random.default_rng(int(_source(generator).integers(1, 0, 1 << 31)[0]))
+    return rejection.binomial(count, prob, generator)
 
 
 @function("put", inplace=True)

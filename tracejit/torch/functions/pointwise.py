@@ -219,7 +219,9 @@ _complex = Primitive("Complex", lambda x, y: x + y * (np.complex128(1j) if x.dty
 
 @function("complex", method=False)
 def complex_(real: Tensor, imag: Tensor) -> Tensor:
-    """The complex tensor of two real ones."""
+    """The complex tensor of two real ones, of one floating dtype."""
+    if real._data.dtype.kind != "f" or imag._data.dtype != real._data.dtype:
+        raise RuntimeError(f"Expected both inputs to be Half, Float or Double tensors of one dtype but got {real.dtype} and {imag.dtype}")
     return _complex(real, imag)
 
 

@@ -240,6 +240,11 @@ def movedim(input: Tensor, source: Any, destination: Any) -> Tensor:
     """Move dimensions to other places."""
     n = input._data.ndim
     came, go = (axes(d, n) for d in (source, destination))
+    if len(came) != len(go):
+        raise RuntimeError(
+            f"movedim: Invalid source or destination dims: source ({list(came)} dims) should contain the same number of dims as destination "
+            f"({list(go)} dims)"
+        )
     order = [d for d in range(n) if d not in came]
     for d, s in sorted(zip(go, came)):
         order.insert(d, s)
