@@ -697,3 +697,22 @@ def test_what_is_taken_out_of_a_list_is_refused():
     with pytest.raises(TracejitError, match="taken out of a list from outside"):
         torch.compile(lambda x: x * kept.pop())(torch.ones(1))
     assert len(kept) == 2
+
+
+KINDS = {
+    "digits": lambda n: len(str(n)),
+    "text": lambda n: float(f"{n}"),
+    "key": lambda n: {1: 5, 6: 7}.get(n, 0),
+    "set": lambda n: len({n, 3}),
+    "asked for its class": lambda n: 1 if isinstance(n, int) else 2,
+    "asked for its type": lambda n: 1 if type(n) is int else 2,
+    "place in a list": lambda n: list(range(10, 20))[n],
+    "rounded": lambda n: math.floor(n / 2),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_numbers_that_python_asks_for_what_proxies_do_not_have(kind):
+    use = KINDS[kind]
+    f = torch.compile(lambda x, n: x * use(n))
+    assert [f(torch.ones(1), n).item() for n in range(1, 9)] == [use(n) for n in range(1, 9)]

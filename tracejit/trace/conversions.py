@@ -55,9 +55,14 @@ class Conversions:
     def __trunc__(self) -> int:
         return int(self._detached("trunc", "np.trunc(x)"))
 
+    def __str__(self) -> str:
+        if self.weak and self.owner.advice and not self._has_value():  # under torch.compile it is a Python number to the user, who wants digits
+            raise self._conversion("str", "repr(x), which shows the type")
+        return repr(self)
+
     def __format__(self, spec: str) -> str:
         if not spec:
-            return repr(self)
+            return str(self)
         if self._has_value():
             return format(self.owner.ambient(self.atom), spec)
         known = self.read_outside()

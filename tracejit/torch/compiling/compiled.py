@@ -270,7 +270,7 @@ def _by_position(count: int) -> Any:
 
 def _wants_a_number(error: TypeError) -> bool:
     """Whether something asked a traced number for its value, or a function of a library refused it; an error of the user's own is neither."""
-    if isinstance(error, (TracerConversionError, TracerBoolError)):
+    if isinstance(error, (TracerConversionError, TracerBoolError)) or "'Tracer'" in str(error):  # Python's own text: it is hashed, say
         return True
     last = error.__traceback__
     while last is not None and last.tb_next is not None:

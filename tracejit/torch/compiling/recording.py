@@ -219,8 +219,9 @@ class _Recorder:
             effects.append(Effect(n, MEMORY, self._new_memory(t, before[n], before)))
             return False
         effects.append(Effect(n, key, self._recipe(value, f"{key!r}")))
-        if type(old) in (int, float) and type(value) in (type(old), Tracer) and (id(container), key) in self.look.place_of:
-            self.advanced.append(self.look.place_of[id(container), key])
+        path = self.look.place_of.get((id(container), key))
+        if type(old) in (int, float) and type(value) in (type(old), Tracer) and path in self.look.movable:
+            self.advanced.append(path)
         new = (old is ABSENT or old is None) and _holds_tensors(value)
         return new or type(effects[-1].recipe) is Known and t is None
 

@@ -37,6 +37,7 @@ _COMPARED = 4096  # bytes of a plain array, which Python may have read, that are
 PACKAGE = __name__.partition(".torch")[0] + ".torch"
 _UNREAD = frozenset(("_non_persistent_buffers_set",))  # changes only with `_buffers`
 TENSOR_STATE = ("_requires", "_node", "_grad", "_storage")
+_ASKING, _NUMBERS = frozenset(("isinstance", "type")), frozenset(("int", "float", "complex", "bool", "numbers", "Number", "Integral", "Real"))
 _MAKING = frozenset(("__init__", "__new__", "__init_subclass__", "__post_init__"))  # run when a class is called, not when its objects are used
 
 
@@ -80,6 +81,7 @@ class Surroundings:
         while True:  # attribute names of functions that were reached late apply to objects that were reached early
             known = set(self._names)
             self._clear()
+            self.asks_types = False
             self._at(f, getattr(f, "__name__", type(f).__name__))
             self.first_argument = len(self.tensors)
             for i, leaf in enumerate(leaves):
@@ -104,8 +106,8 @@ class Surroundings:
 
     @functools.cached_property
     def movable(self) -> frozenset[str]:
-        """The paths of numbers that could be inputs."""
-        return frozenset(self.place_of.values())
+        """The paths of numbers that could be inputs: none where the function may ask for their types, which proxies do not have."""
+        return frozenset() if self.asks_types else frozenset(self.place_of.values())
 
     def holds(self, x: Any) -> bool:
         """Whether an object was found."""
@@ -317,6 +319,7 @@ class Surroundings:
             self._names |= attributes
             if "type" in spaces:
                 self._names.add("__class__")
+            self.asks_types = self.asks_types or not (_ASKING.isdisjoint(spaces) or _NUMBERS.isdisjoint(spaces))
             if self._own is None:
                 self._own = f.__globals__
             prefix = "" if f.__globals__ is self._own else f"{f.__module__}."
