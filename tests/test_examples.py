@@ -1,4 +1,4 @@
-"""The examples and every Python block of the README run, and get the results that they promise."""
+"""The examples run, and get the results that they promise."""
 import importlib.util
 import os
 import re
@@ -129,15 +129,3 @@ def test_tutorials(name, tmp_path):
     assert without_results(page) == without_results(kept), "run examples/tutorials/build.py"
     index = (ROOT / "examples" / "tutorials" / "pages" / "index.html").read_text()
     assert index == (tmp_path / "index.html").read_text() and f'href="{name}.html"' in index
-
-
-def readme_blocks():
-    return re.findall(r"^```python\n(.*?)^```", (ROOT / "README.md").read_text(), flags=re.M | re.S)
-
-
-def test_readme(tmp_path):
-    """The blocks run one after the other, as when the page is pasted from the top."""
-    program = tmp_path / "page.py"  # a file: `lift` reads the source
-    program.write_text("\n".join(readme_blocks()))
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    subprocess.run([sys.executable, str(program)], cwd=tmp_path, check=True, timeout=120, env=environment)

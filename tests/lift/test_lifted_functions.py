@@ -1,9 +1,7 @@
 """A rewritten function stays the user's own: its variables, defaults, decorators, and whoever calls it."""
 
-import doctest
 import functools
 import warnings
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -232,8 +230,3 @@ def test_no_warnings_where_all_is_compiled():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         tj.jit(tj.lift(summed))(np.ones(1000))
-
-
-def test_the_page_about_lifting():
-    page = Path(__file__).resolve().parents[2] / "docs" / "lifting.md"
-    assert doctest.testfile(str(page), module_relative=False, optionflags=doctest.NORMALIZE_WHITESPACE).failed == 0

@@ -3,9 +3,7 @@
 For a real function of complex arguments the gradient is d/dx - i d/dy, so that the change along t is the real part of the sum of gradient * t.
 """
 
-import doctest
 import warnings
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -183,11 +181,6 @@ def test_a_quantum_circuit():
     want = -np.array([np.sin(0.4) * np.cos(1.1), np.cos(0.4) * np.sin(1.1)])
     np.testing.assert_allclose(tj.grad(expectation)(angles), want, atol=1e-14)
     np.testing.assert_allclose(tj.jit(tj.grad(expectation))(angles), want, atol=1e-14)
-
-
-def test_the_page_on_complex_numbers():
-    page = Path(__file__).resolve().parents[2] / "docs" / "complex.md"
-    assert doctest.testfile(str(page), module_relative=False).failed == 0
 
 
 # -- hard points

@@ -1,7 +1,5 @@
 """`scipy.special` on traced values: SciPy's values, dtypes and shapes, interpreted and compiled, and derivatives, at hard points too."""
 
-import doctest
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -257,8 +255,3 @@ def test_options_of_ufuncs():
     same(tj.jit(sp.gammaln)(np.arange(1, 5)), sp.gammaln(np.arange(1, 5)))
     with pytest.raises(TypeError, match="complex"):
         tj.jit(sp.gamma)(X + 0j)
-
-
-def test_page():
-    page = Path(__file__).resolve().parents[2] / "docs" / "special_functions.md"
-    assert not doctest.testfile(str(page), module_relative=False, optionflags=doctest.ELLIPSIS).failed
