@@ -10,6 +10,7 @@ from tests.cuda.host_target import TARGET, check
 from tests.cuda.interleaved import TARGETS
 from tracejit.lowering.cuda.program import Program
 from tracejit.lowering.cuda.schedule import Launch
+from tracejit.lowering.cuda.show import summary
 
 targets = pytest.mark.parametrize("target", [TARGET, *TARGETS.values()], ids=["device", *TARGETS])
 
@@ -260,5 +261,13 @@ def test_a_counted_loop_in_a_while_loop(rng, target):
 
 
 # -- driven
+def test_what_is_a_kernel_and_why_the_rest_is_none_is_told():
+    f = lambda x: tj.scan(lambda h, _: (np.tanh(h), h), x, np.arange(4))[0]
+    g = lambda x: tj.while_loop(lambda x: x.sum() < 3, lambda x: np.sort(x) + 1, x)
+    told = summary(Program(tj.trace(lambda x: (f(x), g(x)))(np.ones(9)), target=TARGET))
+    assert "loops and branches that are kernels: scan" in told
+    assert "that Python drives, over programs of its own: while_loop (sort is a step of its own)" in told
+
+
 def test_reverse_through_a_while_loop():
     check(tj.grad(newton), np.float64(7.0))

@@ -114,7 +114,7 @@ class _Writer(ControlFlow):
                 turn = Counter(section.turns)
                 self._number_through(section.outer, turn)
                 with self._indented(f"if ({i.name} >= {start}) & ({i.name} < {start + section.turns}):"):
-                    self.counters[turn] = self.e.isub(i, self.e.const(self.kind, start)) if start else i
+                    self.turn = self.counters[turn] = self.e.isub(i, self.e.const(self.kind, start)) if start else i
                     self._block(section.body)
                 start += section.turns
 

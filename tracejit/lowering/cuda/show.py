@@ -20,14 +20,16 @@ def show(program: Any) -> str:
 
 def _step(program: Any, step: Any, names: dict[Any, str]) -> Iterator[str]:
     if not isinstance(step, Launch):
-        yield f"# {_what(program, step)}: {step.node.op.name}"
+        why = program.plan.driven.get(step)
+        yield f"# {_what(program, step)}: {step.node.op.name}{f' ({why})' if why else ''}"
         return
     kernel = program.plan.kernels[step]
     if kernel in names:
         yield f"# {names[kernel]} again"
         return
     names[kernel] = f"kernel {len(names) + 1}"
-    yield f"# {names[kernel]}: blocks of {kernel.threads} threads"
+    loop = program.plan.loops.get(step)
+    yield f"# {names[kernel]}: blocks of {kernel.threads} threads{f', a whole {loop}' if loop else ''}"
     yield kernel.source
     signature = tuple((p.dtype, "value" if p.by_value else "pointer") for p in kernel.parameters)
     for title, text in program.backend.listings(kernel.source, "kernel", signature):
@@ -46,12 +48,16 @@ def _what(program: Any, step: Any) -> str:
 
 
 def summary(program: Any) -> str:
-    """How many kernels there are, and what has none: in one line."""
+    """How many kernels there are, which loops and branches are among them, and what is none, for loops with the reason: in one line."""
+    plan = program.plan
     found: dict[str, list[str]] = {}
-    for step in program.plan.steps:
+    if plan.loops:
+        found["loops and branches that are kernels"] = list(plan.loops.values())
+    for step in plan.steps:
         if not isinstance(step, Launch):
-            found.setdefault(_what(program, step), []).append(step.node.op.name)
-    launches = sum(isinstance(step, Launch) for step in program.plan.steps)
+            why = plan.driven.get(step)
+            found.setdefault(_what(program, step), []).append(f"{step.node.op.name} ({why})" if why else step.node.op.name)
+    launches = sum(isinstance(step, Launch) for step in plan.steps)
     text = f"{launches} kernel{'s' * (launches != 1)}"
     return "; ".join([text, *(f"{what}: {', '.join(dict.fromkeys(names))}" for what, names in found.items())])
 
