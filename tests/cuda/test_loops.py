@@ -269,5 +269,40 @@ def test_what_is_a_kernel_and_why_the_rest_is_none_is_told():
     assert "that Python drives, over programs of its own: while_loop (sort is a step of its own)" in told
 
 
-def test_reverse_through_a_while_loop():
-    check(tj.grad(newton), np.float64(7.0))
+def test_derivatives_of_derivatives_of_a_while_loop_are_driven():
+    program = check(tj.grad(tj.grad(newton)), np.float64(7.0))
+    assert program.fallbacks == ["sweeps"]
+
+
+# -- reverse mode through a while loop
+def counted(x, w, turns):
+    """Coupled steps, as many as are asked for."""
+    step = lambda s: (np.sin(w @ s[0] + x) * 1.1, s[1] + 1)
+    return tj.while_loop(lambda s: s[1] < turns, step, (x, 0))[0].sum()
+
+
+@targets
+@pytest.mark.parametrize("turns", [0, 1, 7, 70])
+def test_the_way_back_of_any_number_of_turns(rng, target, turns):
+    program = check(tj.grad(counted, argnums=(0, 1)), rng.normal(size=3), rng.normal(size=(3, 3)), np.int64(turns), target=target)
+    assert kernels_only(program) and "sweeps" in program.plan.loops.values()
+
+
+def test_a_tape_that_is_too_short_is_made_again(rng):
+    short = TARGET._replace(geometry=TARGET.geometry._replace(tape=4))
+    args = rng.normal(size=3), rng.normal(size=(3, 3)), np.int64(301)
+    check(tj.grad(counted, argnums=(0, 1)), *args, target=short)
+
+
+@targets
+def test_rows_have_their_own_way_back(rng, target):
+    a = rng.uniform(0.1, 1e3, size=70)
+    for f in (tj.vmap(tj.grad(newton)), tj.grad(lambda a: tj.vmap(newton)(a).sum())):
+        program = check(f, a, target=target)
+        assert kernels_only(program) and 1 in groups(program)
+
+
+@targets
+def test_a_while_loop_in_a_scan_and_back(rng, target):
+    program = check(tj.grad(loss(settled), argnums=(0, 1)), rng.normal(size=4), 3 * rng.normal(size=(3, 4)), target=target)
+    assert kernels_only(program)

@@ -9,6 +9,8 @@ What a sweep reads is chosen by `Sweep.reads`.  The arguments are the constants 
     cond(*cond_consts, *state 0) -> bool
     bodies[i](*consts i, *state i, *rows read) -> (*state i, *rows left)
 
+With `rows`, as in `while_loop`, the states have a first axis of rows, each of which takes its own number of turns; further ones leave it alone.
+
 The operation is closed under every transform, which is why it exists.  Its derivative carries tangents beside the values in each sweep; the
 transpose of a linear chain of sweeps runs the sweeps of its fixed part and then the transposed ones, the last one first, each in the opposite
 direction: twice as many, alternating as before.  `while_loop` is one sweep, its reverse mode two, that of its reverse mode four.
@@ -48,6 +50,11 @@ class Sweep(NamedTuple):
         return len(body.outputs) - self.carry
 
 
+def rows_apart(rows: bool) -> dict[str, bool]:
+    """The parameter of loops over rows that each end by themselves; others do not have it."""
+    return {"rows": True} if rows else {}
+
+
 def arguments(args: Sequence[Any], cond_consts: int, layout: Sequence[Sweep]) -> tuple[Sequence[Any], list[tuple[Sequence[Any], Sequence[Any]]]]:
     """The constants of the condition, and constants and state of each sweep."""
     for_cond, *rest = cut(args, cond_consts, *(n for s in layout for n in (s.consts, s.carry)))
@@ -58,7 +65,7 @@ def _joined(groups: Sequence[tuple[Sequence[Any], Sequence[Any]]]) -> list[Any]:
     return [x for consts, state in groups for x in (*consts, *state)]
 
 
-def _infer_sweeps(*types, cond, bodies, cond_consts, layout, limit):
+def _infer_sweeps(*types, cond, bodies, cond_consts, layout, limit, rows=False):
     _, groups = arguments(types, cond_consts, layout)
     for sweep, body, (consts, state) in zip(layout, bodies, groups):
         rows = [bodies[j].out_types[layout[j].carry + r] for j, r in sweep.reads]
@@ -68,13 +75,13 @@ def _infer_sweeps(*types, cond, bodies, cond_consts, layout, limit):
     return tuple(t.strong for _, state in groups for t in state)
 
 
-def _run_sweeps(xp, *args, cond, bodies, cond_consts, layout, limit):
+def _run_sweeps(xp, *args, cond, bodies, cond_consts, layout, limit, rows=False):
     for_cond, groups = arguments(args, cond_consts, layout)
     steps = [lambda *a, body=body: replay(body, a) for body in bodies]
     return run_sweeps(lambda *a: replay(cond, a)[0], steps, for_cond, groups, [s.reads for s in layout], limit)
 
 
-def _show_sweeps(*args, cond, bodies, cond_consts, layout, limit):
+def _show_sweeps(*args, cond, bodies, cond_consts, layout, limit, rows=False):
     def listed(items) -> str:
         return f"({', '.join(items)}{',' * (len(items) == 1)})"
 
@@ -85,7 +92,7 @@ def _show_sweeps(*args, cond, bodies, cond_consts, layout, limit):
 
 
 # ------------------------------------------------------------------------------------------------------------------------ forward mode
-def _jvp_sweeps(primals, outs, tangents, cond, bodies, cond_consts, layout, limit):
+def _jvp_sweeps(primals, outs, tangents, cond, bodies, cond_consts, layout, limit, rows=False):
     """Tangents go round with the state, and are left in rows beside the values that they belong to."""
     for_cond, groups = arguments(primals, cond_consts, layout)
     _, moved = arguments(tangents, cond_consts, layout)
@@ -121,6 +128,7 @@ def _jvp_sweeps(primals, outs, tangents, cond, bodies, cond_consts, layout, limi
         cond_consts=cond_consts,
         layout=tuple(new_layout),
         limit=limit,
+        **rows_apart(rows),
     )
     out: list[Any] = []
     for old, marked, ends in zip(layout, states_marked, cut(results, *(s.carry for s in new_layout))):
@@ -289,7 +297,7 @@ def reached_outputs(body: Graph, flags: Sequence[bool]) -> list[bool]:
     return [type(a) is Var and a in linear for a in body.outputs]
 
 
-def transpose_sweeps(cts, *inputs, cond, bodies, cond_consts, layout, limit):
+def transpose_sweeps(cts, *inputs, cond, bodies, cond_consts, layout, limit, rows=False):
     """Cotangents of all inputs; see `_Transposing`."""
     made = _Transposing(cts, inputs, bodies, cond_consts, layout)
     fixed_state = [v for v, m in zip(cond.inputs[cond_consts:], made.marks[0][layout[0].consts :]) if not m]
@@ -301,12 +309,13 @@ def transpose_sweeps(cts, *inputs, cond, bodies, cond_consts, layout, limit):
         cond_consts=cond_consts,
         layout=tuple(made.new_layout),
         limit=limit,
+        **rows_apart(rows),
     )
     return tuple(made.cotangents(results))
 
 
 # --------------------------------------------------------------------------------------------------------------------------------- batches
-def _batch_sweeps(args, batched, cond, bodies, cond_consts, layout, limit):
+def _batch_sweeps(args, batched, cond, bodies, cond_consts, layout, limit, rows=False):
     """Every example turns until all are done.  Those that are done keep their states, in all sweeps: the first leaves a row that says which turn.
     Where a turn too many might fail, the examples run one by one."""
     n = next(type_of(a).shape[0] for a, b in zip(args, batched) if b)
@@ -322,7 +331,7 @@ def _batch_sweeps(args, batched, cond, bodies, cond_consts, layout, limit):
         if i == 0:
             cond_batched = batched_body(cond, (*b_cond, *flags[place]), n, ())[2][0]
             if cond_batched and any([may_fail(b) for b in bodies]):
-                params = {"cond": cond, "bodies": bodies, "cond_consts": cond_consts, "layout": layout, "limit": limit}
+                params = {"cond": cond, "bodies": bodies, "cond_consts": cond_consts, "layout": layout, "limit": limit, **rows_apart(rows)}
                 return one_by_one(sweeps, args, batched, params)
         if cond_batched:
             flags[place] = [True] * sweep.carry
@@ -357,6 +366,7 @@ def _batch_sweeps(args, batched, cond, bodies, cond_consts, layout, limit):
         cond_consts=cond_consts + len(cond_outside),
         layout=tuple(new_layout),
         limit=limit,
+        **rows_apart(cond_batched),
     )
     return tuple(r if f else broadcast_to(r, shape=(n, *type_of(r).shape)) for r, f in zip(results, states_marked))
 

@@ -22,7 +22,7 @@ from .elementwise import select
 from .lanes import may_fail, one_by_one
 from .movement import broadcast_to, reshape
 from .reduction import reduce_any
-from .sweeps import Sweep, transpose_sweeps
+from .sweeps import Sweep, rows_apart, transpose_sweeps
 
 
 class Limit(NamedTuple):
@@ -92,6 +92,7 @@ def _jvp_while(primals, outs, tangents, cond, body, cond_consts, body_consts, li
         cond_consts=cond_consts + len(cond_outside),
         body_consts=body_consts + nc + len(outside),
         limit=limit,
+        **rows_apart(rows),
     )
     result: list[Any] = [None] * n
     for i, t in zip(positions(f_state), results[n:]):
@@ -101,7 +102,7 @@ def _jvp_while(primals, outs, tangents, cond, body, cond_consts, body_consts, li
 
 def _transpose_while(cts, *inputs, cond, body, cond_consts, body_consts, limit, rows=False):
     layout = (Sweep(body_consts, len(body.outputs)),)
-    return transpose_sweeps(cts, *inputs, cond=cond, bodies=(body,), cond_consts=cond_consts, layout=layout, limit=limit)
+    return transpose_sweeps(cts, *inputs, cond=cond, bodies=(body,), cond_consts=cond_consts, layout=layout, limit=limit, rows=rows)
 
 
 def _batch_while(args, batched, cond, body, cond_consts, body_consts, limit, rows=False):
@@ -113,7 +114,7 @@ def _batch_while(args, batched, cond, body, cond_consts, body_consts, limit, row
     b_state = flags[body_consts:]
     _, _, (cond_batched,) = batched_body(cond, (*b_cond, *b_state), n, ())
     if cond_batched and may_fail(body):
-        params = {"cond": cond, "body": body, "cond_consts": cond_consts, "body_consts": body_consts, "limit": limit}
+        params = {"cond": cond, "body": body, "cond_consts": cond_consts, "body_consts": body_consts, "limit": limit, **rows_apart(rows)}
         return one_by_one(while_loop, args, batched, params)
     if cond_batched:
         b_state = [True] * len(state)
@@ -152,7 +153,7 @@ def _batch_while(args, batched, cond, body, cond_consts, body_consts, limit, row
         cond_consts=cond_consts + len(cond_outside),
         body_consts=before + len(body_outside),
         limit=limit,
-        **({"rows": True} if cond_batched else {}),
+        **rows_apart(cond_batched),
     )
     return tuple(r if f else broadcast_to(r, shape=(n, *type_of(r).shape)) for r, f in zip(results, b_state))
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from ..fuse import Loop
+from ..index import Counter
 from ..kernel import Expression
 from ..steps import Stage
 from .schedule import InOrder
@@ -37,6 +38,22 @@ class Branches(Deciding):
     """One of the parts: the one whose number the condition is, or the nearest to it."""
 
 
+@dataclass(eq=False)
+class ThereAndBack(Deciding):
+    """A loop that ends when the condition is false, whose turns are then gone through from the last to the first.
+
+    Each turn leaves rows on a tape of so many turns as `slot` has; where there were more, the state is kept at the beginning of some of them, so many
+    as `place` has, and the turns that are no longer on the tape are made once more from there. The parts are
+
+        0  the condition      3  the turn of the way back         5  every second state that is kept in the first half of their places
+        1  the turn           4  the state is kept in its place   6  the state is what is kept in a place
+        2  results of the way there
+    """
+
+    slot: Counter | None = None
+    place: Counter | None = None
+
+
 def whole_parts(parts: list[list[Loop | Stage]]) -> tuple[list[Loop | Stage], tuple[int, ...]]:
     """The body and the ends of an item with these parts."""
     body: list[Loop | Stage] = []
@@ -56,4 +73,4 @@ def loops_in_order(body: list[Loop | Stage]) -> Iterator[InOrder]:
             yield from loops_in_order(item.body)
 
 
-__all__ = ["Branches", "Deciding", "Until", "loops_in_order", "whole_parts"]
+__all__ = ["Branches", "Deciding", "ThereAndBack", "Until", "loops_in_order", "whole_parts"]

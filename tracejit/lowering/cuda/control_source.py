@@ -7,10 +7,13 @@ nothing is under way that another one has to wait for.
 from __future__ import annotations
 
 from ..fuse import Loop
+from ..index import Counter
 from ..invariants import invariants
 from ..kernel import Expression, children
-from .control import Branches, Deciding, Until, loops_in_order
+from ..steps import Stage
+from .control import Branches, Deciding, ThereAndBack, Until, loops_in_order
 from .schedule import stages
+from .source import CASTS
 from .spread import Spreading
 
 
@@ -18,20 +21,27 @@ class ControlFlow(Spreading):
     """The decisions of a kernel in the making."""
 
     def _decide(self, item: Deciding, path: tuple[Loop, ...]) -> None:
-        (self._until if isinstance(item, Until) else self._branches)(item, path)
+        {Until: self._until, Branches: self._branches, ThereAndBack: self._there_and_back}[type(item)](item, path)
 
     def _until(self, loop: Until, path: tuple[Loop, ...]) -> None:
         test, turn = loop.parts
         self._settle()
         with self._indented("while True:"):
-            self._block(test, path)
-            holds = self._value(loop.condition)
-            with self._indented(f"if not {holds.name}:"):
-                self.s.line("break")
-            if self.group > 1:
-                self._sync()  # no thread changes the state before all have read the condition
-            self._block(turn, path)
-            self._settle()
+            self._leave_unless(loop, test, path)
+            self._part(turn, path)
+
+    def _leave_unless(self, loop: Deciding, test: list[Loop | Stage], path: tuple[Loop, ...]) -> None:
+        self._block(test, path)
+        holds = self._value(loop.condition)
+        with self._indented(f"if not {holds.name}:"):
+            self.s.line("break")
+        if self.group > 1:
+            self._sync()  # no thread changes the state before all have read the condition
+
+    def _part(self, items: list[Loop | Stage], path: tuple[Loop, ...]) -> None:
+        """A part of an item, behind which nothing is under way."""
+        self._block(items, path)
+        self._settle()
 
     def _branches(self, item: Branches, path: tuple[Loop, ...]) -> None:
         chosen, last = self._value(item.condition), len(item.parts) - 1
@@ -41,8 +51,50 @@ class ControlFlow(Spreading):
             first = "if" if k == 0 else "elif"
             head = "else:" if k == last else f"{first} {chosen.name} {'<=' if k == 0 else '=='} {k}:"
             with self._indented(head if last else "if True:"):
-                self._block(part, path)
-                self._settle()
+                self._part(part, path)
+
+    def _there_and_back(self, loop: ThereAndBack, path: tuple[Loop, ...]) -> None:
+        """The number of turns is counted; `due` is the turn at whose beginning the state is kept next, `apart` turns behind the last one."""
+        test, turn, ended, back, keep, thinned, again = loop.parts
+        room, places = loop.slot.extent, loop.place.extent
+        turns, due, place, apart, begin, at = (self._counting(n) for n in (0, 0, 0, room, 0, 0))
+        assign = lambda name, text: self.s.line(f"{name} = int64({text})")
+        self._settle()
+        with self._indented("while True:"):
+            self._leave_unless(loop, test, path)
+            with self._indented(f"if {turns} == {due}:"):
+                with self._indented(f"if {place} == {places}:"):
+                    self._part(thinned, path)
+                    assign(place, places // 2)
+                    assign(apart, f"{apart} * 2")
+                self._part_at(loop.place, place, keep, path)
+                assign(place, f"{place} + 1")
+                assign(due, f"{turns} + {apart}")
+            self._part_at(loop.slot, f"{turns} & {room - 1}", turn, path)
+            assign(turns, f"{turns} + 1")
+        with self._scope():
+            self._part(ended, path)
+        assign(begin, f"{turns} - 1 & {-room}")  # the first turn that is on the tape
+        self._expect_changes(loop)
+        with self._indented(f"while {turns} > 0:"):
+            assign(turns, f"{turns} - 1")
+            with self._indented(f"if {turns} < {begin}:"):
+                self._part_at(loop.place, f"{turns} // {apart}", again, path)
+                assign(at, f"{turns} // {apart} * {apart}")
+                with self._indented(f"while {at} <= {turns}:"):
+                    self._part_at(loop.slot, f"{at} & {room - 1}", turn, path)
+                    assign(at, f"{at} + 1")
+                assign(begin, f"{turns} & {-room}")
+            self._part_at(loop.slot, f"{turns} & {room - 1}", back, path)
+
+    def _counting(self, start: int) -> str:
+        return self.s.variable("i64", f"int64({start})", "n").name
+
+    def _part_at(self, counter: Counter, at: str, items: list[Loop | Stage], path: tuple[Loop, ...]) -> None:
+        """A part at a place that is known when the kernel runs."""
+        with self._scope():
+            self.counters[counter] = self.s.effect(self.kind, f"{CASTS[self.kind]}({at})")
+            self._part(items, path)
 
     # -- what is in front of a loop
     def _expect_changes(self, loop: Loop) -> None:

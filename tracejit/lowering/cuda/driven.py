@@ -32,7 +32,14 @@ def _while(
 
 
 def _sweeps(
-    bodies: Bodies, args: Sequence[Any], cond: Graph, bodies_: tuple[Graph, ...], cond_consts: int, layout: Sequence[Sweep], limit: Limit | None
+    bodies: Bodies,
+    args: Sequence[Any],
+    cond: Graph,
+    bodies_: tuple[Graph, ...],
+    cond_consts: int,
+    layout: Sequence[Sweep],
+    limit: Limit | None,
+    rows: bool = False,
 ):
     for_cond, groups = arguments(args, cond_consts, layout)
     return run_sweeps(_test(bodies, cond), [bodies(b) for b in bodies_], for_cond, groups, [s.reads for s in layout], limit)

@@ -20,10 +20,11 @@ from ..fuse import Loop, reads
 from ..index import Counter, Index
 from ..kernel import Buffer
 from ..steps import Routine, Stage
+from .bodies import Driven, Form, Item
 from .control import Branches, Deciding, loops_in_order, whole_parts
 from .rewrite import Rewriter
 from .schedule import Geometry, InOrder, Launch, is_independent, launch_of, longest, stages, work
-from .turns import KERNELS, Driven, Item, items_of, side_by_side
+from .turns import KERNELS, items_of, side_by_side
 
 # A launch takes 5 us, and Python and the driver need one more for a turn. In 5 us the 256 threads of a block take some 2^14 turns of innermost loops:
 # each reads two numbers from a cache that answers in 30 (level 1) to 250 cycles (level 2), a few at once. So a turn of a loop that would be three
@@ -42,12 +43,12 @@ def loop_launch(step: Routine, outside: set[Buffer], geometry: Geometry) -> Laun
 
     Raises Driven, which says why, where it must be driven from outside.
     """
-    for rows, items in _forms(step):
+    for rows, items in _forms(step, geometry.tape):
         inside = _by_rows(items, rows, set(step.results))
         launch = inside and _launch_of_rows(rows, inside, outside, geometry)
         if launch is not None:
             return launch
-    items = items_of(step)
+    items = items_of(step, Form(geometry.tape))
     for loop in loops_in_order(items):
         if turn_work(loop) > TURN_WORK * (loop.steps + 1):
             raise Driven(f"a turn is {turn_work(loop)} operations, for which one block takes longer than {loop.steps} launches")
@@ -75,9 +76,9 @@ def _own_work(body: Sequence[Item]) -> int:
 
 
 # -- rows that do not look at one another
-def _forms(step: Routine) -> Iterator[tuple[Counter, list[Item]]]:
+def _forms(step: Routine, tape: int) -> Iterator[tuple[Counter, list[Item]]]:
     """The loop with an axis in front that may be one of rows, or the turns themselves."""
-    apart = side_by_side(step)
+    apart = side_by_side(step, tape)
     if apart is not None:
         yield Counter(apart.counter.extent), [apart]
     scanned = 1 if step.node.op.kind == "scan" else 0
@@ -86,7 +87,7 @@ def _forms(step: Routine) -> Iterator[tuple[Counter, list[Item]]]:
     for extent in sorted({n for shape in shapes for n in shape if n > 1}, reverse=True):
         rows = Counter(extent)
         try:
-            yield rows, items_of(step, rows)
+            yield rows, items_of(step, Form(tape, rows))
         except Driven:
             return  # what is said of the whole loop says why
 

@@ -32,7 +32,8 @@ REGISTERS, WRITTEN_OUT = 16, 8
 class Geometry(NamedTuple):
     """Sizes of groups. A group of one thread takes inner loops of up to `short` turns, a warp those of up to `long`; nests of up to `small` turns
     are one block, a thread computes up to `unrolled` elements at once, and a loop over time of `rows` rows or more goes row by row. Arrays of `large`
-    or more elements are transposed by tiles of `tile` lines. Fewer than `enough` threads do not share a nest in which each has `much` to do."""
+    or more elements are transposed by tiles of `tile` lines. Fewer than `enough` threads do not share a nest in which each has `much` to do.
+    A loop that is run back keeps what `tape` turns leave, and as many states."""
 
     warp: int
     block: int
@@ -45,11 +46,12 @@ class Geometry(NamedTuple):
     large: int
     enough: int
     much: int
+    tape: int
 
 
-DEVICE = Geometry(WARP, 256, WARP // 2, 1024, 2048, 4, 64, 32, 1 << 16, 1 << 15, 1 << 12)
+DEVICE = Geometry(WARP, 256, WARP // 2, 1024, 2048, 4, 64, 32, 1 << 16, 1 << 15, 1 << 12, 1 << 10)
 # Every kind of group with few threads, each of which is a thread of the interpreter.
-SIMULATED = Geometry(SIMULATED_WARP, 2 * SIMULATED_WARP, 3, 12, 16, 2, 6, 4, 48, 16, 48)
+SIMULATED = Geometry(SIMULATED_WARP, 2 * SIMULATED_WARP, 3, 12, 16, 2, 6, 4, 48, 16, 48, 4)
 
 
 @dataclass(eq=False)
