@@ -288,12 +288,6 @@ def test_the_way_back_of_any_number_of_turns(rng, target, turns):
     assert kernels_only(program) and "sweeps" in program.plan.loops.values()
 
 
-def test_a_tape_that_is_too_short_is_made_again(rng):
-    short = TARGET._replace(geometry=TARGET.geometry._replace(tape=4))
-    args = rng.normal(size=3), rng.normal(size=(3, 3)), np.int64(301)
-    check(tj.grad(counted, argnums=(0, 1)), *args, target=short)
-
-
 @targets
 def test_rows_have_their_own_way_back(rng, target):
     a = rng.uniform(0.1, 1e3, size=70)

@@ -48,6 +48,23 @@ def newton(x):
     return tj.while_loop(lambda y: (abs(y * y - x) > 1e-9).any(), lambda y: 0.5 * (y + x / y), x)
 
 
+def cell(w, h, xs):
+    return tj.scan(lambda h, x: (np.tanh(w @ h + x), h.sum()), h, xs)
+
+
+def branching(x, ways):
+    return tj.scan(lambda h, way: (tj.switch(way, [lambda h: h + 1, lambda h: h * h.sum(), np.sin], h), h), x, ways)
+
+
+def settling(x, xs):
+    step = lambda h, x: (tj.while_loop(lambda h: (h * h).sum() > 1, lambda h: h * np.float32(0.7), h + x), h)
+    return tj.scan(step, x, xs)
+
+
+def total(f):
+    return lambda *args: sum((y * y).sum() for y in f(*args))
+
+
 X, GAIN, BIAS = numbers(24, 96), numbers(96), numbers(96)
 PLACES = np.array([3, 5, 3, 0, 23, 5])
 
@@ -77,6 +94,13 @@ PROGRAMS = {
     "random numbers": (lambda seed: tj.random.normal(tj.random.key(seed), (200,)), (np.int64(3),)),
     "scan": (rotation, (numbers(2, dtype=np.float64),)),
     "scans side by side": (tj.vmap(rotation), (numbers(30, 2, dtype=np.float64),)),
+    "recurrent cell": (cell, (numbers(48, 48), numbers(48), numbers(5, 48))),
+    "gradient of a recurrent cell": (tj.grad(total(cell), argnums=(0, 1, 2)), (numbers(48, 48), numbers(48), numbers(5, 48))),
+    "examples of a recurrent cell": (tj.vmap(cell, in_axes=(None, 0, 0)), (numbers(48, 48), numbers(7, 48), numbers(7, 5, 48))),
+    "branches in a scan": (branching, (numbers(40), PLACES)),
+    "a while loop in a scan": (settling, (numbers(40), numbers(5, 40))),
+    "the way back through it": (tj.grad(total(settling), argnums=(0, 1)), (numbers(40), numbers(5, 40))),
+    "the way back of rows": (tj.vmap(tj.grad(newton)), (np.abs(numbers(80, dtype=np.float64)) + 1,)),
     "while": (newton, (np.abs(numbers(9, dtype=np.float64)) + 1,)),
 }
 

@@ -27,8 +27,8 @@ class Driven(Exception):
 
 
 class Form(NamedTuple):
-    """How a loop is looked at. `tape` is how many turns a tape has at most, and how many states are kept. With `rows`, loops over as many elements stand
-    outside of others, and the loops of a batch of so many rows end for each of them by its own condition, which is read at that counter."""
+    """How a loop is looked at. `tape` is how many turns a tape has at most, and how many states are kept. With `rows`, loops over as many elements
+    stand outside of others, and the loops of a batch of so many rows end for each of them by its own condition, which is read at that counter."""
 
     tape: int
     rows: Counter | None = None
