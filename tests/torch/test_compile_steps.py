@@ -716,3 +716,48 @@ def test_numbers_that_python_asks_for_what_proxies_do_not_have(kind):
     use = KINDS[kind]
     f = torch.compile(lambda x, n: x * use(n))
     assert [f(torch.ones(1), n).item() for n in range(1, 9)] == [use(n) for n in range(1, 9)]
+
+
+@pytest.mark.parametrize(
+    "schedule",
+    [
+        lambda o: lr_scheduler.CosineAnnealingLR(o, 7),
+        lambda o: lr_scheduler.CosineAnnealingWarmRestarts(o, 4),
+        lambda o: lr_scheduler.MultiStepLR(o, [3, 6], 0.5),
+        lambda o: lr_scheduler.CyclicLR(o, 0.01, 0.2, 3),
+        lambda o: lr_scheduler.OneCycleLR(o, 0.2, total_steps=20),
+    ],
+)
+def test_a_schedule_that_the_step_itself_advances(schedule):
+    def program(compile):
+        net = network()
+        optimizer = torch.optim.SGD(net.parameters(), lr=0.1, momentum=0.9)
+        scheduler = schedule(optimizer)
+
+        @compile
+        def step(x, y):
+            optimizer.zero_grad()
+            F.mse_loss(net(x), y).backward()
+            optimizer.step()
+            scheduler.step()
+            return scheduler.get_last_lr()[0]
+
+        return [[(step(x, y), scheduler.last_epoch) for x, y in batches(12)], list(net.parameters())], [step]
+
+    for f in (lambda f: f, torch.compile):
+        _, (step,) = program(f)
+    assert step.cache_info().hits >= 7
+    compare(program)
+
+
+def test_a_function_that_changes_what_it_reads_at_each_call_runs_as_it_is():
+    state = {"n": 0}
+
+    @torch.compile
+    def f(x):
+        state["n"] = int(str(state["n"])) + 1
+        return x * state["n"]
+
+    with pytest.warns(RuntimeWarning, match="it runs as it is from now on, since each of 8 calls in a row has changed .* n"):
+        assert [f(torch.ones(1)).item() for _ in range(12)] == list(range(1, 13))
+    assert f.cache_info().misses == 8

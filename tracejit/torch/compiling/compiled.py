@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import types
+import warnings
 import weakref
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -20,12 +21,14 @@ from ...trace.constants import active_traces
 from ..modes import DecidesByValues, state
 from ..storage import storage_of
 from ..tensor import Tensor
-from .recording import record
+from .recipes import Known
+from .recording import Recorded, record
 from .surroundings import Surroundings, switches
 from .variant import Binding, Variant
 
 _BINDINGS = 8  # that a call looks at before it goes the slow way
 _POSITIONAL = 16
+_IN_VAIN = 8  # calls in a row that were recorded for nothing, until that is given up
 _INTEGERS = 3  # so many values of an integer get a program each; from then on it is an input
 
 
@@ -45,7 +48,7 @@ class Compiled:
         self._moving: set[str] = set()
         self._fixed: set[str] = set()  # numbers that could not be inputs
         self._seen: dict[str, set[Any]] = {}
-        self._calls = self._misses = 0
+        self._calls = self._misses = self._in_vain = self._last_in_vain = 0
         self._closures: dict[types.CodeType, Compiled] | None = None  # of a function that runs as it is: see `DecidesByValues`
         self._bound: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
 
@@ -105,6 +108,7 @@ class Compiled:
         if advanced or made.creates and key not in self._run_once:
             self._moving |= advanced
             self._run_once.add(key)
+            self._note_in_vain(made)
             return self.f(*args, **kwargs)
         variant = Variant(made, look, name_of(self.f))
         if len(self._variants) >= SIGNATURES:
@@ -115,6 +119,23 @@ class Compiled:
         if out is MISS:
             raise RuntimeError(f"{self._what}: the answers that were recorded do not hold for the arguments that they were recorded on")
         return out
+
+    def _note_in_vain(self, made: Recorded) -> None:
+        """Run the function as it is from here on, where each of many calls in a row has changed what it reads as known: no program serves twice."""
+        self._in_vain = self._in_vain + 1 if self._calls == self._last_in_vain + 1 else 1
+        self._last_in_vain = self._calls
+        if self._in_vain < _IN_VAIN:
+            return
+        names = sorted({str(e.key) for e in made.effects if type(e.recipe) is Known and type(e.key) in (str, int)})
+        warnings.warn(
+            at_user_line(
+                f"{self._what}: it runs as it is from now on, since each of {_IN_VAIN} calls in a row has changed what it reads as a known value: "
+                f"{', '.join(names)}. Change that outside of the compiled function, or let it be a tensor."
+            ),
+            RuntimeWarning,
+            stacklevel=2,
+        )
+        self._closures = {}
 
     def _as_it_is(self, args: tuple, kwargs: dict) -> Any:
         """Run the function itself, with the closures compiled that it hands to what decides by values."""

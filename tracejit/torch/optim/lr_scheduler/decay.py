@@ -54,7 +54,8 @@ class MultiStepLR(LRScheduler):
         super().__init__(optimizer, last_epoch)
 
     def get_lr(self) -> list[Any]:
-        return self._scaled(self.gamma ** self.milestones[self.last_epoch]) if self.last_epoch in self.milestones else self._present()
+        passed = next((count for epoch, count in self.milestones.items() if epoch == self.last_epoch), 0)
+        return self._scaled(self.gamma**passed) if passed else self._present()
 
     def _get_closed_form_lr(self) -> list[Any]:
         passed = bisect_right(sorted(self.milestones.elements()), self.last_epoch)

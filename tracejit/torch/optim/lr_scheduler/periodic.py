@@ -8,7 +8,7 @@ from typing import Any
 
 from ....errors import at_user_line
 from ..optimizer import Optimizer
-from .scheduler import LRScheduler, assign, attributes_of, checked, number, per_group
+from .scheduler import LRScheduler, assign, attributes_of, checked, cosine, number, per_group, whole
 
 
 class CosineAnnealingLR(LRScheduler):
@@ -33,13 +33,13 @@ class CosineAnnealingLR(LRScheduler):
         if self._step_count == 1 and self.last_epoch > 0:
             return self._get_closed_form_lr()
         if (self.last_epoch - 1 - self.T_max) % (2 * self.T_max) == 0:  # at the lowest point, where the quotient below has no value
-            rise = (1 - math.cos(math.pi / self.T_max)) / 2
+            rise = (1 - cosine(math.pi / self.T_max)) / 2
             return [lr + (base - self.eta_min) * rise for base, lr in zip(self.base_lrs, self._present(), strict=True)]
-        now, before = (1 + math.cos(math.pi * epoch / self.T_max) for epoch in (self.last_epoch, self.last_epoch - 1))
+        now, before = (1 + cosine(math.pi * epoch / self.T_max) for epoch in (self.last_epoch, self.last_epoch - 1))
         return [now / before * (lr - self.eta_min) + self.eta_min for lr in self._present()]
 
     def _get_closed_form_lr(self) -> list[Any]:
-        height = (1 + math.cos(math.pi * self.last_epoch / self.T_max)) / 2
+        height = (1 + cosine(math.pi * self.last_epoch / self.T_max)) / 2
         return [self.eta_min + (lr - self.eta_min) * height for lr in self.base_lrs]
 
 
@@ -66,7 +66,7 @@ class CosineAnnealingWarmRestarts(LRScheduler):
         super().__init__(optimizer, last_epoch)
 
     def get_lr(self) -> list[Any]:
-        height = (1 + math.cos(math.pi * self.T_cur / self.T_i)) / 2
+        height = (1 + cosine(math.pi * self.T_cur / self.T_i)) / 2
         return [self.eta_min + (lr - self.eta_min) * height for lr in self.base_lrs]
 
     def step(self, epoch: float | None = None) -> None:
@@ -89,7 +89,7 @@ class CosineAnnealingWarmRestarts(LRScheduler):
             n = int(math.log(epoch / self.T_0 * (self.T_mult - 1) + 1, self.T_mult))
             self.T_cur = epoch - self.T_0 * (self.T_mult**n - 1) / (self.T_mult - 1)
             self.T_i = self.T_0 * self.T_mult**n
-        self.last_epoch = math.floor(epoch)
+        self.last_epoch = whole(epoch)
         self._set(self.get_lr())
 
 
@@ -163,7 +163,7 @@ class CyclicLR(_WithMomentum):
         return {"triangular": 1.0, "triangular2": 1 / 2.0 ** (x - 1), "exp_range": self.gamma**x}[self.mode]
 
     def get_lr(self) -> list[Any]:
-        cycle = math.floor(1 + self.last_epoch / self.total_size)
+        cycle = whole(1 + self.last_epoch / self.total_size)
         x = 1.0 + self.last_epoch / self.total_size - cycle
         height = x / self.step_ratio if x <= self.step_ratio else (x - 1) / (self.step_ratio - 1)
         scale = self.scale_fn(cycle if self.scale_mode == "cycle" else self.last_epoch)
@@ -233,7 +233,7 @@ class OneCycleLR(_WithMomentum):
 
     def _between(self, start: float, end: float, part: float) -> float:
         if self._anneal_func_type == "cos":
-            return end + (start - end) / 2.0 * (math.cos(math.pi * part) + 1)
+            return end + (start - end) / 2.0 * (cosine(math.pi * part) + 1)
         return (end - start) * part + start
 
     def get_lr(self) -> list[Any]:

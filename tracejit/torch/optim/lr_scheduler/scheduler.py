@@ -6,12 +6,17 @@ present one, so that schedulers can be chained and a rate that was changed by ha
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Callable
 from types import FunctionType
 from typing import Any
 
+import numpy as np
+
 from ....errors import at_user_line
+from ....trace import Tracer
+from ....trace.tracer import as_number
 from ...tensor import Tensor
 from ..optimizer import Optimizer
 
@@ -124,6 +129,16 @@ def checked(optimizer: Any) -> Optimizer:
 def number(rate: Any) -> Any:
     """A learning rate as a number; one that is a tensor stays in its group as one, and is written into."""
     return rate.item() if isinstance(rate, Tensor) else rate
+
+
+def cosine(x: Any) -> Any:
+    """The cosine of a number, which may be a proxy: a compiled step may advance its scheduler."""
+    return as_number(np.cos(x)) if type(x) is Tracer else math.cos(x)
+
+
+def whole(x: Any) -> Any:
+    """The next integer at or below a number, which may be a proxy."""
+    return as_number(np.floor(x).astype(np.int64)) if type(x) is Tracer else math.floor(x)
 
 
 def assign(group: dict[str, Any], key: str, value: Any) -> None:
