@@ -42,8 +42,11 @@ class DeviceVariant(Variant):
         """The compiled program of the graph. Where there are guards, its last output tells whether they hold."""
         if self._program is None:
             graph = self.graph if self.guards is None else self.guards.checked
+            first = len(self.passed)
+            # A guard that does not hold must leave everything as it was.
+            into = {} if self.guards else {first + k: i for k, i in enumerate(self.written) if i not in self.by_value}
             with self.backend.on(self.placement.device):
-                self._program = make(graph, self.made_here | {len(self.graph.outputs)}, self.by_value)
+                self._program = make(graph, self.made_here | {len(self.graph.outputs)}, self.by_value, into)
         return self._program
 
     def broken(self, flat: Sequence[Any], outside: Sequence[Any]) -> Guard | None:

@@ -83,7 +83,9 @@ class Backend(abc.ABC):
         return self.xp.array(x, order="C")
 
     def write(self, target: Any, value: Any) -> None:
-        """Give `target` the contents of `value`, which lives on a device or on the host."""
+        """Give `target` the contents of `value`, which lives on a device or on the host, and may be `target` itself."""
+        if value is target:
+            return
         if isinstance(value, np.ndarray):
             value = self.from_host(value) if value.ndim else value[()]
         target[...] = value

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Sequence
+from collections.abc import Container, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -12,11 +13,14 @@ from .backend import backend
 from .running import placed
 
 
-def make(graph: Graph, own: Container[int] = (), by_value: frozenset[int] = frozenset()) -> Any:
-    """The program of a graph. `own` numbers the outputs that must be arrays of their own, `by_value` the inputs that are NumPy scalars."""
+def make(
+    graph: Graph, own: Container[int] = (), by_value: frozenset[int] = frozenset(), into: Mapping[int, int] = MappingProxyType({})
+) -> Any:
+    """The program of a graph. `own` numbers the outputs that must be arrays of their own, `by_value` the inputs that are NumPy scalars; the outputs in
+    `into` (output -> input) may be made in the memory of an input, whose contents the caller does not need any more."""
     from ..lowering.cuda.program import Program
 
-    return Program(graph, own, by_value)
+    return Program(graph, own, by_value, into=into)
 
 
 def program(graph: Graph, by_value: frozenset[int] = frozenset()) -> Any:

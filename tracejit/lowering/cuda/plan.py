@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Container, Mapping
+from dataclasses import replace
+from types import MappingProxyType
 
-from ...ir import Graph
+from ...ir import Graph, Literal
 from ..fuse import Item, Nest, fuse, reads
 from ..kernel import Buffer
 from ..memory import Interval, plan
@@ -14,6 +16,7 @@ from ..pull import pull
 from ..steps import Host, Library, Partition, Routine
 from . import split
 from .epilogues import Offered, with_epilogues
+from .in_place import in_place
 from .kernel_source import Kernel, write
 from .loops import KERNELS, Driven, loop_launch
 from .partitioner import DevicePartitioner, expansion, native
@@ -26,7 +29,7 @@ Step = Launch | Library | Routine | Host
 
 class CudaPlan:
     """`own` numbers the outputs that need memory of their own, `by_value` the inputs of shape () that are numbers of the host; `offered` says what
-    else the library of products does."""
+    else the library of products does. The outputs in `into` (output -> input) may be made in the memory of an input."""
 
     def __init__(
         self,
@@ -35,6 +38,7 @@ class CudaPlan:
         by_value: Container[int] = (),
         geometry: Geometry = DEVICE,
         offered: Offered = lambda dtype: frozenset(),
+        into: Mapping[int, int] = MappingProxyType({}),
     ):
         self.graph = graph
         prepared = prepare(graph, expansion)
@@ -43,7 +47,7 @@ class CudaPlan:
         self.partition: Partition = with_epilogues(DevicePartitioner(prepared, native, own).run(), offered)
         self.inputs = self.partition.inputs
         self.by_value = {b for i, b in enumerate(self.inputs) if i in by_value}
-        self.outputs = list(dict.fromkeys(b for b in self.partition.outputs if isinstance(b, Buffer) and b.role == "output"))
+        self.outputs = _made(self.partition.outputs)
         items = _together(pull(fuse(self.partition, side_by_side=True)), geometry)
         of_item = [set(touched(item)) for item in items]
         self.steps: list[Step] = []
@@ -58,7 +62,9 @@ class CudaPlan:
                 self.steps.append(self._loop(item, outside, geometry))
             else:
                 self.steps.append(item)
-        self.steps = beside(self.steps)
+        wanted = {k: self.inputs[i] for k, i in into.items()}
+        self.steps, outputs = in_place(beside(self.steps), self.partition.outputs, wanted, {*self.loops, *self.driven})
+        self.partition, self.outputs = replace(self.partition, outputs=outputs), _made(outputs)
         self.kernels: dict[Launch, Kernel] = {s: write(s, geometry, self.by_value) for s in self.steps if isinstance(s, Launch)}
         self._place()
 
@@ -79,6 +85,11 @@ class CudaPlan:
                     alive.setdefault(b, [time, time])[1] = time
         offsets, self.arena_bytes = plan(Interval(*span, b.type.nbytes) for b, span in alive.items())
         self.offsets: dict[Buffer, int] = dict(zip(alive, offsets))
+
+
+def _made(outputs: list[Buffer | Literal]) -> list[Buffer]:
+    """The arrays of their own among the outputs."""
+    return list(dict.fromkeys(b for b in outputs if isinstance(b, Buffer) and b.role == "output"))
 
 
 def _together(items: list[Item], geometry: Geometry) -> list[Item]:

@@ -6,7 +6,8 @@ steps.  Loops turn here, in Python, their bodies being programs of their own.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Hashable, Sequence
+from collections.abc import Callable, Container, Hashable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -49,16 +50,23 @@ class Program:
     """A compiled graph. `run(args)` computes its outputs: arrays on the device, and NumPy scalars where they are constants or were given so.
 
     `own` numbers the outputs that must be arrays of their own; `by_value` the inputs of shape () that are given as NumPy scalars, all others being
-    C-ordered arrays on the current device.
+    C-ordered arrays on the current device. The outputs in `into` (output -> input) may be made in the memory of an input, and are that array then.
     """
 
     address = None
 
-    def __init__(self, graph: Graph, own: Container[int] = (), by_value: Container[int] = (), target: Target | None = None):
+    def __init__(
+        self,
+        graph: Graph,
+        own: Container[int] = (),
+        by_value: Container[int] = (),
+        target: Target | None = None,
+        into: Mapping[int, int] = MappingProxyType({}),
+    ):
         self.graph = graph
         self.target = target = target or current_target()
         self.backend = target.backend
-        self.plan = plan = CudaPlan(graph, own, by_value, target.geometry, self.backend.epilogues)
+        self.plan = plan = CudaPlan(graph, own, by_value, target.geometry, self.backend.epilogues, into)
         self._processors = self.backend.properties(self.backend.current_device())["processors"]
         self._outputs = [(b.shape, b.type.dtype) for b in plan.outputs]
         # A call has a list of its values: the inputs, the outputs, then the temporaries, which are addresses or arrays, and at last their arena.

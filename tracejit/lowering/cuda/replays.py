@@ -8,6 +8,7 @@ There are two, since a loop holds the results of one call until it has those of 
 
 from __future__ import annotations
 
+import operator
 import sys
 import threading
 import warnings
@@ -71,11 +72,12 @@ class _Recording:
         values = self._values = program.prepare(args)
         self.graph = program.backend.record(lambda: program.launch(values))
         self.results = program.results(values)
-        self._references = max(map(sys.getrefcount, self.results), default=0)
+        self._own = [r for r in self.results if not any(r is a for a in args)]  # not made in the memory of an argument
+        self._references = list(map(sys.getrefcount, self._own))
 
     def is_held(self) -> bool:
         """Whether someone else has one of the results."""
-        return max(map(sys.getrefcount, self.results), default=0) > self._references
+        return any(map(operator.gt, map(sys.getrefcount, self._own), self._references))
 
 
 __all__ = ["FEW_STEPS", "Replays"]

@@ -7,7 +7,8 @@ although they change from call to call.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -17,10 +18,13 @@ from ...ir import Graph
 
 
 class DeviceProgram:
-    """The program of a graph; `run` takes arrays of a device, and numbers and constants of the host. Each result is an array of its own."""
+    """The program of a graph; `run` takes arrays of a device, and numbers and constants of the host.
 
-    def __init__(self, graph: Graph):
-        self.graph = graph
+    Each result is an array of its own, but for those in `into` (output -> input), which may be made in the memory of an input.
+    """
+
+    def __init__(self, graph: Graph, into: Mapping[int, int] = MappingProxyType({})):
+        self.graph, self.into = graph, into
         self._made: dict[Any, _Halves | _Whole] = {}
         self._last: Any = None
 
@@ -32,7 +36,7 @@ class DeviceProgram:
         with home.on(device):
             key = device, on_host, wanted
             if key not in self._made:
-                self._made[key] = _program(self.graph, home, on_host, wanted)
+                self._made[key] = _program(self.graph, home, on_host, wanted, self.into)
             self._last = self._made[key]
             return self._last.run(values)
 
@@ -41,22 +45,23 @@ class DeviceProgram:
         return "" if self._last is None else self._last.show()
 
 
-def _program(graph: Graph, home: Any, on_host: frozenset[int], wanted: frozenset[int]) -> _Halves | _Whole:
+def _program(graph: Graph, home: Any, on_host: frozenset[int], wanted: frozenset[int], into: Mapping[int, int]) -> _Halves | _Whole:
     from ...lowering.cuda.halves import halves
 
+    into = {k: i for k, i in into.items() if i not in on_host}
     found = halves(graph, on_host, wanted, home.runs_on_host)
-    return _Whole(graph, home, on_host) if found is None else _Halves(found, home, on_host)
+    return _Whole(graph, home, on_host, into) if found is None else _Halves(found, home, on_host, into)
 
 
 class _Whole:
     """A program of the device alone; the inputs in `on_host` are brought there."""
 
-    def __init__(self, graph: Graph, home: Any, on_host: frozenset[int]):
+    def __init__(self, graph: Graph, home: Any, on_host: frozenset[int], into: Mapping[int, int]):
         from ...cuda.programs import make
 
         self.graph, self.home = graph, home
         self.device = home.current_device()
-        self.program = make(graph, range(len(graph.outputs)))
+        self.program = make(graph, range(len(graph.outputs)), into=into)
         self.arrays = [i for i, t in enumerate(graph.in_types) if i not in on_host or t.shape]
         self.numbers: dict[np.dtype, list[int]] = {}
         for i, t in enumerate(graph.in_types):
@@ -99,14 +104,16 @@ class _Whole:
 class _Halves:
     """A program of the host and one of the device, which reads what the host has made."""
 
-    def __init__(self, halves: Any, home: Any, on_host: frozenset[int]):
+    def __init__(self, halves: Any, home: Any, on_host: frozenset[int], into: Mapping[int, int]):
         from ...lowering.program import Program
 
         self.halves = halves
         self.host = Program(halves.host, frozenset(range(len(halves.host.outputs))))
         count = len(halves.device_inputs)
         own = {k for k, i in enumerate(halves.device_inputs) if i in on_host}
-        self.device = _Whole(halves.device, home, frozenset(own | set(range(count, len(halves.device.inputs)))))
+        outputs = [k for k in range(len(halves.host_outputs) + len(halves.device.outputs)) if k not in halves.host_outputs]
+        moved = {outputs.index(k): halves.device_inputs.index(i) for k, i in into.items() if k in outputs and i in halves.device_inputs}
+        self.device = _Whole(halves.device, home, frozenset(own | set(range(count, len(halves.device.inputs)))), moved)
 
     def run(self, values: Sequence[Any]) -> list[Any]:
         halves, types = self.halves, self.halves.host.in_types

@@ -85,7 +85,9 @@ class Variant:
     @cached_property
     def on_device(self) -> DeviceProgram:
         """The program for tensors on a device."""
-        return DeviceProgram(self.graph)
+        if self.guards is not None:  # one that does not hold must leave everything as it was
+            return DeviceProgram(self.graph)
+        return DeviceProgram(self.graph, {k: self.places[n] for k, n in enumerate(self.written) if n in self.places})
 
     @property
     def again(self) -> Primitive:
