@@ -37,14 +37,15 @@ class Store:
     """The variants of a function by key; those of one key differ in what they asked of their arguments, the one used last comes first.
 
     `ignored` are the paths of what the function itself changes while it is traced (`environment`), `states` of what it advances in each run
-    (`rebinding`).
+    (`rebinding`), `added_to` of lists that it adds to in each run (`growth`).
     """
 
-    __slots__ = ("ignored", "states", "_variants", "__weakref__")
+    __slots__ = ("added_to", "ignored", "states", "_variants", "__weakref__")
 
     def __init__(self) -> None:
         self.ignored: frozenset[str] = frozenset()
         self.states: frozenset[str] = frozenset()
+        self.added_to: frozenset[str] = frozenset()
         self._variants: OrderedDict[Hashable, list[Any]] = OrderedDict()
 
     def __len__(self) -> int:

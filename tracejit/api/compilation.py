@@ -153,7 +153,7 @@ class Jit(Dispatcher):
             return found
 
     def _look(self, statics: tuple) -> Environment:
-        return Environment(self.f, statics, self._store.ignored, self._store.states)
+        return Environment(self.f, statics, self._store.ignored, self._store.states, self._store.added_to)
 
     def _without_own_effects(self, key: explanation.Key, environment: Environment, statics: tuple) -> tuple[explanation.Key, Environment]:
         """The key without what the traced function has itself rebound or filled (a counter, a list that it appends to): that happens once a trace,
@@ -208,9 +208,10 @@ class Jit(Dispatcher):
             how = {"keep_writes": True, "keep_cells": True, "actual": flat, "kept": environment.arrays}
             with originals_in_place(), told(environment.fingerprint.objects(), self._what):
                 made = record(f, self._what, key.types, key.structure, concrete=False, **how)
-            if not f.missing:
+            if not (f.missing or f.added_to):
                 break
             self._store.states |= set(f.missing)
+            self._store.added_to |= set(f.added_to)
             self._environments.clear()
         key, environment = self._without_own_effects(key, environment, statics)
         require_one_place(made.outside, key.placement, self.f, self._what)

@@ -18,7 +18,7 @@ import operator
 import sys
 import types
 import weakref
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -27,6 +27,7 @@ from .. import residence
 from ..ir import supported
 from ..trace import Tracer
 from ..trace.constants import is_constant, released
+from ..trace.ledger import Ledger
 from ..trace.stand_ins import standing_for
 from ..trace.user_code import in_library
 from .statics import identity
@@ -132,14 +133,18 @@ class Environment:
     """A look at what `f` reads, now, and through its static arguments ((place, value), ...); paths in `ignored` are left out, and those in `states`,
     whose places are listed in `states` instead. `places` are all that the function might bind anew, by path.
     `arrays` are the arrays among it, each once, in an order that equal fingerprints share; where a proxy stands for one, `targets` has that for its
-    number."""
+    number. `containers` are the lists and dicts by path; `ledgers` are the places of those lists which the function is known to do nothing but add
+    to (the paths in `added_to`), whose items are left out."""
 
-    __slots__ = ("arrays", "fingerprint", "places", "states", "targets", "watches")
+    __slots__ = ("arrays", "containers", "fingerprint", "ledgers", "places", "states", "targets", "watches")
 
-    def __init__(self, f: Any, statics: tuple = (), ignored: frozenset[str] = frozenset(), states: frozenset[str] = frozenset()):
+    def __init__(
+        self, f: Any, statics: tuple = (), ignored: frozenset[str] = frozenset(), states: frozenset[str] = frozenset(),
+        added_to: frozenset[str] = frozenset(),
+    ):  # fmt: skip
         names: frozenset[str] = frozenset()
         while True:
-            look = _Look(names, ignored, states)
+            look = _Look(names, ignored, states, added_to)
             look.at(f, getattr(f, "__name__", type(f).__name__))
             for place, value in statics:
                 if not isinstance(value, _VALUES):  # an object may change, and is the same static argument then
@@ -154,6 +159,8 @@ class Environment:
         self.watches: list[tuple] = look.watches
         self.places: dict[str, Place] = look.places
         self.states: list[Place] = look.states
+        self.containers: dict[str, Any] = look.containers
+        self.ledgers: list[Place] = look.ledgers
 
     def target(self, number: int) -> Any:
         """What is written into for an array: itself, or a proxy that stands for it here."""
@@ -243,8 +250,10 @@ def length(container: Any, key: None) -> Any:
 class _Look:
     """One walk over what a function reads. `names` are the attributes that are looked at in objects, `found` those that the code reached loads."""
 
-    def __init__(self, names: frozenset[str], ignored: frozenset[str], state_paths: frozenset[str]):
-        self.names, self.ignored, self.state_paths, self.found = names, ignored, state_paths, set()
+    def __init__(self, names: frozenset[str], ignored: frozenset[str], state_paths: frozenset[str], added_to: frozenset[str]):
+        self.names, self.ignored, self.state_paths, self.added_to, self.found = names, ignored, state_paths, added_to, set()
+        self.containers: dict[str, Any] = {}
+        self.ledgers: list[Place] = []
         self.places: dict[str, Place] = {}
         self.states: list[Place] = []
         self._bound: set[str] = set()  # names that the code binds
@@ -270,6 +279,12 @@ class _Look:
         if path in self.state_paths and is_tree_of_values(value):
             self.states.append(place)
             self.note(path, "state")
+            return
+        if path in self.added_to and type(value) is list:
+            self.ledgers.append(place)
+            self.containers[path] = value
+            self.note(path, "ledger")
+            self.watches.append((read, container, key, value))
             return
         self.watches.append((read, container, key, value))
         if value is not ABSENT:
@@ -314,6 +329,9 @@ class _Look:
             self.arrays.append(x)
         elif type(x) is Tracer:
             self.note_identity(path, "traced", x)
+        elif type(x) is Ledger:
+            self.containers[path] = x
+            self.note(path, "ledger")
         elif isinstance(x, types.FunctionType):
             self._function(x, path)
         elif type(x) is Jit:
@@ -368,6 +386,8 @@ class _Look:
             self.watch(in_cell, cell, None, name if name != "__class__" else f"{path}.__class__")
 
     def _container(self, x: Any, path: str) -> None:
+        if isinstance(x, (list, collections.deque, collections.UserList, MutableMapping)):
+            self.containers[path] = x
         self.note(path, "container", type(x), len(x))
         if isinstance(x, Mapping):
             self.watches.append((length, x, None, len(x)))

@@ -22,6 +22,7 @@ from ..errors import LeakedTracerError, TracejitError, at_user_line
 from ..trace import Tracer
 from ..trace.constants import active_traces
 from .environment import ABSENT, Environment, Place, is_tree_of_values
+from .growth import Growth, Ledgers, Snapshot, grown, leaked
 from .recording import outside_value
 
 _NUMBERS = (bool, int, float, complex)
@@ -32,6 +33,10 @@ class Effect(NamedTuple):
 
     path: str
     kinds: tuple[type | None, ...]
+
+    def apply(self, made: Any, environment: Environment) -> None:
+        """Make the assignment, with the results of a run."""
+        environment.places[self.path].set(self.value(made))
 
     def value(self, made: Any) -> Any:
         """What is assigned, of the results."""
@@ -45,13 +50,15 @@ class Rebinding:
     """A function of (arguments, keyword arguments, values of the environment's states) whose assignments are undone when it returns; their values
     follow its result, where there are any.
 
-    `effects` says what they are, `missing` which further places must be states.
+    `effects` says what they are, `missing` which further places must be states, `added_to` which further lists must be ledgers.
     """
 
     def __init__(self, f: Callable, environment: Environment, what: str):
         self.__wrapped__, self.environment, self.what = f, environment, what
-        self.effects: list[Effect] = []
+        self.effects: list[Effect | Growth] = []
         self.missing: list[str] = []
+        self.added_to: list[str] = []
+        self._growth: list[tuple[str, tuple | None, list]] = []
 
     def __call__(self, args: tuple, kwargs: dict, states: Sequence[Any] = ()) -> Any:
         changed, out = self._run(args, kwargs, states)
@@ -61,6 +68,10 @@ class Rebinding:
         for place, _, new in changed:
             self.effects.append(Effect(place.path, tuple(map(_kind, tree.leaves(new)))))
             values.append(new)
+        for path, keys, items in self._growth:
+            growth, results = Growth.of(path, keys, items)
+            self.effects.append(growth)
+            values.append(results)
         return (out, tuple(values)) if values else out
 
     def _run(self, args: tuple, kwargs: dict, states: Sequence[Any]) -> tuple[list[tuple[Place, Any, Any]], Any]:
@@ -69,16 +80,39 @@ class Rebinding:
         for place, value in zip(self.environment.states, states):
             place.set(value)
         begin = [place.get() for place in places]
+        snapshot, ledgers = Snapshot(self.environment), Ledgers(self.environment.ledgers)
         left = {place.path for place in places}  # what is put back: all, unless the function returns
         try:
-            out = self.__wrapped__(args, kwargs)
+            try:
+                out = self.__wrapped__(args, kwargs)
+            finally:
+                added = ledgers.take_away()
+            self._note_growth(snapshot, added)
             changed = [(p, old, new) for p, old, new in _differences(places, begin) if is_effect(p, old, new, self.what)]
             left = {place.path for place in (*(p for p, _, _ in changed), *self.environment.states)}
         finally:
+            snapshot.undo()
             for place, value in zip(places, before):
                 if place.path in left and place.get() is not value:
                     place.set(value)
         return changed, out
+
+    def _note_growth(self, snapshot: Snapshot, added: Sequence[tuple[Place, list, bool]]) -> None:
+        """Note what was added to containers. `added` is what ledgers got, which stood for lists."""
+        self._growth = [(place.path, None, items) for place, items, _ in added if items]
+        for place, _, read in added:
+            if read:
+                raise leaked(place.path, self.what, "the function also reads")
+        for path, keys, items in grown(snapshot, self.what):
+            self._growth.append((path, keys, items))
+            if type(self.environment.containers[path]) is list:
+                self._refuse_without_place(path)
+                self.added_to.append(path)
+
+    def _refuse_without_place(self, path: str) -> None:
+        place = self.environment.places.get(path)
+        if place is None or place.get() is not self.environment.containers[path]:
+            raise leaked(path, self.what, "stands where nothing can be put in its place")
 
 
 class Assigning:
@@ -90,7 +124,8 @@ class Assigning:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         trace = active_traces()[-1]
-        places = list(Environment(self.__wrapped__).places.values())
+        environment = Environment(self.__wrapped__)
+        places, snapshot = list(environment.places.values()), Snapshot(environment)
         before = [place.get() for place in places]
         done: dict[str, Any] = {}
         finished = False
@@ -98,32 +133,41 @@ class Assigning:
             out = self.__wrapped__(*args, **kwargs)
             for place, old, new in _differences(places, before):
                 if is_effect(place, old, new, self.what):
-                    done[place.path] = self._value(trace, place, new)
+                    done[place.path] = self._value(trace, place.path, new)
+            self._settle(trace, snapshot)
             finished = True
         finally:
+            if self.undone or not finished:
+                snapshot.undo()
             for place, old, _ in list(_differences(places, before)):
                 if place.path in done or not finished:
                     place.set(done[place.path] if finished and not self.undone else old)
         return out
 
-    def _value(self, trace: Any, place: Place, new: Any) -> Any:
+    def _settle(self, trace: Any, snapshot: Snapshot) -> None:
+        """Let what was added to containers be values that the context outside knows."""
+        if not self.undone:
+            for change in list(snapshot.changes()):
+                change.replace_traced(lambda x, path=change.path: self._value(trace, path, x))
+
+    def _value(self, trace: Any, path: str, new: Any) -> Any:
         if trace.values is not None:
-            return Effect(place.path, tuple(map(_kind, tree.leaves(new)))).value(tree.map(lambda x: outside_value(trace, x), new))
+            return Effect(path, tuple(map(_kind, tree.leaves(new)))).value(tree.map(lambda x: outside_value(trace, x), new))
         traced = _traced_in(new)
         if self.undone or traced is None or traced.owner is not trace:
             return new
         raise LeakedTracerError(
             at_user_line(
-                f"`{place.path}` is bound to a value that is traced inside the {self.what} ({_origin(traced)}), which nobody hands over: "
-                f"return the value, make it part of the loop's state, or write it into an array (`{place.path}[...] = value`)"
+                f"`{path}` is bound to a value that is traced inside the {self.what} ({_origin(traced)}), which nobody hands over: "
+                f"return the value, make it part of the loop's state, or write it into an array (`{path}[...] = value`)"
             )
         )
 
 
-def apply(effects: Sequence[Effect], values: Sequence[Any], environment: Environment) -> None:
+def apply(effects: Sequence[Effect | Growth], values: Sequence[Any], environment: Environment) -> None:
     """Make the assignments, with the values that a run gave."""
     for effect, value in zip(effects, values):
-        environment.places[effect.path].set(effect.value(value))
+        effect.apply(value, environment)
 
 
 def _differences(places: Sequence[Place], before: Sequence[Any]) -> Iterator[tuple[Place, Any, Any]]:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .. import residence, tree
-from ..errors import TracerBoolError, TracerConversionError, at_user_line
+from ..errors import TracejitError, TracerBoolError, TracerConversionError, at_user_line
 from ..ir import ArrayType, Graph
 from ..ir.graph import live_nodes
 from ..ir.types import refusal
@@ -285,8 +285,11 @@ def record_once(
             tracers = [trace.input(t) for t in flat]
         begin = [t.atom for t in tracers]
         try:
+            given = structure.unflatten(tracers)
             with tracing(trace, f) as traced, outside.around(trace) as rebound, read_only(kept):
-                out = _as_they_are(traced(*structure.unflatten(tracers)), rebound)
+                out = _as_they_are(traced(*given), rebound)
+            if keep_writes:
+                _check_containers(given, structure, tracers, f, what)
         except ValueError as error:
             # `array[i] = x` hides the refusal of a traced x behind "setting an array element with a sequence".
             if isinstance(error.__cause__, TracerConversionError):
@@ -319,6 +322,26 @@ def record_once(
     finally:
         trace.abandon()
     return Recording(graph, outside, out_structure, trace, made_here, written, aux, guards, Cells.of(trace, graph, len(outside), held))
+
+
+def _check_containers(given: Any, structure: tree.Structure, tracers: Sequence[Tracer], f: Callable, what: str) -> None:
+    """Raises `TracejitError` where the function has changed a list or dict among its arguments `given`, positional and by keyword, which are copies
+    of the caller's."""
+    leaves, now = tree.flatten(given)
+    if now == structure and all([x is t for x, t in zip(leaves, tracers)]):
+        return
+    if now != structure:
+        path = next((path for path, *_ in tree.differences(structure.unflatten(tracers), given)), "")
+    else:
+        path = next(path for path, x, t in zip(tree.paths(given), leaves, tracers) if x is not t)
+    place = parameter_names(f, [path[4:].replace("]", "", 1)])[0] if path.startswith("[0][") else path[3:]  # positional, or by keyword
+    raise TracejitError(
+        at_user_line(
+            f"{what}: {defined_at(f)} puts other items into a list or dict among its arguments, or takes some out (`{place}`). What a traced "
+            "function gets are copies of the lists and dicts, and the caller's would stay as they are: change a copy (`dict(d)`, `list(l)`) and "
+            "return it, or write into the arrays (`d[key][...] = value`)."
+        )
+    )
 
 
 def _as_they_are(out: Any, rebound: Sequence[Tracer]) -> Any:

@@ -35,10 +35,12 @@ import numpy as np
 
 from .. import residence
 from ..ir import supported
+from .ledger import Ledger
 from .tracer import Tracer
 from .user_code import code_names, in_library, innermost, is_users_class
 
 _SEARCHED = 2000  # objects
+_ADDING = frozenset(("append", "appendleft", "extend", "extendleft", "insert", "setdefault", "update"))
 _wanted: WeakSet[Any] = WeakSet()  # code
 _refused: WeakSet[Any] = WeakSet()  # code
 
@@ -68,7 +70,7 @@ def refuse_references(f: Any) -> None:
 
 
 def arrays_of(f: Any) -> tuple[list[np.ndarray], bool]:
-    """The arrays that proxies could stand for, and whether code that is reached on the way to them binds attributes, or variables outside of it."""
+    """The arrays that proxies could stand for, and whether code that is reached on the way to them binds anything outside of it."""
     codes: list[CodeType] = []
     arrays = [array for array, _ in places(f, codes)]
     return arrays, any(map(binds_outside, codes))
@@ -76,9 +78,14 @@ def arrays_of(f: Any) -> tuple[list[np.ndarray], bool]:
 
 @lru_cache(maxsize=4096)
 def binds_outside(code: CodeType) -> bool:
-    """Whether some code, with the functions defined in it, binds attributes, globals, or variables of the functions around it."""
+    """Whether some code, with the functions defined in it, binds attributes, items, globals, or variables of the functions around it, or adds to
+    containers."""
+    if not _ADDING.isdisjoint(code.co_names):
+        return True
     for instruction in dis.get_instructions(code):
-        if instruction.opname in ("STORE_ATTR", "STORE_GLOBAL") or instruction.opname == "STORE_DEREF" and instruction.argval in code.co_freevars:
+        if instruction.opname in ("STORE_ATTR", "STORE_SUBSCR", "STORE_GLOBAL"):
+            return True
+        if instruction.opname == "STORE_DEREF" and instruction.argval in code.co_freevars:
             return True
     return any(type(inner) is CodeType and binds_outside(inner) for inner in code.co_consts)
 
@@ -147,6 +154,8 @@ def _contents(x: Any) -> Iterator[tuple[Any, Put | None]]:
         yield from ((x.__func__, None), (x.__self__, None))
     elif kind is partial:
         yield from ((x.func, None), (x.args, partial(_put_in_partial, x)), (x.keywords, None))
+    elif kind is Ledger:
+        return
     elif isinstance(x, (list, deque)):
         yield from ((item, partial(_put_in_list, x)) for item in x)
     elif isinstance(x, dict):
