@@ -42,12 +42,16 @@ class DeviceVariant(Variant):
         """The compiled program of the graph. Where there are guards, its last output tells whether they hold."""
         if self._program is None:
             graph = self.graph if self.guards is None else self.guards.checked
-            first = len(self.passed)
-            # A guard that does not hold must leave everything as it was.
-            into = {} if self.guards else {first + k: i for k, i in enumerate(self.written) if i not in self.by_value}
             with self.backend.on(self.placement.device):
-                self._program = make(graph, self.made_here | {len(self.graph.outputs)}, self.by_value, into)
+                self._program = make(graph, self.made_here | {len(self.graph.outputs)}, self.by_value, self._in_place())
         return self._program
+
+    def _in_place(self) -> dict[int, int]:
+        """The outputs that are written into arguments: output -> argument. None where a guard, if it does not hold, must leave everything as it was,
+        and where the function reads arrays besides, which may lie in the same memory."""
+        if self.guards is not None or self._arguments + len(self.by_value - self.placement.by_value) < len(self._dtypes):
+            return {}
+        return {len(self.passed) + k: i for k, i in enumerate(self.written) if i not in self.by_value}
 
     def broken(self, flat: Sequence[Any], outside: Sequence[Any]) -> Guard | None:
         """The first guard that does not hold for these arguments."""

@@ -180,6 +180,29 @@ def test_objects_that_are_written():
         assert float(there.time) == here.time
 
 
+def test_a_written_argument_is_the_memory_of_its_new_contents():
+    @tj.jit
+    def step(p, g):
+        p -= 0.1 * g
+        return np.sum(p * p)
+
+    p, g = tj.device_put((np.ones(3000), np.full(3000, 2.0)))
+    where = backend().address(p)
+    for turn in range(1, 5):
+        same(step(p, g), np.sum(np.full(3000, 1 - 0.2 * turn) ** 2))
+        same(p, np.full(3000, 1 - 0.2 * turn))
+    assert backend().address(p) == where
+
+    @tj.jit
+    def with_outside(p):
+        p[:-1] += q[1:]
+
+    q = p
+    before = p.get()
+    with_outside(p)
+    same(p, np.append(before[:-1] + before[1:], before[-1]))
+
+
 def test_an_argument_that_is_returned_is_the_very_array():
     x = tj.device_put(X)
     f = tj.jit(lambda x: (x, x + 1))
