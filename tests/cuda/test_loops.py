@@ -300,3 +300,11 @@ def test_rows_have_their_own_way_back(rng, target):
 def test_a_while_loop_in_a_scan_and_back(rng, target):
     program = check(tj.grad(loss(settled), argnums=(0, 1)), rng.normal(size=4), 3 * rng.normal(size=(3, 4)), target=target)
     assert kernels_only(program)
+
+
+def test_sums_over_rows_leave_their_loop(rng):
+    """The gradient of what all rows share: the rows are then independent of one another on the way back too."""
+    batched = tj.vmap(cell, in_axes=(None, None, None, 0, 0))
+    args = *cell_arguments(rng, n=6)[:3], rng.normal(size=(150, 6)), rng.normal(size=(150, 5, 5))
+    program = check(tj.grad(loss(batched), argnums=(0, 1, 2, 3)), *args, rtol=1e-8)
+    assert groups(program) == [1, 1]

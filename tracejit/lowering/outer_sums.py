@@ -36,15 +36,18 @@ class _Sum(NamedTuple):
     y: Var
 
 
-def sums_outside(graph: Graph, prepare: Callable[[Graph], Graph]) -> Graph:
-    """The graph with sums of products behind its scans in place of inside. `prepare` is that of prepare.py."""
+def sums_outside(graph: Graph, prepare: Callable[[Graph], Graph], room: int = 0) -> Graph:
+    """The graph with sums of products behind its scans in place of inside. `prepare` is that of prepare.py.
+
+    With `room`, as many numbers may be kept for every sum over rows to leave its loop: the rows then do not look at one another in it.
+    """
     if not any(node.op is scan for node in graph.nodes):
         return graph
     nodes: list[Node] = []
     for node in graph.nodes:
         if node.op is scan and node.params["length"] >= FEW_TURNS:
             body = prepare(node.params["body"])
-            sums = _sums(body, node.params["consts"], node.params["carry"])
+            sums = _sums(body, node.params["consts"], node.params["carry"], room // node.params["length"])
             if sums:
                 nodes += _taken_out(node, body, sums, prepare)
                 continue
@@ -52,7 +55,8 @@ def sums_outside(graph: Graph, prepare: Callable[[Graph], Graph]) -> Graph:
     return Graph(graph.inputs, tuple(nodes), graph.outputs)
 
 
-def _sums(body: Graph, consts: int, carry: int) -> list[_Sum]:
+def _sums(body: Graph, consts: int, carry: int, room: int) -> list[_Sum]:
+    """The sums that leave a loop, where `room` numbers may be kept in each turn."""
     producer = {v: n for n in body.nodes for v in n.outputs}
     uses = Counter(a for n in body.nodes for a in n.inputs if type(a) is Var) + Counter(a for a in body.outputs if type(a) is Var)
     rows = {*body.inputs[consts + carry :], *body.outputs[carry:]}
@@ -67,13 +71,13 @@ def _sums(body: Graph, consts: int, carry: int) -> list[_Sum]:
         if summed is not None and summed.op is reduce_sum and summed.params["axes"] == (0,):
             plain.append(_Sum(place, None, False, summed.inputs[0]))
         elif summed is not None and summed.op is dot_general and term.type.ndim == 2:
-            found = _product_sum(place, summed, producer, rows, constants)
+            found = _product_sum(place, summed, producer, rows, constants, room)
             products += [found] if found else []
     rows |= {v for s in products for v in (s.x, s.y)}
-    return [*products, *(s for s in plain if s.y in rows)]
+    return [*products, *(s for s in plain if s.y in rows or s.y.type.size <= room)]
 
 
-def _product_sum(place: int, product: Node, producer: dict[Var, Node], rows: set[Atom], constants: set[Var]) -> _Sum | None:
+def _product_sum(place: int, product: Node, producer: dict[Var, Node], rows: set[Atom], constants: set[Var], room: int) -> _Sum | None:
     x, y = product.inputs
     turn = producer.get(x) if type(x) is Var else None
     turned = turn is not None and turn.op is transpose
@@ -82,7 +86,8 @@ def _product_sum(place: int, product: Node, producer: dict[Var, Node], rows: set
         return None
     kept, size = sum(v.type.size for v in {x, y} - rows), product.outputs[0].type.size
     count = y.type.shape[0]
-    return _Sum(place, x, turned, y) if count < MANY_ROWS and count * size >= SMALL and kept < 2 * size else None
+    is_worth_it = count < MANY_ROWS and count * size >= SMALL and kept < 2 * size
+    return _Sum(place, x, turned, y) if is_worth_it or count > 1 and 0 < room >= kept else None
 
 
 def _taken_out(node: Node, body: Graph, sums: list[_Sum], prepare: Callable[[Graph], Graph]) -> list[Node]:

@@ -44,24 +44,21 @@ class Moved(Rewriter):
         super().__init__({}, self._from)
         self.sources, self.targets, self.side = dict(sources), dict(targets), side
 
-    def block_of(self, body: Partition, form: Form) -> tuple[list[Item], int]:
-        """The items of a body, and how many launches they take where they are none of one."""
+    def block_of(self, body: Partition, form: Form) -> list[Item]:
+        """The items of a body."""
         from .turns import KERNELS, items_of  # which makes bodies too
 
         found: list[Item] = []
-        steps = 0
         for item in fuse(body if form.rows is None else _rows_first(body, form.rows.extent)):
-            steps += 1
             if isinstance(item, Nest):
                 found += item.body
-                steps += 2 * sum(_is_product(s) for s in item.stages())
             elif isinstance(item, Routine) and item.node.op.kind in KERNELS:
                 found += items_of(item, form)
             else:
                 raise Driven(f"{item.node.op.name} is a step of its own")
         made = {s.buffer for s in stages(found)} - self.targets.keys() - self.sources.keys()
         self.targets.update((b, self._beside(b)) for b in made)
-        return self.block(found), steps
+        return self.block(found)
 
     def _beside(self, b: Buffer) -> tuple[Buffer, tuple[Index, ...]]:
         if self.side is None:
@@ -94,10 +91,6 @@ def _rows_first(body: Partition, extent: int) -> Partition:
         return replace(stage, counters=sorted(stage.counters, key=lambda c: c is not row)) if row is not None else stage
 
     return replace(body, steps=[first(step) if isinstance(step, Stage) else step for step in body.steps])
-
-
-def _is_product(stage: Stage) -> bool:
-    return stage.node is not None and stage.node.op.kind == "dot"
 
 
 def copy(target: Buffer, source: Buffer | Literal, row: tuple[Index, ...] = (), row_of_source: tuple[Index, ...] = ()) -> list[Item]:
@@ -138,7 +131,7 @@ def test_of(params: Mapping, consts: Sequence[Buffer], states: list[Buffer], for
     made = turn_steps(cond)
     (holds,) = made.outputs
     place = Moved(whole(made.inputs, [*consts, *states]), {})
-    test, _ = place.block_of(made, form)
+    test = place.block_of(made, form)
     holds = place.output(holds)
     if isinstance(holds, Literal):
         raise Driven("its condition is a constant")

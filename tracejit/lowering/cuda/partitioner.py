@@ -11,6 +11,7 @@ from ...ir import ArrayType, Graph, Node
 from ...ops.conv import conv_general
 from ...ops.cumulative import WRITTEN_OUT
 from .. import index as ix
+from ..fuse import fuse
 from ..index import Counter
 from ..kernel import Buffer, Expressions, load
 from ..partition import Partitioner
@@ -106,4 +107,9 @@ def turn_steps(body: Graph) -> Partition:
     return body.derived("cuda steps", lambda: TurnPartitioner(prepare(body, expansion), native, range(len(body.outputs))).run())
 
 
-__all__ = ["DevicePartitioner", "expansion", "native", "turn_steps"]
+def launches_of(body: Graph) -> int:
+    """How many launches the body takes by itself."""
+    return body.derived("cuda launches", lambda: len(fuse(DevicePartitioner(prepare(body, expansion), native).run(), side_by_side=True)))
+
+
+__all__ = ["DevicePartitioner", "expansion", "launches_of", "native", "turn_steps"]

@@ -10,6 +10,7 @@ from ...ir import Graph, Literal
 from ..fuse import Item, Nest, fuse, reads
 from ..kernel import Buffer
 from ..memory import Interval, plan
+from ..outer_sums import sums_outside
 from ..plan import touched
 from ..prepare import prepare
 from ..pull import pull
@@ -23,6 +24,9 @@ from .partitioner import DevicePartitioner, expansion, native
 from .schedule import DEVICE, SIMULATED, Geometry, Launch, beside, launches, work
 from .split import split_reductions
 from .writes import last_updates
+
+# Numbers that loops may keep, turn by turn, for sums over the rows of a batch that are made behind them: 256 MiB of doubles.
+ROOM_FOR_SUMS = 1 << 25
 
 Step = Launch | Library | Routine | Host
 
@@ -41,7 +45,7 @@ class CudaPlan:
         into: Mapping[int, int] = MappingProxyType({}),
     ):
         self.graph = graph
-        prepared = prepare(graph, expansion)
+        prepared = sums_outside(prepare(graph, expansion), lambda inner: prepare(inner, expansion), ROOM_FOR_SUMS)
         prepared = last_updates(prepared)
         prepared = split_reductions(prepared, split.SIMULATED if geometry is SIMULATED else split.DEVICE)
         self.partition: Partition = with_epilogues(DevicePartitioner(prepared, native, own).run(), offered)

@@ -18,7 +18,7 @@ from ..kernel import Buffer
 from ..steps import Partition, Routine
 from .bodies import Driven, Form, Item, Moved, Sources, Targets, copies, copy, states_of, test_of, whole
 from .control import ThereAndBack, whole_parts
-from .partitioner import turn_steps
+from .partitioner import launches_of, turn_steps
 from .schedule import InOrder
 
 # The bytes that a tape may take, and as many the states that are kept.
@@ -41,13 +41,13 @@ def there_and_back(step: Routine, form: Form) -> list[Item]:
     slot, place = (Counter(_room(arrays, form.tape)) for arrays in (stored, states))
     on_tape = {b: (_several(b, slot), (ix.of(slot),)) for b in stored}
     condition, test = test_of(params, for_cond, states, form)
-    turn, steps = _turn(there, whole(there.inputs, [*consts, *states]), on_tape, states, form)
+    turn = _turn(there, whole(there.inputs, [*consts, *states]), on_tape, states, form)
 
     back_states = states_of(back.inputs[len(back_consts) : len(back_consts) + len(back_first)])
     sources = whole(back.inputs[: len(back_consts) + len(back_first)], [*back_consts, *back_states])
     for b, (_, r) in zip(back.inputs[len(sources) :], params["layout"][1].reads, strict=True):
         sources[b] = on_tape.get(rows[r], (rows[r], ()))
-    back_turn, back_steps = _turn(back, sources, {}, back_states, form)
+    back_turn = _turn(back, sources, {}, back_states, form)
 
     kept = [_several(b, place) for b in states]
     here, half = (ix.of(place),), Counter(place.extent // 2)
@@ -55,15 +55,14 @@ def there_and_back(step: Routine, form: Form) -> list[Item]:
     thinned = [item for k in kept for item in copy(k, k, (ix.of(half),), (ix.of(half) * 2,))]
     again = [item for k, s in zip(kept, states) for item in copy(s, k, (), here)]
     body, ends = whole_parts([test, turn, copies(results, states), back_turn, keep, [InOrder(half, thinned)], again])
-    loop = ThereAndBack(Counter(1), body, steps + back_steps + 1, condition, ends, slot, place)
+    loop = ThereAndBack(Counter(1), body, sum(map(launches_of, (params["cond"], *params["bodies"]))), condition, ends, slot, place)
     return [*copies(states, first), *copies(back_states, back_first), loop, *copies(back_results, back_states)]
 
 
-def _turn(body: Partition, sources: Sources, targets: Targets, states: list[Buffer], form: Form) -> tuple[list[Item], int]:
-    """A turn of a loop, and how many launches it is."""
+def _turn(body: Partition, sources: Sources, targets: Targets, states: list[Buffer], form: Form) -> list[Item]:
+    """A turn of a loop."""
     moved = Moved(sources, targets)
-    turn, steps = moved.block_of(body, form)
-    return turn + copies(states, [moved.output(b) for b in body.outputs[: len(states)]]), steps
+    return moved.block_of(body, form) + copies(states, [moved.output(b) for b in body.outputs[: len(states)]])
 
 
 def _room(arrays: Sequence[Buffer], most: int) -> int:

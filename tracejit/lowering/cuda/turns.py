@@ -17,7 +17,7 @@ from ..kernel import Buffer, load
 from ..steps import Partition, Routine
 from .bodies import Driven, Form, Item, Moved, Sources, Targets, copies, copy, states_of, test_of, whole
 from .control import Branches, Until, whole_parts
-from .partitioner import turn_steps
+from .partitioner import launches_of, turn_steps
 from .schedule import InOrder
 from .there_and_back import there_and_back
 
@@ -38,13 +38,13 @@ def _scan(step: Routine, form: Form) -> list[Item]:
     states = states_of(body.inputs[consts : consts + carry])
     counter = Counter(length)
     now = ix.of(counter) * -1 + (length - 1) if params["reverse"] else ix.of(counter)
-    turn, steps = _turn(step, body, states, now, Moved, form)
-    return [*copies(states, first), InOrder(counter, turn, steps), *copies(last, states)]
+    turn = _turn(step, body, states, now, Moved, form)
+    return [*copies(states, first), InOrder(counter, turn, launches_of(params["body"])), *copies(last, states)]
 
 
 def _turn(
     step: Routine, body: Partition, states: list[Buffer], now: Index, moved: Callable[[Sources, Targets], Moved], form: Form
-) -> tuple[list[Item], int]:
+) -> list[Item]:
     params = step.node.params
     consts, carry = params["consts"], params["carry"]
     scanned, made = step.operands[consts + carry :], step.results[carry:]
@@ -52,9 +52,8 @@ def _turn(
         b: (x, (now,)) for b, x in zip(body.inputs[consts + carry :], scanned, strict=True)
     }
     place = moved(sources, {b: (r, (now,)) for b, r in zip(body.outputs[carry:], made) if isinstance(b, Buffer)})
-    turn, steps = place.block_of(body, form)
-    turn += copies(states, [place.output(b) for b in body.outputs[:carry]])
-    return turn + [item for r, b in zip(made, body.outputs[carry:]) if isinstance(b, Literal) for item in copy(r, b, (now,))], steps
+    turn = place.block_of(body, form) + copies(states, [place.output(b) for b in body.outputs[:carry]])
+    return turn + [item for r, b in zip(made, body.outputs[carry:]) if isinstance(b, Literal) for item in copy(r, b, (now,))]
 
 
 def side_by_side(step: Routine, tape: int) -> Loop | None:
@@ -63,7 +62,7 @@ def side_by_side(step: Routine, tape: int) -> Loop | None:
     if step.node.op.kind != "scan" or params["carry"] or params["length"] < 2:
         return None
     counter = Counter(params["length"])
-    turn, _ = _turn(step, turn_steps(params["body"]), [], ix.of(counter), lambda sources, targets: Moved(sources, targets, counter), Form(tape))
+    turn = _turn(step, turn_steps(params["body"]), [], ix.of(counter), lambda sources, targets: Moved(sources, targets, counter), Form(tape))
     return Loop(counter, turn)
 
 
@@ -77,10 +76,9 @@ def _while(step: Routine, form: Form) -> list[Item]:
     states = states_of(body.inputs[for_body:])
     condition, test = test_of(params, step.operands[:for_cond], states, form)
     place = Moved(whole(body.inputs, [*step.operands[for_cond : for_cond + for_body], *states]), {})
-    turn, steps = place.block_of(body, form)
-    turn += copies(states, [place.output(b) for b in body.outputs])
+    turn = place.block_of(body, form) + copies(states, [place.output(b) for b in body.outputs])
     inside, ends = whole_parts([test, turn])
-    loop = Until(Counter(1), inside, steps + 1, condition, ends)
+    loop = Until(Counter(1), inside, launches_of(params["cond"]) + launches_of(params["body"]), condition, ends)
     return [*copies(states, step.operands[for_cond + for_body :]), loop, *copies(step.results, states)]
 
 
@@ -88,15 +86,14 @@ def _while(step: Routine, form: Form) -> list[Item]:
 def _switch(step: Routine, form: Form) -> list[Item]:
     index, *operands = step.operands
     chosen = Buffer(ArrayType((), INT), "temporary")
-    parts, most = [], 1
+    parts = []
     for branch in step.node.params["branches"]:
         body = turn_steps(branch)
         place = Moved(whole(body.inputs, operands), {b: (r, ()) for b, r in zip(body.outputs, step.results) if isinstance(b, Buffer)})
-        part, steps = place.block_of(body, form)
+        part = place.block_of(body, form)
         parts.append(part + [item for r, b in zip(step.results, body.outputs) if isinstance(b, Literal) for item in copy(r, b)])
-        most = max(most, steps)
     body, ends = whole_parts(parts)
-    return [*copy(chosen, index), Branches(Counter(1), body, most, load(chosen, ()), ends)]
+    return [*copy(chosen, index), Branches(Counter(1), body, max(map(launches_of, step.node.params["branches"])), load(chosen, ()), ends)]
 
 
 _MAKERS = {"scan": _scan, "while": _while, "switch": _switch, "sweeps": there_and_back}
