@@ -314,3 +314,30 @@ def test_timeout():
     with pytest.raises(RuntimeError, match="timed out after 0.05"):
         next(iter(data.DataLoader(Slow(2), num_workers=1, timeout=0.05)))
     blocked.set()
+
+
+def test_examples_of_subclasses_are_theirs():
+    class Doubled(data.TensorDataset):
+        def __getitem__(self, i):
+            return tuple(2 * t for t in super().__getitem__(i))
+
+    class Shifted(data.Subset):
+        def __getitem__(self, i):
+            return super().__getitem__(i)[0] + 1
+
+    class Many(data.TensorDataset):
+        def __getitems__(self, places):
+            return [(torch.tensor(float(len(places))),) for _ in places]
+
+    x = torch.arange(4.0)
+    assert [b[0].tolist() for b in data.DataLoader(Doubled(x), batch_size=3)] == [[0.0, 2.0, 4.0], [6.0]]
+    assert [b[0].tolist() for b in data.DataLoader(data.Subset(Doubled(x), [3, 1]), batch_size=2)] == [[6.0, 2.0]]
+    assert [b.tolist() for b in data.DataLoader(Shifted(data.TensorDataset(x), [3, 1]), batch_size=2)] == [[4.0, 2.0]]
+    assert [b[0].tolist() for b in data.DataLoader(Many(x), batch_size=3)] == [[3.0, 3.0, 3.0], [1.0]]
+
+
+def test_an_iterator_knows_how_many_batches_there_are():
+    for workers in (0, 2):
+        batches = iter(data.DataLoader(range(5), batch_size=2, num_workers=workers))
+        assert len(batches) == 3 and next(batches).tolist() == [0, 1] and iter(batches) is batches
+        assert [b.tolist() for b in batches] == [[2, 3], [4]]

@@ -105,8 +105,8 @@ class DataLoader:
             orders, fetch = iter(self.batch_sampler if self._batched else self.sampler), self._fetch
         seed = draw_seed(self.generator)  # drawn by torch, too, before the order is
         if self.num_workers:
-            return self._by_workers(orders, seed)
-        return map(fetch, orders) if fetch is not None else self._stream()
+            return _Batches(self, self._by_workers(orders, seed))
+        return _Batches(self, map(fetch, orders) if fetch is not None else self._stream())
 
     # -- making one batch
     def _fetch(self, index: Any) -> Any:
@@ -177,6 +177,28 @@ class DataLoader:
 
 
 _END = object()
+
+
+class _Batches:
+    """An iterator over the batches of a loader, which knows how many there are."""
+
+    def __init__(self, loader: DataLoader, batches: Iterator[Any]):
+        self._loader, self._batches = loader, batches
+
+    def __iter__(self) -> _Batches:
+        return self
+
+    def __next__(self) -> Any:
+        return next(self._batches)
+
+    def __len__(self) -> int:
+        return len(self._loader)
+
+    def close(self) -> None:
+        """Let the workers go before the end."""
+        close = getattr(self._batches, "close", None)
+        if close is not None:
+            close()
 
 
 class _Worker:

@@ -43,6 +43,11 @@ class Dataset:
         """What `default_collate` makes of these examples, where it can be had at once; else None."""
         return None
 
+    def _gives_those_of(self, base: type[Dataset]) -> bool:
+        """Whether a subclass has left alone how `base` gives its examples."""
+        kind = type(self)
+        return kind.__getitem__ is base.__getitem__ and getattr(kind, "__getitems__", None) is getattr(base, "__getitems__", None)
+
 
 class IterableDataset(Dataset):
     """Examples in an order of their own. Subclasses define `__iter__`; with workers, each one iterates (see `get_worker_info`).
@@ -82,7 +87,7 @@ class TensorDataset(Dataset):
         return self.tensors[0].shape[0]
 
     def _batch(self, indices: Sequence[int]) -> Any:
-        if any(t.requires_grad for t in self.tensors):
+        if not self._gives_those_of(TensorDataset) or any(t.requires_grad for t in self.tensors):
             return None
         rows = np.asarray(indices, np.intp)
         return [wrap(t._array[rows]) for t in self.tensors]
@@ -180,7 +185,9 @@ class Subset(Dataset):
         return len(self.indices)
 
     def _batch(self, indices: Sequence[int]) -> Any:
-        return self.dataset._batch([self.indices[i] for i in indices]) if isinstance(self.dataset, Dataset) else None
+        if not self._gives_those_of(Subset) or not isinstance(self.dataset, Dataset):
+            return None
+        return self.dataset._batch([self.indices[i] for i in indices])
 
 
 def random_split(dataset: Any, lengths: Sequence[float], generator: Generator | None = None) -> list[Subset]:
