@@ -117,7 +117,7 @@ class Primitive:
         if needs:
             if kind.note is not None:
                 kind.note(operands, arrays, results)
-        elif modes["inference"]:
+        elif modes["inference"] and not (self.view and not operands[0]._inference):  # a view of an ordinary tensor is an ordinary one
             for t in results if type(results) is tuple else (results,):
                 t._inference = True
         if modes["levels"]:
@@ -162,7 +162,7 @@ class Primitive:
                 result._node, result._requires = self._part((a._edge,), here(), self, static, x), True
             elif kind.note is not None:
                 kind.note((a,), (x,), result)
-        elif modes["inference"]:
+        elif modes["inference"] and not (self.view and not a._inference):
             for t in result if type(result) is tuple else (result,):
                 t._inference = True
         if modes["levels"]:

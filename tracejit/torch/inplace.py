@@ -170,6 +170,8 @@ class CopySlices(SingleNode):
         if state.anomaly:
             self.note_stack()
 
+    next_functions = Node.next_functions
+
     @property
     def plan(self) -> Any:
         """The plan for this chain."""

@@ -76,7 +76,7 @@ class Node:
         """Forget what was saved for backward."""
 
     def __repr__(self) -> str:
-        return f"<{self.name()} object at {hex(id(self))}>"
+        return f"<{type(self).__name__} object at {hex(id(self))}>"
 
 
 _types: dict[str, type[Node]] = {}
@@ -100,6 +100,10 @@ class AccumulateGrad(Node):
         self.edges, self.sequence, self.extras, self.place = (), 0, None, None
         self.variable = variable
 
+    def name(self) -> str:
+        """With torch's namespace, as it says it."""
+        return "torch::autograd::AccumulateGrad"
+
 
 class PrimitiveNode(Node):
     """A node whose way back is a `Plan`.
@@ -114,6 +118,12 @@ class PrimitiveNode(Node):
     def __init__(self, edges: tuple[Edge, ...], place: Place | None, plan: Any):
         super().__init__(edges, place)
         self.plan, self.back, self.saved = plan, plan.back, ()
+
+    @property
+    def next_functions(self) -> tuple[tuple[Node | None, int], ...]:
+        """For each operand that torch's node has, the node that made it and which of its outputs it is; `(None, 0)` for one without gradient."""
+        edges, shown = self.edges, self.plan.shown
+        return tuple([(None, 0) if edges[i] is None else edges[i] for i in (range(len(edges)) if shown is None else shown)])
 
     def kept(self) -> list[Saved]:
         """What is saved, as objects. Raises `RuntimeError` where it has been freed."""
@@ -192,6 +202,8 @@ class PartNode(SingleNode):
         self.primitive, self.static, self.shape, self.dtype = primitive, static, array.shape, array.dtype
         if state.anomaly:
             self.note_stack()
+
+    next_functions = Node.next_functions
 
     @property
     def plan(self) -> Any:

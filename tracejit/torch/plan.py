@@ -22,6 +22,8 @@ from ..transforms import backward
 from ..transforms.forward import push_forward
 from .running import Running
 
+_ARITHMETIC = frozenset(("Add", "Sub", "Mul", "Div"))  # whose nodes have an operand also where that is a number
+
 
 class Plan:
     """The way back through a function on operands of given types.
@@ -30,14 +32,15 @@ class Plan:
     (`out_types` gives the type for these, None for the others); it gives the cotangents of the operands numbered in `reached`.
     """
 
-    __slots__ = ("name", "graph", "operands", "results", "out_types", "reached", "constants", "batched", "running", "back", "_again")
+    __slots__ = ("name", "graph", "operands", "results", "out_types", "reached", "constants", "batched", "running", "back", "shown", "_again")
 
-    def __init__(self, name, graph, operands, results, out_types, reached, constants, native=False):
+    def __init__(self, name, graph, operands, results, out_types, reached, constants, native=False, shown=None):
         self.name, self.graph, self.operands, self.results = name, graph, operands, results
         self.out_types, self.reached, self.constants = out_types, reached, constants
         self.batched: dict[int, Any] = {}  # for so many cotangents at once (see batched.py)
         self.running = Running(f"backward of torch.{name}", graph, constants, at_once=native)
         self.back: Callable | None = None  # of a node with one result: see recorder.py
+        self.shown = shown  # the operands that torch's node has, or None for all: it has none for places, masks and most numbers
         self._again = None
 
     def __call__(self, *values: Any) -> Sequence[Any]:
@@ -114,7 +117,8 @@ def make_plan(
     out_types = tuple(None if c is None else y.type.strong for c, y in zip(cts, ys))
     reached_operands = tuple([i for i, _ in kept])
     way = Graph(inputs, full.nodes, full.outputs)
-    return Plan(name, way, operands, results, out_types, reached_operands, constants, native)
+    shown = None if name in _ARITHMETIC else tuple([i for i, t in enumerate(types) if i in wanted or is_inexact(t.dtype) and not t.weak])
+    return Plan(name, way, operands, results, out_types, reached_operands, constants, native, shown)
 
 
 def _conjugate(x: Any) -> Any:

@@ -100,7 +100,7 @@ class Tensor(Leaving):
         """A view of this tensor: `step` is the primitive, its arguments and, if it gives several results, the number of this one."""
         made = _new(Tensor)
         made._data, made._storage, made._chain = array, self._storage, (*self._chain, step)
-        if not state.inference:
+        if not (state.inference and self._inference):
             made._base = base = self if self._base is None else self._base
             made._history = self._storage.history
             if not state.grad and base._requires:
@@ -377,7 +377,6 @@ class Tensor(Leaving):
         """Whether the tensor was made in inference mode."""
         return self._inference
 
-    @property
     def _is_view(self) -> bool:
         return self._base is not None
 
@@ -393,7 +392,12 @@ class Tensor(Leaving):
         raise explained(f"{type(self).__name__!r} object", name, vars(Tensor))
 
     def __contains__(self, element: Any) -> bool:
+        if not isinstance(element, (Tensor, int, float, complex)):
+            raise RuntimeError(f"Tensor.__contains__ only supports Tensor or scalar, but you passed in a {type(element)}.")
         return bool((self == element).any())
+
+    def __reversed__(self) -> Tensor:
+        return self.flip(0) if self._data.ndim else self
 
     def __copy__(self) -> Tensor:
         made = type(self)._make_subclass(type(self), self, self._requires)
@@ -420,10 +424,8 @@ class Tensor(Leaving):
         return made
 
     def __reduce_ex__(self, protocol: Any) -> Any:
-        if self.grad_fn is not None:
-            raise RuntimeError("cannot pickle a tensor with a history, which would be lost: pickle x.detach()")
         own = {name: value for name, value in self.__dict__.items() if name not in _OWN}
-        return _rebuilt, (type(self), np.array(self._data), self._requires, own)
+        return _rebuilt, (type(self), np.array(self._data), self.requires_grad, own)  # without its history: a leaf
 
 
 _OWN = frozenset(

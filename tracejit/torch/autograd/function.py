@@ -41,6 +41,7 @@ class FunctionNode(Node):
         self._constant: tuple = ()
         self._materialize = True
         self._outputs: list[tuple | None] = []
+        self._unmoved: dict[int, tuple] = {}  # the shapes and dtypes of results without a gradient, which is zeros
         self._replaced: tuple | None = None  # what stands for the saved tensors while `jvp` runs, or in a graph
 
     # -- what `forward` and `setup_context` say
@@ -77,6 +78,14 @@ class FunctionNode(Node):
         return tuple([None if s is None else s.as_tensor(self) for s in self._saved])
 
     # -- the graph
+    @property
+    def next_functions(self) -> tuple[tuple[Node | None, int], ...]:
+        """For each tensor among the arguments, the node that made it and which of its outputs it is."""
+        return tuple([(None, 0) if e is None else e for e, known in zip(self.edges, self._shapes) if known is not None])
+
+    def __repr__(self) -> str:
+        return f"<torch.autograd.function.{type(self).__name__} object at {hex(id(self))}>"
+
     def save(self, args: Sequence[Any], outputs: Sequence[Tensor]) -> None:
         """Keep what `save_for_backward` named: inputs and results by reference into the graph."""
         place = {id(a): e for a, e in zip(args, self.edges) if isinstance(a, Tensor)}
@@ -98,7 +107,7 @@ class FunctionNode(Node):
         given = []
         for i, output in enumerate(self._outputs):
             g = cotangents.get(i)
-            if g is None and self._materialize and output is not None:
+            if g is None and self._materialize and (output := output or self._unmoved.get(i)) is not None:
                 g = np.zeros(*output)
             given.append(g if g is None or isinstance(g, Tensor) else wrap(g))
         wanted = [i for i, e in enumerate(self.edges) if e is not None]
@@ -266,6 +275,8 @@ class Function:
                 continue
             moving = needs and id(t) not in constant and t._data.dtype.kind in "fc"
             node._outputs.append((t._data.shape, t._data.dtype) if moving else None)
+            if not moving:
+                node._unmoved[len(finished)] = t._data.shape, t._data.dtype
             if id(t) in inputs and id(t) not in dirty:
                 t = t.detach()
             finished.append(t)

@@ -154,7 +154,7 @@ def mul(input: Tensor, other: Any, *, out: Tensor | None = None) -> Tensor:
     return made if out is None else written_out(made, out, "mul")
 
 
-_div_trunc = _binary("Div", lambda x, y: np.trunc(x / y) if x.dtype.kind == "f" else np.sign(x) * np.sign(y) * (np.abs(x) // np.abs(y)))
+_div_trunc = _binary("DivBackward2", lambda x, y: np.trunc(x / y) if x.dtype.kind == "f" else np.sign(x) * np.sign(y) * (np.abs(x) // np.abs(y)))
 _floor_divide = _binary("FloorDivide", np.floor_divide)
 
 
@@ -196,8 +196,8 @@ def _refuse_zero(x: Any, y: Any) -> None:
         raise RuntimeError("ZeroDivisionError: integers are divided by zero. Convert them first, x.float(), for infinities and NaN")
 
 
-_remainder = _binary("Remainder", np.remainder)
-_fmod = _binary("Fmod", np.fmod)
+_remainder = _binary("RemainderBackward1", np.remainder)
+_fmod = _binary("FmodBackward1", np.fmod)
 _atan2 = _binary("Atan2", np.arctan2)
 _hypot = _binary("Hypot", np.hypot)
 
@@ -299,6 +299,14 @@ def _power(x, exponent, dtype=None):
 _pow_number = Primitive("Pow", _power)
 
 
+def _power_of_number(y, base, dtype=None):
+    y = cast(y, dtype)
+    return _power_of_two(y.dtype.type(base) if y.dtype.kind == "i" else base, y)
+
+
+_pow_of_number = Primitive("PowBackward2", _power_of_number)
+
+
 def _power_of_two(x, y):
     if getattr(x, "dtype", y.dtype if hasattr(y, "dtype") else None).kind != "i":  # one of them may be a number
         return np.power(x, y)
@@ -313,7 +321,9 @@ _pow = _binary("PowBackward1", _power_of_two)
 def pow(input: Any, exponent: Any, *, out: Tensor | None = None) -> Tensor:
     """input ** exponent. Raises `RuntimeError` for integers to negative powers."""
     exponent = operand(exponent, "pow")
-    if isinstance(input, Tensor) and not isinstance(exponent, Tensor):
+    if not isinstance(input, Tensor) and isinstance(exponent, Tensor) and isinstance(input, (bool, int, float, complex)):
+        made = _pow_of_number(exponent, base=input, dtype=common(input, exponent))
+    elif isinstance(input, Tensor) and not isinstance(exponent, Tensor):
         if input._data.dtype.kind in "iub" and isinstance(exponent, int) and exponent < 0:
             raise RuntimeError("Integers to negative integer powers are not allowed.")
         made = _pow_number(input, exponent=exponent, dtype=common(input, exponent))
@@ -398,6 +408,13 @@ def _written(f: Callable, name: str) -> Callable:
 _OPERANDS = (Tensor, bool, int, float, complex, np.ndarray, np.generic, Tracer)
 
 
+def _reflected_div(self: Tensor, other: Any) -> Any:
+    """other / self as torch rounds it: the reciprocal, times a number."""
+    if not isinstance(other, _OPERANDS):
+        return NotImplemented
+    return self.reciprocal() * other if isinstance(other, (bool, int, float, complex)) else div(other, self)
+
+
 def _reflected_sub(self: Tensor, other: Any) -> Any:
     return rsub(self, other) if isinstance(other, _OPERANDS) else NotImplemented
 
@@ -419,3 +436,4 @@ for _name, _f, _primitive in (("add", add, _add), ("sub", sub, _sub), ("mul", mu
     if _name in ("add", "mul"):
         setattr(Tensor, f"__r{_name}__", getattr(Tensor, f"__{_name}__"))
 Tensor.__rsub__ = _reflected_sub
+Tensor.__rtruediv__ = Tensor.__rdiv__ = _reflected_div

@@ -137,12 +137,19 @@ def _missing(bound):
     return bool(bound != bound)
 
 
-_clamp = Primitive("Clamp", _clamp_impl)
+_clamp, _clamp_numbers = Primitive("Clamp", _clamp_impl), Primitive("ClampBackward1", _clamp_impl)
+_clamp_low, _clamp_low_number = Primitive("ClampMinBackward1", _clamp_impl), Primitive("ClampMin", _clamp_impl)
+_clamp_high, _clamp_high_number = Primitive("ClampMaxBackward1", _clamp_impl), Primitive("ClampMax", _clamp_impl)
 
 
 @function("clamp", "clip", inplace=True)
 def clamp(input: Tensor, min: Any = None, max: Any = None) -> Tensor:
     """The elements, limited to [min, max]: numbers or tensors. The gradient at a bound is 1."""
+    of_tensors = isinstance(min, Tensor) or isinstance(max, Tensor)
+    return _limited(_clamp if of_tensors else _clamp_numbers if min is not None else _clamp_high_number, input, min, max)
+
+
+def _limited(primitive: Primitive, input: Tensor, min: Any, max: Any) -> Tensor:
     bounds = [operand(b, "clamp") for b in (min, max) if b is not None]
     if not bounds:
         raise RuntimeError("torch.clamp: At least one of 'min' or 'max' must not be None")
@@ -150,19 +157,19 @@ def clamp(input: Tensor, min: Any = None, max: Any = None) -> Tensor:
     dtype = dtypes.result_dtype([t._data if isinstance(t, Tensor) else t for t in (input, *bounds)])
     dtype = None if dtype == input._data.dtype and not any(isinstance(b, Tensor) and b._data.dtype != dtype for b in bounds) else dtype
     static = {} if dtype is None else {"dtype": dtype}
-    return _clamp(input, *bounds, low=min is not None, high=max is not None, **static)
+    return primitive(input, *bounds, low=min is not None, high=max is not None, **static)
 
 
 @function("clamp_min", inplace=True)
 def clamp_min(input: Tensor, min: Any) -> Tensor:
     """The elements, `min` at least."""
-    return clamp(input, min=min)
+    return _limited(_clamp_low if isinstance(min, Tensor) else _clamp_low_number, input, min, None)
 
 
 @function("clamp_max", inplace=True)
 def clamp_max(input: Tensor, max: Any) -> Tensor:
     """The elements, `max` at most."""
-    return clamp(input, max=max)
+    return _limited(_clamp_high if isinstance(max, Tensor) else _clamp_high_number, input, None, max)
 
 
 _heaviside = Primitive("Heaviside", lambda x, v: np.where(x == 0, v, (x > 0).astype(x.dtype)))

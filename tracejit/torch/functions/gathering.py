@@ -11,7 +11,7 @@ import numpy as np
 from ...trace import Tracer
 from ..dispatch import Primitive, function
 from ..tensor import Tensor, wrap
-from .indexing import _FULL, _getitem, _index_put, _normal, _traced
+from .indexing import _FULL, _getitem, _normal, _put, _traced
 from .operands import axis, cast, number_in
 
 _select_axis = Primitive("Select", lambda x, axis, i: x[(*(_FULL,) * axis, i, Ellipsis)], part=True)
@@ -175,6 +175,9 @@ def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
     return _masked_fill(input, mask, value if isinstance(value, Tensor) else number_in(value, input._data.dtype))
 
 
+_masked_scatter = Primitive("MaskedScatter", _put)
+
+
 @function("masked_scatter", inplace=True)
 def masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Tensor:
     """With the elements of `source`, one after another, where the mask is true."""
@@ -188,7 +191,7 @@ def masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Tensor:
         raise RuntimeError(f"masked_scatter: expected source to have at least as many elements as the mask has ones, {count}, got {source.numel()}")
     if not arrays:
         return source.reshape(-1)[0] if count else input.clone()
-    return _index_put(input, source.reshape(-1)[:count], *arrays, template=template)
+    return _masked_scatter(input, source.reshape(-1)[:count], *arrays, template=template)
 
 
 # -- scattering
@@ -260,6 +263,9 @@ def scatter_add(input: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:
     return _scatter_add(input, index, src, axis=dim, reduce="add")
 
 
+_index_add, _index_copy, _index_fill = (Primitive(name, _put) for name in ("IndexAdd", "IndexCopy", "IndexFill"))
+
+
 def _slices_at(dim: int) -> tuple:
     """The template of an index along `dim`, for `_index_put`."""
     return (*(("slice", None, None, None),) * dim, "tensor")
@@ -288,7 +294,7 @@ def index_add(input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: 
     dim = axis(dim, input._data.ndim)
     index = _check_slices("index_add", input, dim, index, source)
     added = source if alpha == 1 else source * alpha
-    return _index_put(input, added, index.reshape(-1), template=_slices_at(dim), accumulate=True)
+    return _index_add(input, added, index.reshape(-1), template=_slices_at(dim), accumulate=True)
 
 
 @function("index_copy", inplace=True)
@@ -299,7 +305,7 @@ def index_copy(input: Tensor, dim: int, index: Tensor, source: Tensor) -> Tensor
     if not source._data.ndim:
         source = source.reshape([1] * input._data.ndim)
     index = _check_slices("index_copy", input, dim, index, source, IndexError)
-    return _index_put(input, source, index.reshape(-1), template=_slices_at(dim))
+    return _index_copy(input, source, index.reshape(-1), template=_slices_at(dim))
 
 
 @function("index_fill", inplace=True)
@@ -315,4 +321,4 @@ def index_fill(input: Tensor, dim: int, index: Tensor, value: Any) -> Tensor:
         value = wrap(np.asarray(number_in(value, input._data.dtype)))
     index = _from_front(index, input._data.shape[dim])
     index = _checked(index, input._data.shape[dim], "index_fill", IndexError)
-    return _index_put(input, value, index.reshape(-1), template=_slices_at(dim))
+    return _index_fill(input, value, index.reshape(-1), template=_slices_at(dim))

@@ -125,7 +125,7 @@ def _pieces(x, places, axis):
 
 _split = Primitive("Split", _pieces, view=True)
 _split_with_sizes = Primitive("SplitWithSizes", _pieces, view=True)
-_unbind = Primitive("Unbind", lambda x, axis: tuple([x[(*(slice(None),) * axis, i)] for i in range(x.shape[axis])]), view=True)
+_unbind = Primitive("Unbind", lambda x, axis: tuple([x[(*(slice(None),) * axis, i, Ellipsis)] for i in range(x.shape[axis])]), view=True)
 
 
 @function("split")

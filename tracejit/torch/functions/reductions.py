@@ -72,13 +72,19 @@ def mean(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any = 
     return _mean_dims(input, axis=axes(dim, input._data.ndim), keepdims=bool(keepdim), **static)
 
 
-_prod = Primitive("Prod", lambda x, axis=None, keepdims=False, dtype=None: np.prod(cast(x, dtype), axis=axis, keepdims=keepdims, dtype=dtype))
+def _prod_impl(x, axis=None, keepdims=False, dtype=None):
+    return np.prod(cast(x, dtype), axis=axis, keepdims=keepdims, dtype=dtype)
+
+
+_prod, _prod_dim = (Primitive(n, _prod_impl) for n in ("Prod", "ProdBackward1"))
 
 
 @function("prod")
 def prod(input: Tensor, dim: int | None = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
     """The product of all elements, or along `dim`."""
-    return _prod(input, axis=axes(dim, input._data.ndim), keepdims=bool(keepdim), dtype=_summed(input, dtype))
+    if isinstance(dim, (tuple, list)):
+        raise TypeError(f"prod(): dim must be one int, got {dim}: take the product along one dimension after the other")
+    return (_prod if dim is None else _prod_dim)(input, axis=axes(dim, input._data.ndim), keepdims=bool(keepdim), dtype=_summed(input, dtype))
 
 
 def _nan_sum(x, axis=None, keepdims=False, dtype=None):

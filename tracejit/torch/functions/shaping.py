@@ -30,7 +30,9 @@ def _put_expanded(x: Any, part: Any, shape: tuple[int, ...]) -> Any:
 
 
 _expand = Primitive("Expand", lambda x, shape: np.broadcast_to(x, shape), view=True, put=_put_expanded)
-_squeeze = Primitive("Squeeze", lambda x, shape: x.reshape(shape), view=True)
+_squeeze, _squeeze_one, _squeeze_some = (
+    Primitive(f"SqueezeBackward{i}", lambda x, shape: x.reshape(shape), view=True) for i in range(3)
+)
 _unsqueeze = Primitive("Unsqueeze", lambda x, shape: x.reshape(shape), view=True)
 _clone = Primitive("Clone", lambda x: np.copy(x))
 _in_order = Primitive("Clone", lambda x: np.array(x, order="C") if type(x) is np.ndarray else np.copy(x))
@@ -256,7 +258,8 @@ def squeeze(input: Tensor, dim: Any = None) -> Tensor:
     """Without dimensions of extent one: all, or those named."""
     shape = input._data.shape
     chosen = range(len(shape)) if dim is None else axes(dim, len(shape))
-    return _squeeze.of_one(input, {"shape": tuple([n for i, n in enumerate(shape) if n != 1 or i not in chosen])})
+    primitive = _squeeze if dim is None else _squeeze_some if isinstance(dim, (tuple, list)) else _squeeze_one
+    return primitive.of_one(input, {"shape": tuple([n for i, n in enumerate(shape) if n != 1 or i not in chosen])})
 
 
 @function("unsqueeze")
