@@ -47,6 +47,7 @@ class Driver:
         self.fails_to_allocate = 0
         self.allocations: list[tuple] = []
         self.loaded: list[bytes] = []
+        self.refused: dict[bytes, str] = {}
         self.launches: list[tuple] = []
         self.freed = 0
 
@@ -56,8 +57,16 @@ class Driver:
         return self.devices
 
 
+class PinnedMemory(bytearray):
+    @property
+    def ptr(self) -> int:
+        return np.frombuffer(self, np.uint8).ctypes.data
+
+
 class Module:
     def load(self, code: bytes) -> None:
+        if code in driver.refused:
+            raise CUDADriverError(driver.refused[code])
         driver.loaded.append(code)
 
     def get_function(self, name: str):
@@ -93,7 +102,7 @@ def make() -> Any:
         cuda=types.SimpleNamespace(
             runtime=runtime, driver=types.SimpleNamespace(CUDADriverError=CUDADriverError),
             memory=types.SimpleNamespace(OutOfMemoryError=OutOfMemoryError), function=types.SimpleNamespace(Module=Module), Device=Device,
-            get_device_id=lambda: 0, get_current_stream=lambda: "stream", alloc_pinned_memory=bytearray,
+            get_device_id=lambda: 0, get_current_stream=lambda: "stream", alloc_pinned_memory=PinnedMemory,
         ),
         driver=driver,
     )  # fmt: skip

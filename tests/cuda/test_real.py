@@ -65,6 +65,26 @@ def test_without_machine_code_the_driver_gets_ptx(cupy, assembled, monkeypatch):
     assert cupy.driver.loaded == [b".version 8.0"]
 
 
+def test_a_driver_that_is_older_than_the_assembler_gets_ptx(cupy, assembled):
+    cupy.driver.refused[b"cubin"] = "CUDA_ERROR_NO_BINARY_FOR_GPU: no kernel image is available for execution on the device"
+    Real().load("source", "kernel", SIGNATURE)
+    assert cupy.driver.loaded == [b".version 8.0"]
+    cupy.driver.refused[b".version 8.0"] = "CUDA_ERROR_UNSUPPORTED_PTX_VERSION: the provided PTX was compiled with an unsupported toolchain"
+    with pytest.raises(CudaError, match="update the driver"):
+        Real().load("source", "kernel", SIGNATURE)
+    cupy.driver.refused[b"cubin"] = "CUDA_ERROR_ILLEGAL_ADDRESS: an illegal memory access was encountered"
+    with pytest.raises(CudaError, match="compute-sanitizer"):
+        Real().load("source", "kernel", SIGNATURE)
+
+
+def test_flags_share_memory_that_stays(cupy):
+    real = Real()
+    flags = [real.flag("an index") for _ in range(1025)]
+    assert len({f.argument for f in flags}) == 1025 and len(real._words) == 2
+    flags[3].number[0] = 1
+    assert [k for k, f in enumerate(flags) if f.take()] == [3]
+
+
 def test_streams_of_other_libraries(cupy):
     class Stream:
         def __init__(self, **options):

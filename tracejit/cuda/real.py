@@ -20,6 +20,7 @@ from .errors import INSTALL, CudaError, missing_extra, other_libraries, out_of_m
 from .flags import Flag, raise_reported
 from .products import Products, ProductType
 
+_REFUSED = ("CUDA_ERROR_NO_BINARY_FOR_GPU", "CUDA_ERROR_INVALID_IMAGE", "CUDA_ERROR_UNSUPPORTED_PTX_VERSION", "CUDA_ERROR_INVALID_SOURCE")
 _WORDS = 1024  # of the flags that share a block of pinned memory
 
 
@@ -166,10 +167,23 @@ class Real(Backend):
 
     def load(self, source: str, name: str, parameters: Parameters) -> Any:
         made = self._assembled(source, name, parameters)
-        module = self.cupy.cuda.function.Module()
         with self._explained():
-            module.load(made.cubin or made.ptx.encode())
-            return module.get_function(made.entry_name)
+            return self._module(made).get_function(made.entry_name)
+
+    def _module(self, made: Any) -> Any:
+        """The machine code, or, where the driver is older than the assembler and refuses it, what the driver makes of the PTX."""
+        module = self.cupy.cuda.function.Module
+        if made.cubin is not None:
+            loaded = module()
+            try:
+                loaded.load(made.cubin)
+                return loaded
+            except self.cupy.cuda.driver.CUDADriverError as error:
+                if not any(status in str(error) for status in _REFUSED):
+                    raise
+        loaded = module()
+        loaded.load(made.ptx.encode())
+        return loaded
 
     def launch(self, kernel: Any, grid: int, block: int, args: Sequence[Any]) -> None:
         try:
