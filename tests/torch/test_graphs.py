@@ -22,7 +22,6 @@ x[x > 0]
 x.clamp(0)
 x.clamp(0, 1)
 x.clamp(max=1)
-x.clamp(x.detach())
 x.clamp_min(0)
 x.clamp_max(x.detach())
 x.squeeze()

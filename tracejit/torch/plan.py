@@ -22,7 +22,7 @@ from ..transforms import backward
 from ..transforms.forward import push_forward
 from .running import Running
 
-_ARITHMETIC = frozenset(("Add", "Sub", "Mul", "Div"))  # whose nodes have an operand also where that is a number
+_ARITHMETIC = frozenset(("Add", "Sub", "Mul", "Div", "DivBackward2"))  # whose nodes have an operand also where that is a number
 
 
 class Plan:

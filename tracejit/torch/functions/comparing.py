@@ -146,7 +146,7 @@ _clamp_high, _clamp_high_number = Primitive("ClampMaxBackward1", _clamp_impl), P
 def clamp(input: Tensor, min: Any = None, max: Any = None) -> Tensor:
     """The elements, limited to [min, max]: numbers or tensors. The gradient at a bound is 1."""
     of_tensors = isinstance(min, Tensor) or isinstance(max, Tensor)
-    return _limited(_clamp if of_tensors else _clamp_numbers if min is not None else _clamp_high_number, input, min, max)
+    return _limited(_clamp if of_tensors else _clamp_numbers, input, min, max)
 
 
 def _limited(primitive: Primitive, input: Tensor, min: Any, max: Any) -> Tensor:
