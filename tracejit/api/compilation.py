@@ -83,7 +83,8 @@ class Jit(Dispatcher):
         return self._slow(args, kwargs)
 
     def _is_class_method_of(self, owner: type) -> bool:
-        """Whether `owner.name` calls this one with `owner` in front: under `classmethod`, which from Python 3.13 on asks what it wraps for no method."""
+        """Whether `owner.name` calls this one with `owner` in front: under `classmethod`, which from Python 3.13 on does not ask what it wraps
+        for a method."""
         method = getattr(owner, getattr(self, "__name__", ""), None)
         return type(method) is types.MethodType and method.__func__ is self and method.__self__ is owner
 

@@ -22,6 +22,7 @@ from ..ops.switch import switch as switch_op
 from ..ops.while_loop import Limit
 from ..ops.while_loop import while_loop as while_op
 from ..trace import Tracer, type_of
+from .branch_types import agreed
 from .checkpointing import checkpoint
 from .recording import argument_paths, as_value, check_leaves, defined_at, name_of, record, require_callable
 from .states import carried
@@ -98,7 +99,7 @@ def switch(index: Any, branches: Sequence[Callable], *operands: Any) -> Any:
     """`branches[index](*operands)`, where the index may be traced; one outside is moved to the nearer end.
 
     All branches are traced and must return trees of equal structure, shapes and dtypes; only the chosen one is computed, also in derivatives.
-    Where the index is known already, the chosen branch is simply called.
+    Where the index is known already, the chosen branch is simply called; the others are traced for the types that they return, once.
     Raises `TypeError` where the branches differ.
 
     >>> import numpy as np, tracejit as tj
@@ -137,7 +138,8 @@ def _choose(what: str, index: Any, branches: Sequence[Callable], operands: tuple
     if type(index) is not Tracer:  # decided already: an ordinary call
         if type_of(index).shape or type_of(index).dtype.kind not in "biu":
             raise TypeError(at_user_line(f"{what}: the index must be one integer, got {type_of(index)}"))
-        return branches[min(max(int(index), 0), len(branches) - 1)](*operands)
+        chosen = min(max(int(index), 0), len(branches) - 1)
+        return agreed(what, branches, chosen, branches[chosen](*operands), operands)
     if index.dtype.kind not in "biu" or index.shape:
         raise TypeError(at_user_line(f"{what}: the index must be one integer, got {index.type}"))
     flat, structure = tree.flatten(operands)

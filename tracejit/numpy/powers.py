@@ -28,7 +28,7 @@ def pow_operator(x, y):
 def _to_constant(x, n: int | float):
     """`x ** n` for a Python number n."""
     dtype = common_dtype(x, n)
-    if type(n) is int and n == 2 and x.dtype.kind == "b":
+    if type(n) is int and n == 2 and x.dtype.kind == "b" and x.shape:  # a scalar, which what is 0-d here counts as, has no such shortcut
         return square(x)
     x, exponent = cast(x, dtype), cast(n, dtype)
     if n == 2:
