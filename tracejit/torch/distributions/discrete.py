@@ -184,7 +184,7 @@ class Geometric(_OfProbabilities):
 
 
 class Poisson(Distribution):
-    """The distribution of counts with mean `rate`. Samples follow the seed, but are not those of torch."""
+    """The distribution of counts with mean `rate`."""
 
     parameters = {"rate": ("GreaterThanEq(lower_bound=0.0)", lambda value: value >= 0)}
     support = ("IntegerGreaterThan(lower_bound=0)", lambda self, value: (value >= 0) & (value % 1 == 0))

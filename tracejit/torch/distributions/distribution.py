@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from copy import copy
 from typing import Any
 
 from ..dispatch import FUNCTIONS
+from ..dtypes import finfo
 from ..modes import no_grad
 from ..tensor import Size, Tensor, wrap
 
@@ -105,6 +107,21 @@ class Distribution:
         """The exponential of the entropy."""
         return self.entropy().exp()
 
+    def expand(self, batch_shape: Sequence[int]) -> Distribution:
+        """The distribution with its parameters expanded to this batch."""
+        made = copy(self)
+        made.__dict__.update({name: self._expanded(value, batch_shape) for name, value in self.__dict__.items()})
+        made._batch_shape = Size(batch_shape)
+        return made
+
+    def _expanded(self, value: Any, batch_shape: Sequence[int]) -> Any:
+        if isinstance(value, Distribution):
+            return value.expand((*batch_shape, *value.batch_shape[len(self._batch_shape) :]))
+        own = len(self._batch_shape)
+        if isinstance(value, Tensor) and value.shape[:own] == self._batch_shape:
+            return value.expand((*batch_shape, *value.shape[own:]))
+        return value
+
     def _extended_shape(self, sample_shape: Sequence[int] = ()) -> Size:
         return Size((*sample_shape, *self._batch_shape, *self._event_shape))
 
@@ -136,6 +153,11 @@ def positive(value: Tensor) -> Tensor:
 
 def unit(value: Tensor) -> Tensor:
     return (value >= 0) & (value <= 1)
+
+
+def above_zero(samples: Tensor) -> Tensor:
+    """Samples of positive numbers; those that have underflowed are the least normal number, with the derivatives that they had."""
+    return samples + (finfo(samples.dtype).tiny - samples.detach()).clamp(min=0)
 
 
 REAL = ("Real()", lambda self, value: real(value))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -9,9 +10,13 @@ from .. import linalg
 from ..dispatch import FUNCTIONS
 from ..tensor import Tensor
 from .continuous import Exponential, Laplace, LogNormal, MultivariateNormal, Normal, Uniform
+from .counts import Binomial
 from .discrete import Bernoulli, Categorical, Geometric, OneHotCategorical, Poisson
 from .distribution import Distribution, Independent
+from .gammas import Beta, Dirichlet, Gamma
+from .transformed import EULER, Cauchy, Gumbel, HalfNormal, Pareto, TransformedDistribution
 
+lgamma, digamma = FUNCTIONS["lgamma"], FUNCTIONS["digamma"]
 _FORMULAS: dict[tuple[type, type], Callable[[Any, Any], Tensor]] = {}
 
 
@@ -102,6 +107,79 @@ def _multivariate(p: MultivariateNormal, q: MultivariateNormal) -> Tensor:
     inner = linalg.solve_triangular(q.scale_tril, p.scale_tril, upper=False)
     away = linalg.solve_triangular(q.scale_tril, (q.loc - p.loc).unsqueeze(-1), upper=False)
     return q._half_log_det() - p._half_log_det() + 0.5 * (inner.pow(2).sum((-2, -1)) + away.pow(2).sum((-2, -1)) - n)
+
+
+@register_kl(Gamma, Gamma)
+def _gamma(p: Gamma, q: Gamma) -> Tensor:
+    a, b = p.concentration, q.concentration
+    return b * (p.rate / q.rate).log() + lgamma(b) - lgamma(a) + (a - b) * digamma(a) + (q.rate - p.rate) * (a / p.rate)
+
+
+@register_kl(Exponential, Gamma)
+@register_kl(Gamma, Exponential)
+def _exponential_as_gamma(p: Any, q: Any) -> Tensor:
+    return _gamma(*[d if isinstance(d, Gamma) else Gamma(FUNCTIONS["ones_like"](d.rate), d.rate, validate_args=False) for d in (p, q)])
+
+
+@register_kl(Dirichlet, Dirichlet)
+def _dirichlet(p: Dirichlet, q: Dirichlet) -> Tensor:
+    a, b = p.concentration, q.concentration
+    expected = digamma(a) - digamma(a.sum(-1)).unsqueeze(-1)
+    return lgamma(a.sum(-1)) - lgamma(b.sum(-1)) - (lgamma(a) - lgamma(b)).sum(-1) + ((a - b) * expected).sum(-1)
+
+
+@register_kl(Beta, Beta)
+def _beta(p: Beta, q: Beta) -> Tensor:
+    return _dirichlet(p._dirichlet, q._dirichlet)
+
+
+@register_kl(Binomial, Binomial)
+def _binomial(p: Binomial, q: Binomial) -> Tensor:
+    if bool((p.total_count < q.total_count).any()):
+        raise NotImplementedError("KL between Binomials where q.total_count > p.total_count is not implemented")
+    made = p.total_count * (p.probs * (p.logits - q.logits) + FUNCTIONS["log1p"](-p.probs) - FUNCTIONS["log1p"](-q.probs))
+    return made.masked_fill(p.total_count > q.total_count, float("inf"))
+
+
+@register_kl(Cauchy, Cauchy)
+def _cauchy(p: Cauchy, q: Cauchy) -> Tensor:
+    return ((p.scale + q.scale).pow(2) + (p.loc - q.loc).pow(2)).log() - (4 * p.scale * q.scale).log()
+
+
+@register_kl(Gumbel, Gumbel)
+def _gumbel(p: Gumbel, q: Gumbel) -> Tensor:
+    ratio, away = p.scale / q.scale, (q.loc - p.loc) / q.scale
+    return -ratio.log() - away + ratio * EULER + (away + lgamma(1 + ratio)).exp() - (1 + EULER)
+
+
+@register_kl(HalfNormal, HalfNormal)
+def _half_normal(p: HalfNormal, q: HalfNormal) -> Tensor:
+    return _normal(p.base_dist, q.base_dist)
+
+
+@register_kl(Pareto, Pareto)
+def _pareto(p: Pareto, q: Pareto) -> Tensor:
+    ratio = q.alpha / p.alpha
+    made = q.alpha * (p.scale / q.scale).log() - ratio.log() + ratio - 1
+    return made.masked_fill(p.scale < q.scale, float("inf"))
+
+
+@register_kl(Beta, Normal)
+@register_kl(Exponential, Normal)
+@register_kl(Gamma, Normal)
+@register_kl(Gumbel, Normal)
+@register_kl(Laplace, Normal)
+@register_kl(Uniform, Normal)
+def _to_normal(p: Any, q: Normal) -> Tensor:
+    apart = (p.variance + (p.mean - q.loc).pow(2)) / (2 * q.scale.pow(2))
+    return -p.entropy() + 0.5 * math.log(2 * math.pi) + q.scale.log() + apart
+
+
+@register_kl(TransformedDistribution, TransformedDistribution)
+def _transformed(p: TransformedDistribution, q: TransformedDistribution) -> Tensor:
+    if p.transforms != q.transforms or p.event_shape != q.event_shape:
+        raise NotImplementedError("kl_divergence of distributions that are transformed in different ways")
+    return kl_divergence(p.base_dist, q.base_dist)
 
 
 @register_kl(Independent, Independent)
