@@ -79,13 +79,16 @@ def run_while(
     turns = 0
     while cond(*cond_consts, *carry):
         if limit is not None and turns == limit[0]:
-            raise RuntimeError(
-                f"{limit[1]}: while_loop: the condition still holds after max_steps={limit[0]} turns. "
-                "Pass a larger `max_steps`, or none: reverse mode does not need it."
-            )
+            raise RuntimeError(too_many_turns(limit))
         carry = _tuple(body(*body_consts, *carry))
         turns += 1
     return tuple(carry)
+
+
+def too_many_turns(limit: tuple[int, str]) -> str:
+    """What is said of a loop that needs more turns than it may take."""
+    advice = "Pass a larger `max_steps`, or none: reverse mode does not need it."
+    return f"{limit[1]}: while_loop: the condition still holds after max_steps={limit[0]} turns. {advice}"
 
 
 def run_sweeps(

@@ -308,3 +308,14 @@ def test_sums_over_rows_leave_their_loop(rng):
     args = *cell_arguments(rng, n=6)[:3], rng.normal(size=(150, 6)), rng.normal(size=(150, 5, 5))
     program = check(tj.grad(loss(batched), argnums=(0, 1, 2, 3)), *args, rtol=1e-8)
     assert groups(program) == [1, 1]
+
+
+@targets
+def test_a_loop_that_takes_too_many_turns_is_told_of(rng, target):
+    f = lambda a: tj.while_loop(lambda x: np.abs(x * x - a) > 1e-10, lambda x: 0.5 * (x + a / x), a, max_steps=9)
+    for g in (f, tj.grad(f)):
+        program = check(g, np.float64(7.0), target=target)
+        assert kernels_only(program)
+        with pytest.raises(RuntimeError, match=r"test_loops.py:\d+.* still holds after max_steps=9 turns"):
+            program.run([target.backend.from_host(np.float64(1e9))])
+    assert kernels_only(check(tj.vmap(f), rng.uniform(1, 9, size=70), target=target))

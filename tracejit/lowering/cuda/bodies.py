@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from ...ir import ArrayType, Graph, Literal, Var
 from ...ops.reduction import reduce_any
+from ...ops.while_loop import Limit
 from .. import index as ix
 from ..fuse import Loop, Nest, fuse
 from ..index import Counter, Index
@@ -27,11 +28,24 @@ class Driven(Exception):
 
 
 class Form(NamedTuple):
-    """How a loop is looked at. `tape` is how many turns a tape has at most, and how many states are kept. With `rows`, loops over as many elements
-    stand outside of others, and the loops of a batch of so many rows end for each of them by its own condition, which is read at that counter."""
+    """How a loop is looked at.
+
+    `tape` is how many turns a tape has at most, and how many states are kept; to `limits` are added those that loops have.  With `rows`, loops over as
+    many elements stand outside of others, and the loops of a batch of so many rows end for each of them by its own condition, which is read at that
+    counter.
+    """
 
     tape: int
+    limits: list[Limit]
     rows: Counter | None = None
+
+    def limited(self, limit: Limit | None) -> tuple[int, int] | None:
+        """How many turns a loop may take, and the number that tells of more."""
+        if limit is None:
+            return None
+        if limit not in self.limits:
+            self.limits.append(limit)
+        return limit.steps, 2 + self.limits.index(limit)
 
 
 class Moved(Rewriter):

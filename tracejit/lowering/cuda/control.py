@@ -18,10 +18,14 @@ from .schedule import InOrder
 
 @dataclass(eq=False)
 class Deciding(InOrder):
-    """An item with parts, which end at `ends` in its body, and a condition: a number that is made right in front of where it is looked at."""
+    """An item with parts, which end at `ends` in its body, and a condition: a number that is made right in front of where it is looked at.
+
+    A loop may have a limit: how many turns it may take, and the number that tells of more.
+    """
 
     condition: Expression | None = None
     ends: tuple[int, ...] = ()
+    limit: tuple[int, int] | None = None
 
     @property
     def parts(self) -> list[list[Loop | Stage]]:

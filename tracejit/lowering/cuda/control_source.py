@@ -25,16 +25,26 @@ class ControlFlow(Spreading):
 
     def _until(self, loop: Until, path: tuple[Loop, ...]) -> None:
         test, turn = loop.parts
+        turns = self._counting(0) if loop.limit else None
         self._settle()
         with self._indented("while True:"):
-            self._leave_unless(loop, test, path)
+            self._leave_unless(loop, test, path, turns)
             self._part(turn, path)
+            if turns:
+                self.s.line(f"{turns} = int64({turns} + 1)")
 
-    def _leave_unless(self, loop: Deciding, test: list[Loop | Stage], path: tuple[Loop, ...]) -> None:
+    def _leave_unless(self, loop: Deciding, test: list[Loop | Stage], path: tuple[Loop, ...], turns: str | None) -> None:
+        """The end of a loop, where the condition does not hold, or after as many turns as it may take."""
         self._block(test, path)
         holds = self._value(loop.condition)
         with self._indented(f"if not {holds.name}:"):
             self.s.line("break")
+        if loop.limit:
+            most, number = loop.limit
+            self.checks = True
+            with self._indented(f"if {turns} == {most}:"):
+                self.s.line(f"status[0] = {number}")
+                self.s.line("break")
         if self.group > 1:
             self._sync()  # no thread changes the state before all have read the condition
 
@@ -61,7 +71,7 @@ class ControlFlow(Spreading):
         assign = lambda name, text: self.s.line(f"{name} = int64({text})")
         self._settle()
         with self._indented("while True:"):
-            self._leave_unless(loop, test, path)
+            self._leave_unless(loop, test, path, turns)
             with self._indented(f"if {turns} == {due}:"):
                 with self._indented(f"if {place} == {places}:"):
                     self._part(thinned, path)

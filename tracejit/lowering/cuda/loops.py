@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 
+from ...ops.while_loop import Limit
 from .. import index as ix
 from ..fuse import Loop, reads
 from ..index import Counter, Index
@@ -38,17 +39,18 @@ THREAD_WORK = 1 << 10
 MOST_SHARED = 1 << 10
 
 
-def loop_launch(step: Routine, outside: set[Buffer], geometry: Geometry) -> Launch:
-    """The kernel of a loop or branch. `outside` are the buffers that other steps read or make.
+def loop_launch(step: Routine, outside: set[Buffer], geometry: Geometry, limits: list[Limit]) -> Launch:
+    """The kernel of a loop or branch. `outside` are the buffers that other steps read or make; to `limits` those of its loops are added.
 
     Raises Driven, which says why, where it must be driven from outside.
     """
-    for rows, items in _forms(step, geometry.tape):
+    form = Form(geometry.tape, limits)
+    for rows, items in _forms(step, form):
         inside = _by_rows(items, rows, set(step.results))
         launch = inside and _launch_of_rows(rows, inside, outside, geometry)
         if launch is not None:
             return launch
-    items = items_of(step, Form(geometry.tape))
+    items = items_of(step, form)
     for loop in loops_in_order(items):
         if turn_work(loop) > TURN_WORK * (loop.steps + 1):
             raise Driven(f"a turn is {turn_work(loop)} operations, for which one block takes longer than {loop.steps} launches")
@@ -76,9 +78,9 @@ def _own_work(body: Sequence[Item]) -> int:
 
 
 # -- rows that do not look at one another
-def _forms(step: Routine, tape: int) -> Iterator[tuple[Counter, list[Item]]]:
+def _forms(step: Routine, form: Form) -> Iterator[tuple[Counter, list[Item]]]:
     """The loop with an axis in front that may be one of rows, or the turns themselves."""
-    apart = side_by_side(step, tape)
+    apart = side_by_side(step, form)
     if apart is not None:
         yield Counter(apart.counter.extent), [apart]
     scanned = 1 if step.node.op.kind == "scan" else 0
@@ -87,7 +89,7 @@ def _forms(step: Routine, tape: int) -> Iterator[tuple[Counter, list[Item]]]:
     for extent in sorted({n for shape in shapes for n in shape if n > 1}, reverse=True):
         rows = Counter(extent)
         try:
-            yield rows, items_of(step, Form(tape, rows))
+            yield rows, items_of(step, form._replace(rows=rows))
         except Driven:
             return  # what is said of the whole loop says why
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from types import MappingProxyType
 
 from ...ir import Graph, Literal
+from ...ops.while_loop import Limit
 from ..fuse import Item, Nest, fuse, reads
 from ..kernel import Buffer
 from ..memory import Interval, plan
@@ -56,6 +57,7 @@ class CudaPlan:
         of_item = [set(touched(item)) for item in items]
         self.steps: list[Step] = []
         self.loops: dict[Launch, str] = {}  # what loop or branch a kernel is
+        self.limits: list[Limit] = []  # of their turns
         self.driven: dict[Routine, str] = {}  # why a loop or branch is none
         for number, item in enumerate(items):
             if isinstance(item, Nest):
@@ -74,7 +76,7 @@ class CudaPlan:
 
     def _loop(self, step: Routine, outside: set[Buffer], geometry: Geometry) -> Step:
         try:
-            launch = loop_launch(step, outside, geometry)
+            launch = loop_launch(step, outside, geometry, self.limits)
         except Driven as reason:
             self.driven[step] = str(reason)
             return step

@@ -15,7 +15,7 @@ import numpy as np
 from ...config import config
 from ...cuda.backend import backend
 from ...cuda.products import Factor, ProductType
-from ...interpret import replay
+from ...interpret import replay, too_many_turns
 from ...ir import Graph, Literal
 from .. import index as ix
 from ..kernel import Buffer
@@ -75,6 +75,8 @@ class Program:
         self._offsets = list(plan.offsets.values())
         checks = any(k.checks for k in plan.kernels.values())
         self._flag = self.backend.flag(_out_of_range(graph)) if checks else None
+        if self._flag is not None:
+            self._flag.limits = tuple(f"{too_many_turns(limit)} (It was an earlier call on a device.)" for limit in plan.limits)
         compile_all(self.backend, self.kernels)
         self._products = {s: self.backend.product(_product_type(s)) for s in plan.steps if isinstance(s, Library)}
         self._workspace = -(-plan.arena_bytes // WORKSPACE_ALIGNMENT) * WORKSPACE_ALIGNMENT
@@ -99,8 +101,8 @@ class Program:
     # -- running
     def run(self, args: Sequence[Any]) -> list[Any]:
         """The outputs on arrays and numbers of the graph's input types. Raises what NumPy raises for an index out of range."""
-        if self._flag is not None and self._flag.take():
-            raise IndexError(self._flag.message)  # of the call before
+        if self._flag is not None and (error := self._flag.take()) is not None:
+            raise error  # of the call before
         given, args = args, self._in_line(args)
         if self._replays is not None and config.cuda_graphs and args is given:
             results = self._replays.run(args, self._key(args))
@@ -108,10 +110,10 @@ class Program:
                 return results
         values = self._values(args)
         self._launch(values)
-        if self._flag is not None and self.backend.simulated and self._flag.take():
+        if self._flag is not None and self.backend.simulated and (error := self._flag.take()) is not None:
             host = self.backend.to_host
             replay(self.graph, [host(a) if self.backend.is_device_array(a) else a for a in args])  # raises the error, with the position
-            raise IndexError(self._flag.message)
+            raise error
         return self._outcome(values)
 
     def _in_line(self, args: Sequence[Any]) -> Sequence[Any]:

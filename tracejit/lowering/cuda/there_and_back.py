@@ -30,8 +30,6 @@ def there_and_back(step: Routine, form: Form) -> list[Item]:
     params = step.node.params
     if len(params["layout"]) != 2:
         raise Driven(f"it goes over its turns {len(params['layout'])} times, as derivatives of derivatives do")
-    if params["limit"] is not None:
-        raise Driven("its turns are limited by max_steps")
     there, back = map(turn_steps, params["bodies"])
     for_cond, ((consts, first), (back_consts, back_first)) = arguments(step.operands, params["cond_consts"], params["layout"])
     results, back_results = step.results[: len(first)], step.results[len(first) :]
@@ -55,7 +53,8 @@ def there_and_back(step: Routine, form: Form) -> list[Item]:
     thinned = [item for k in kept for item in copy(k, k, (ix.of(half),), (ix.of(half) * 2,))]
     again = [item for k, s in zip(kept, states) for item in copy(s, k, (), here)]
     body, ends = whole_parts([test, turn, copies(results, states), back_turn, keep, [InOrder(half, thinned)], again])
-    loop = ThereAndBack(Counter(1), body, sum(map(launches_of, (params["cond"], *params["bodies"]))), condition, ends, slot, place)
+    launches = sum(map(launches_of, (params["cond"], *params["bodies"])))
+    loop = ThereAndBack(Counter(1), body, launches, condition, ends, form.limited(params["limit"]), slot, place)
     return [*copies(states, first), *copies(back_states, back_first), loop, *copies(back_results, back_states)]
 
 

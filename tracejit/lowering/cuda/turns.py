@@ -15,7 +15,7 @@ from ..fuse import Loop
 from ..index import Counter, Index
 from ..kernel import Buffer, load
 from ..steps import Partition, Routine
-from .bodies import Driven, Form, Item, Moved, Sources, Targets, copies, copy, states_of, test_of, whole
+from .bodies import Form, Item, Moved, Sources, Targets, copies, copy, states_of, test_of, whole
 from .control import Branches, Until, whole_parts
 from .partitioner import launches_of, turn_steps
 from .schedule import InOrder
@@ -56,13 +56,13 @@ def _turn(
     return turn + [item for r, b in zip(made, body.outputs[carry:]) if isinstance(b, Literal) for item in copy(r, b, (now,))]
 
 
-def side_by_side(step: Routine, tape: int) -> Loop | None:
+def side_by_side(step: Routine, form: Form) -> Loop | None:
     """A scan without a state, whose turns may run in any order: the loop over them, in which each has memory of its own. None for any other loop."""
     params = step.node.params
     if step.node.op.kind != "scan" or params["carry"] or params["length"] < 2:
         return None
     counter = Counter(params["length"])
-    turn = _turn(step, turn_steps(params["body"]), [], ix.of(counter), lambda sources, targets: Moved(sources, targets, counter), Form(tape))
+    turn = _turn(step, turn_steps(params["body"]), [], ix.of(counter), lambda sources, targets: Moved(sources, targets, counter), form)
     return Loop(counter, turn)
 
 
@@ -70,15 +70,13 @@ def side_by_side(step: Routine, tape: int) -> Loop | None:
 def _while(step: Routine, form: Form) -> list[Item]:
     params = step.node.params
     for_cond, for_body = params["cond_consts"], params["body_consts"]
-    if params["limit"] is not None:
-        raise Driven("its turns are limited by max_steps")
     body = turn_steps(params["body"])
     states = states_of(body.inputs[for_body:])
     condition, test = test_of(params, step.operands[:for_cond], states, form)
     place = Moved(whole(body.inputs, [*step.operands[for_cond : for_cond + for_body], *states]), {})
     turn = place.block_of(body, form) + copies(states, [place.output(b) for b in body.outputs])
     inside, ends = whole_parts([test, turn])
-    loop = Until(Counter(1), inside, launches_of(params["cond"]) + launches_of(params["body"]), condition, ends)
+    loop = Until(Counter(1), inside, launches_of(params["cond"]) + launches_of(params["body"]), condition, ends, form.limited(params["limit"]))
     return [*copies(states, step.operands[for_cond + for_body :]), loop, *copies(step.results, states)]
 
 
