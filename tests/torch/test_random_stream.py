@@ -76,6 +76,29 @@ def test_generators_are_apart_and_can_be_restored():
     assert ours.equal(inside, ours.rand(2))
 
 
+@pytest.mark.parametrize("draws", [0, 1, 5, 623, 624, 625, 2000])
+def test_states_are_torchs_and_either_goes_on_from_them(draws):
+    torch = pytest.importorskip("torch")
+    for library in (ours, torch):
+        library.manual_seed(9)
+        library.rand(draws)
+        library.randn(3)  # one is left over
+
+    def following(library):
+        return [*library.randn(2).tolist(), *library.rand(700).tolist(), *library.randn(20).tolist()]
+
+    saved, torchs = ours.get_rng_state(), torch.get_rng_state()
+    assert saved.shape == torchs.shape
+    expected = following(torch)
+    np.testing.assert_allclose(following(ours), expected, rtol=1e-5, atol=1e-6)
+    ours.set_rng_state(ours.tensor(torchs.numpy()))
+    np.testing.assert_allclose(following(ours), expected, rtol=1e-5, atol=1e-6)
+    torch.set_rng_state(torch.tensor(saved.numpy()))
+    np.testing.assert_allclose(following(torch), expected, rtol=1e-5, atol=1e-6)
+    with pytest.raises(RuntimeError, match="not the state of a generator"):
+        ours.set_rng_state(ours.zeros_like(saved))
+
+
 def _in_memory_order(torch):
     """What is drawn into memory that is not in the order of the indices, and by other dtypes than those of the table."""
     torch.manual_seed(3)

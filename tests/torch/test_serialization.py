@@ -403,3 +403,13 @@ def test_safetensors_bfloat16(tmp_path):
     with pytest.warns(UserWarning, match="bfloat16"):
         ours = torch.serialization.load_safetensors(tmp_path / "x.safetensors")
     np.testing.assert_array_equal(ours["x"].numpy(), values.float().numpy())
+
+
+def test_places_for_tensors_as_programs_give_them():
+    file = io.BytesIO()
+    torch.save({"x": torch.ones(2)}, file)
+    for place in (None, "cpu", torch.device("cpu"), {"cuda:0": "cpu"}, lambda storage, location: storage):
+        assert torch.load(file, map_location=place)["x"].tolist() == [1.0, 1.0]
+    for place in ("cuda", {"cpu": "cuda:1"}):
+        with pytest.raises(RuntimeError, match="memory of the CPU"):
+            torch.load(file, map_location=place)

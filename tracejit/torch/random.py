@@ -26,6 +26,10 @@ from .modes import state
 
 _MASK24 = (1 << 24) - 1
 _BLOCK = 16  # fewer normal numbers are drawn one after the other
+_TORCHS = np.dtype(  # how torch lays out the state of a generator: its words in 64 bits each, one of them left before they are made anew
+    [("seed", "u8"), ("left", "i4"), ("seeded", "i4"), ("next", "u8"), ("words", "u8", STATE - 1), ("x", "f8"), ("normal", "f8"), ("rho", "f8"),
+     ("has_normal", "i4"), ("rest", "V12")]
+)  # fmt: skip
 
 
 class Generator:
@@ -79,22 +83,30 @@ class Generator:
             self._put(cell, value)
 
     def get_state(self) -> Any:
-        """The state as a tensor of bytes. Raises `TracejitError` in a compiled function."""
+        """The state as a tensor of bytes, in torch's format. Raises `TracejitError` in a compiled function."""
         from .tensor import wrap
 
         if state.compiling is not None:
             raise TracejitError(at_user_line("the state of a generator is not known inside of a compiled function: ask for it outside"))
-        return wrap(np.frombuffer(b"".join(x.tobytes() for x in self.state()), np.uint8).copy())
+        words, normal, seed = self.state()
+        made, position = np.zeros((), _TORCHS), int(words[-1])
+        made["seed"], made["seeded"], made["words"] = seed, 1, words[:-1]
+        made["next"], made["left"] = position, max(STATE - position, 1)
+        if not math.isnan(normal):
+            made["normal"], made["has_normal"] = normal, 1
+        return wrap(np.frombuffer(made.tobytes(), np.uint8).copy())
 
     def set_state(self, new_state: Any) -> Generator:
-        """Go on from what `get_state` gave. Raises `RuntimeError` for other tensors."""
-        given = new_state.numpy().tobytes()
-        if new_state.numpy().dtype != np.uint8 or len(given) != STATE * 4 + 16:
-            raise RuntimeError(f"not the state of a generator, which is {STATE * 4 + 16} bytes: got {list(new_state.shape)} of {new_state.dtype}")
-        words = np.frombuffer(given, np.uint32, STATE)
-        if words[-1] > STATE - 1:
-            raise RuntimeError(f"not the state of a generator: its position is {words[-1]}, of {STATE - 1} words")
-        self.set((words, np.frombuffer(given, np.float64, 1, STATE * 4)[0], np.frombuffer(given, np.uint64, 1, STATE * 4 + 8)[0]))
+        """Go on from what `get_state` gave, here or in torch. Raises `RuntimeError` for other tensors."""
+        given = new_state.numpy()
+        if given.dtype != np.uint8 or given.size != _TORCHS.itemsize:
+            raise RuntimeError(f"not the state of a generator, which is {_TORCHS.itemsize} bytes: got {list(new_state.shape)} of {new_state.dtype}")
+        kept = np.frombuffer(given.tobytes(), _TORCHS)[0]
+        left, position = int(kept["left"]), int(kept["next"])
+        if not (0 < left < STATE and position < STATE):
+            raise RuntimeError(f"not the state of a generator: its position is {position}, of {STATE - 1} words, and {left} are left")
+        words = np.array([*kept["words"], STATE - 1 if left == 1 else position]).astype(np.uint32)
+        self.set((words, np.float64(kept["normal"] if kept["has_normal"] else math.nan), kept["seed"]))
         return self
 
     def __getstate__(self) -> tuple:

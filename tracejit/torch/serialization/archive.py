@@ -33,7 +33,8 @@ def load(f: Any, map_location: Any = None, pickle_module: None = None, *, weight
     """The object that `torch.save` wrote to a file: tensors, parameters and plain data, and nothing that could run code.
 
     f: a path, or a binary file that can seek. Reads what this library and torch 1.6 or later write; bfloat16 comes back as float32.
-    map_location: the CPU, wherever the tensors were when they were saved. mmap: accepted, without effect.
+    map_location: the CPU, wherever the tensors were when they were saved; a dictionary from devices to it, and a function, which has nothing to
+    decide, are torch's other forms. mmap: accepted, without effect.
     Raises `pickle.UnpicklingError` for a file that holds anything but data, `RuntimeError` for one that is damaged or of another format.
 
     >>> import io
@@ -50,7 +51,8 @@ def load(f: Any, map_location: Any = None, pickle_module: None = None, *, weight
                 "Save `model.state_dict()`, and load it into a model with `load_state_dict`"
             )
         )
-    if map_location is not None and str(map_location) != "cpu":
+    where = map_location.values() if isinstance(map_location, dict) else () if callable(map_location) else (map_location,)
+    if any(str(place) not in ("cpu", "None") for place in where):
         raise RuntimeError(at_user_line(_CPU_ONLY))
     if isinstance(f, str | os.PathLike):
         with open(f, "rb") as file:
