@@ -288,3 +288,32 @@ def test_histories_are_not_kept():
         assert F.vmap(lambda g: torch.autograd.grad(y, leaf, g, retain_graph=True)[0])(basis).tolist() == torch.diag(2 * x).tolist()
         node = y.grad_fn
         assert F.vmap(lambda g: node.name() and g * y.detach())(basis).tolist() == torch.diag(x * x).tolist()
+
+
+def test_parameters_in_training(recordings):
+    net = torch.nn.Linear(2, 2)
+    g = F.vmap(lambda x: net(x).sum())
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+    for _ in range(8):
+        optimizer.zero_grad(set_to_none=True)
+        made = g(X)
+        assert torch.allclose(made, net(X).sum(1))
+        made.square().sum().backward()
+        optimizer.step()
+    assert len(recordings) <= 2  # with gradients, and without
+
+
+def test_what_changes_a_tensor_from_outside_is_run_at_each_call():
+    t = torch.arange(2.0)
+
+    def grows(x):
+        t.unsqueeze_(0)
+        return x + t.sum()
+
+    g = F.vmap(grows)
+    for i in range(4):
+        try:
+            g(X)
+        except RuntimeError:
+            return  # refused
+        assert t.ndim == i + 2

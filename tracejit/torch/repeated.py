@@ -32,6 +32,7 @@ from .tensor import Tensor
 
 _TRIES = 8  # recordings of one function, more than were used again, after which it is recorded at each call
 _BOUND = 4  # of one transformed function
+_ITEMS = 1 << 15  # what a function may read: to go through so many takes 50 ms
 _AGAIN = 3  # uses in the same surroundings after which those are watched, which takes 0.3 ms to set up
 _VALUES = (bool, int, float, complex, str, bytes, type(None), np.dtype, dtypes.dtype)
 
@@ -60,10 +61,11 @@ class _Bound:
     __slots__ = ("arguments", "unchanged", "integers", "recorded")
 
     def __init__(self, arguments: tuple, look: Any, integers: Any, recorded: Recorded):
-        from .compiling.places import Fluid
+        from .compiling.places import Fluid, Watch
 
         self.arguments, self.integers, self.recorded = arguments, integers, recorded
-        self.unchanged = look.watch(Fluid(frozenset(), frozenset(), frozenset())).unchanged
+        read = [w for w in look.watches if w[0] != "state" or w[2] != "_grad" or look.reads("grad")]  # training replaces gradients
+        self.unchanged = Watch(read, Fluid(frozenset(), frozenset(), frozenset())).unchanged
 
     def serves(self, arguments: tuple) -> bool:
         """Whether these arguments are of the same types, and nothing else has changed."""
@@ -82,14 +84,14 @@ _tries: WeakKeyDictionary[Any, int] = WeakKeyDictionary()  # by code: how many m
 class Repeated:
     """What is kept of one transformed function `f`. `make(flat, structure, *options)` records it for such arguments."""
 
-    __slots__ = ("f", "make", "bound", "last", "uses")
+    __slots__ = ("f", "make", "bound", "last", "uses", "patience")
     compiled_from = "make"
 
     def __init__(self, f: Callable, make: Callable[..., Recorded]):
         self.f, self.make = f, make
         self.bound: list[_Bound] = []
         self.last: Any = None  # the key that served last, and how often it has in a row
-        self.uses = 0
+        self.uses, self.patience = 0, _AGAIN
 
     def __call__(self, flat: list[Any], structure: Any, *options: Any) -> Recorded:
         """What is to be applied for these arguments. Options are hashable."""
@@ -110,7 +112,7 @@ class Repeated:
         from .compiling.surroundings import Surroundings
 
         look = Surroundings(self.f, (), frozenset())
-        held = integers(look) if only_computes(look) else None
+        held = integers(look) if len(look.items) < _ITEMS and only_computes(look) else None
         if held is None:
             _tries[owner] = 0
             return None
@@ -128,7 +130,8 @@ class Repeated:
         recorded = Recorded(program.primitive, [look.tensors[i] for i in program.positions], program.skeleton, ())
         self.uses = self.uses + 1 if key == self.last else 0
         self.last = key
-        if self.uses >= _AGAIN:
+        if self.uses >= self.patience:
+            self.uses, self.patience = 0, self.patience * 2  # where things are replaced by equal ones all the time, it does not pay
             self.bound = [_Bound(arguments, look, held, recorded), *self.bound][:_BOUND]
         return recorded
 

@@ -144,7 +144,7 @@ class Surroundings:
                     now = dict(container)
                     container.clear()
                     container.update(held)
-                    names = TENSOR_STATE if id(container) in states else (*now, *held)
+                    names = (*TENSOR_STATE, "_data", "_chain") if id(container) in states else (*now, *held)
                     changed = changed or any([now.get(k) is not held.get(k) for k in names])
             elif len(container) != len(held) or any([a is not b for a, b in zip(container, held)]):
                 container.clear()
@@ -442,6 +442,10 @@ class Surroundings:
     def watch(self, fluid: Fluid) -> Watch:
         """Tells quickly whether nothing has been replaced since, but for what is `fluid`."""
         return Watch(self.watches, fluid)
+
+    def reads(self, name: str) -> bool:
+        """Whether some code of the user's that was found loads an attribute of this name."""
+        return name in self._names or "*" in self._names
 
 
 def switches() -> tuple[bool, bool, dtypes.dtype]:
