@@ -22,9 +22,7 @@ INSTALL = "pip install 'tracejit[cuda]'"
 
 def missing_extra(error: ImportError) -> CudaError:
     """For a package of the extra that is not installed."""
-    return CudaError(
-        at_user_line(f"the CUDA target needs CuPy, and {error.name or 'it'} is not installed: {INSTALL} (for CUDA 12)")
-    )
+    return CudaError(at_user_line(f"the CUDA target needs CuPy, and {error.name or 'it'} is not installed: {INSTALL} (for CUDA 12)"))
 
 
 def other_libraries(error: ImportError) -> CudaError:

@@ -13,9 +13,7 @@ from .backend import backend
 from .running import placed
 
 
-def make(
-    graph: Graph, own: Container[int] = (), by_value: frozenset[int] = frozenset(), into: Mapping[int, int] = MappingProxyType({})
-) -> Any:
+def make(graph: Graph, own: Container[int] = (), by_value: frozenset[int] = frozenset(), into: Mapping[int, int] = MappingProxyType({})) -> Any:
     """The program of a graph. `own` numbers the outputs that must be arrays of their own, `by_value` the inputs that are NumPy scalars.
 
     The outputs in `into` (output -> input) may be made in the memory of an input, whose contents the caller does not need any more.

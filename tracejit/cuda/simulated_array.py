@@ -70,9 +70,6 @@ class SimulatedArray:
     def __int__(self) -> int:
         return int(self.host)
 
-    def __index__(self) -> int:
-        return self.host.__index__()
-
     def __float__(self) -> float:
         return float(self.host)
 
@@ -222,6 +219,7 @@ def _method(name: str) -> Callable:
 for _name in _OPERATORS:
     for _form, _made in zip(("__{}__", "__r{}__", "__i{}__"), _operator(_name)):
         setattr(SimulatedArray, _form.format(_name), _made)
+del SimulatedArray.__imatmul__
 for _name, _ufunc in _COMPARISONS.items():
     setattr(SimulatedArray, f"__{_name}__", lambda self, other, ufunc=_ufunc: ufunc(self, other))
 for _name, _ufunc in _UNARY.items():
@@ -232,8 +230,8 @@ for _name in _METHODS:
 
 # Functions of NumPy's and SciPy's that CuPy 14 has not.
 ABSENT = frozenset(
-    """asmatrix betaincc block bmat dawsn einsum_path erfi frompyfunc geomspace histogram_bin_edges insert iv ive jv kv kve matrix_norm matvec
-    multi_dot nanpercentile nanquantile polyder polydiv polyint spacing spence stdtr stdtrit svdvals unstack vecdot vecmat vector_norm
+    """asmatrix betaincc betainccinv block bmat dawsn einsum_path erfi frompyfunc geomspace histogram_bin_edges insert iv ive jv kv kve matrix_norm
+    matvec multi_dot nanpercentile nanquantile polyder polydiv polyint spacing spence stdtr stdtrit svdvals unstack vecdot vecmat vector_norm
     yv""".split()
 )
 

@@ -1,7 +1,7 @@
 """The part of a graph that the host computes before the device begins: what depends on its values alone, and is wanted there, or has no kernel.
 
-    step = step + 1                       # a counter that lives on the host: computed there, and nobody waits for the device to know it
-    words, state = mersenne_words(state)  # a generator whose state lives there: only what is drawn goes to the device
+A counter of steps that lives on the host is such a value, and nobody waits for the device to know it; so is the state of a generator, of which only
+what is drawn goes to the device.
 """
 
 from __future__ import annotations
