@@ -317,3 +317,11 @@ def test_what_changes_a_tensor_from_outside_is_run_at_each_call():
         except RuntimeError:
             return  # refused
         assert t.ndim == i + 2
+
+
+def test_singular_matrices():
+    for f in (torch.linalg.inv, lambda a: torch.linalg.cholesky(a) * 2):
+        g = F.vmap(f)
+        for _ in range(2):
+            with pytest.raises(torch.linalg.LinAlgError, match="vmap of"):
+                g(torch.zeros(3, 2, 2))

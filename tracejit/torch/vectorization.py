@@ -62,7 +62,12 @@ def vmap(func: Callable, in_dims: Any = 0, out_dims: Any = 0, randomness: str = 
     def batched_once(flat: list[Any], structure: Any, dims: list[Any], n: int) -> Any:
         recorded = kept(flat, structure, tuple(dims), n)
         front = [t.movedim(d, 0) if d else t for t, d in zip(flat, dims) if isinstance(t, Tensor)]
-        results = recorded.primitive(*front, *recorded.captured)
+        try:
+            results = recorded.primitive(*front, *recorded.captured)
+        except np.linalg.LinAlgError as error:
+            from .linalg import LinAlgError
+
+            raise LinAlgError(f"vmap of {getattr(func, '__name__', func)}: {error}") from None
         places = _out_dims(out_dims, recorded.skeleton)
         return filled(recorded.skeleton, [r if d == 0 else r.movedim(0, d) for r, d in zip(results, places)])
 
