@@ -370,3 +370,38 @@ def test_compiled_ahead_of_time():
             for _ in range(3):
                 with pytest.raises(ValueError, match="test_stale.py"):
                     program(X)
+
+
+def test_arrays_of_objects():
+    held = np.array([1.0, np.ones(3), [2.0]], dtype=object)
+
+    def change(step):
+        held[0] = step + 5.0
+        held[1][0] = step + 6.0
+        held[2][0] = step + 7.0
+
+    follows(lambda x: x * held[0] + held[1] + held[2][0], change)
+    records = np.array([(1.0, "a"), (2.0, "b")], dtype=[("number", float), ("name", object)])
+    follows(lambda x: x * records["number"][0], put(records["number"], 0))
+
+
+def test_long_containers():
+    numbers, table, nested = [0.0] * 30_000, dict.fromkeys(range(30_000), 0.0), [[1.0]] * 30_000
+    follows(lambda x: x + numbers[7] + len(numbers), lambda step: (put(numbers, 7)(step), numbers.append(1.0)))
+    follows(lambda x: x + table[7] + len(table), lambda step: (put(table, 7)(step), put(table, -step)(step)))
+    follows(lambda x: x + nested[7][0], put(nested[0], 0))
+    f = tj.jit(lambda x: x + numbers[7])
+    f(X), f(X), f(X)
+    assert f.cache_info().misses == 1
+
+
+def test_default_dicts_that_grow_by_being_read():
+    held = collections.defaultdict(lambda: np.ones(3))
+    follows(lambda x: x * held["w"] + held["b"][0], lambda step: (put(held["w"], 0)(step), held.update(b=np.full(3, step + 2.0))))
+
+
+def test_objects_of_libraries():
+    sparse = pytest.importorskip("scipy.sparse").csr_matrix(np.eye(3))
+    follows(lambda x: sparse.toarray() @ x, put(sparse.data, 1))
+    spline = pytest.importorskip("scipy.interpolate").CubicSpline(np.arange(5.0), np.arange(5.0) ** 2)
+    follows(lambda x: x * float(spline(1.5)), lambda step: np.multiply(spline.c, 2.0, out=spline.c))

@@ -163,7 +163,7 @@ class Jit(Dispatcher):
             if environment.unchanged():
                 return key, environment
             now = self._look(statics)
-            self._store.ignored |= environment.fingerprint.changed(now.fingerprint)
+            self._store.ignored |= environment.fingerprint.changed(now.fingerprint) - now.defaults(environment)
             now = self._environments[key.statics] = self._look(statics)
         return key._replace(fingerprint=now.fingerprint), now
 

@@ -12,7 +12,8 @@ import numpy as np
 
 from .. import residence, tree
 from ..trace.constants import active_traces
-from .environment import Environment, unchanged
+from .environment import Environment
+from .places import unchanged
 from .statics import identity
 from .variant import MISS, Static, harmless, never
 

@@ -19,7 +19,7 @@ import sys
 import types
 import weakref
 from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -30,14 +30,29 @@ from ..trace.constants import is_constant, released
 from ..trace.ledger import Ledger
 from ..trace.stand_ins import standing_for
 from ..trace.user_code import in_library
+from .places import (
+    ABSENT,
+    Place,
+    contents_of,
+    in_array,
+    in_cell,
+    in_class,
+    in_dict,
+    in_sequence,
+    in_slot,
+    length,
+    records_of,
+    same_items,
+    unchanged,
+)
 from .statics import identity
 
 _VALUES = (bool, int, float, complex, str, bytes, type(None), type(Ellipsis), slice, range, np.generic, np.dtype, enum.Enum)
 _BYTES = (bytearray, memoryview, array.array)
-ABSENT = object()
+_PACKAGE = f"{__name__.partition('.')[0]}."
 _ALL = "*"  # among names: every attribute
 _REFLECTION = frozenset(("getattr", "hasattr", "vars", "attrgetter", "asdict", "astuple", "fields", "replace", "__dict__", "__getattribute__"))
-_LIMIT = 20_000  # items of containers that are looked at: a million numbers in a list are data, and data belong in an array
+_LIMIT = 20_000  # items of containers that have watches of their own; those of longer ones are compared in one go, 20 ns each
 
 
 @functools.lru_cache(maxsize=4096)
@@ -162,6 +177,11 @@ class Environment:
         self.containers: dict[str, Any] = look.containers
         self.ledgers: list[Place] = look.ledgers
 
+    def defaults(self, before: Environment) -> set[str]:
+        """The paths of items that have come into default dicts since an earlier look, by being asked for, and of their keys."""
+        found = {p for p, place in self.places.items() if isinstance(place.container, collections.defaultdict) and p not in before.places}
+        return found | {f"{path}<key>" for path, x in self.containers.items() if any([self.places[p].container is x for p in found])}
+
     def target(self, number: int) -> Any:
         """What is written into for an array: itself, or a proxy that stands for it here."""
         return self.targets[number] if number in self.targets else standing_for(self.arrays[number])
@@ -169,82 +189,6 @@ class Environment:
     def unchanged(self) -> bool:
         """Whether nothing has been rebound. A change to something equal counts as one."""
         return unchanged(self.watches)
-
-
-def unchanged(watches: Sequence[tuple]) -> bool:
-    """Whether in every place ((read, container, key, value), ...) there is the object that was there."""
-    for read, container, key, value in watches:
-        if read(container, key) is not value:
-            return False
-    return True
-
-
-class Place(NamedTuple):
-    """Where a value stands that the function reads or binds: a variable of a module or of the function around it, an attribute, an item. `loaded`:
-    whether it is read."""
-
-    read: Callable[[Any, Any], Any]
-    container: Any
-    key: Any
-    path: str
-    loaded: bool = True
-
-    def get(self) -> Any:
-        """The value, or `ABSENT`."""
-        return self.read(self.container, self.key)
-
-    def set(self, value: Any) -> None:
-        if value is ABSENT:
-            if self.read is in_dict:
-                self.container.pop(self.key, None)
-            elif self.read is in_cell:
-                del self.container.cell_contents
-            else:
-                object.__delattr__(self.container, self.key)
-        elif self.read is in_cell:
-            self.container.cell_contents = value
-        elif self.read is in_slot and type(self.container) is not types.FunctionType:
-            object.__setattr__(self.container, self.key, value)  # also in a frozen dataclass
-        elif self.read in (in_slot, in_class):
-            setattr(self.container, self.key, value)
-        else:
-            self.container[self.key] = value
-
-    @property
-    def in_object(self) -> bool:
-        """Whether it belongs to an object or container, as opposed to a variable."""
-        return self.read is not in_cell and not (self.read is in_dict and "__builtins__" in self.container)
-
-
-def in_dict(container: Mapping, key: Any) -> Any:
-    return container.get(key, ABSENT)
-
-
-def in_cell(cell: types.CellType, key: None) -> Any:
-    try:
-        return cell.cell_contents
-    except ValueError:  # not bound yet
-        return ABSENT
-
-
-def in_slot(instance: Any, name: str) -> Any:
-    return getattr(instance, name, ABSENT)
-
-
-def in_class(kind: type, name: str) -> Any:
-    return kind.__dict__.get(name, ABSENT)
-
-
-def in_sequence(container: Sequence, place: int) -> Any:
-    return container[place] if place < len(container) else ABSENT
-
-
-def _contents(x: Any, key: None) -> bytes:
-    return bytes(x)  # a new object: they are looked at again at every call
-
-
-def length(container: Any, key: None) -> Any:
-    return len(container)  # small integers are one object each; a false alarm costs another look
 
 
 class _Look:
@@ -322,7 +266,9 @@ class _Look:
             return
         self._seen[id(x)] = len(self._seen)
         self._alive.append(x)  # so that identities stay apart while the walk lasts
-        if residence.is_array(x):
+        if isinstance(x, np.ndarray) and x.dtype.hasobject:
+            self._objects(x, path)
+        elif residence.is_array(x):
             self.note(path, "array", x.shape, x.dtype.str, type(x), len(self.arrays))
             if proxy is not None:
                 self.targets[len(self.arrays)] = proxy
@@ -351,11 +297,11 @@ class _Look:
             self.at(x.__func__, path)
         elif isinstance(x, functools.cached_property):
             self.at(x.func, path)
-        elif isinstance(x, (list, tuple, dict, set, frozenset, collections.deque)) and len(x) <= _LIMIT:
-            self._container(x, path)
+        elif isinstance(x, (list, tuple, dict, set, frozenset, collections.deque)):
+            self._container(x, path) if len(x) <= _LIMIT else self._long_container(x, path)
         elif isinstance(x, _BYTES):
             self.note(path, "contents", type(x), bytes(x))
-            self.watches.append((_contents, x, None, None))
+            self.watches.append((contents_of, x, None, None))
         elif isinstance(x, (operator.attrgetter, operator.methodcaller)):
             self.note_identity(path, "object", x)
             self.found.add(_ALL)
@@ -385,10 +331,31 @@ class _Look:
         for name, cell in zip(code.co_freevars, f.__closure__ or ()):
             self.watch(in_cell, cell, None, name if name != "__class__" else f"{path}.__class__")
 
+    def _objects(self, x: np.ndarray, path: str) -> None:
+        """An array of objects, or of records that have some."""
+        self.note(path, "objects", type(x), x.shape, x.dtype)
+        if x.dtype == object:
+            for place in range(x.size):
+                self.watch(in_array, x, place, f"{path}.flat[{place}]")
+        else:
+            self.note(path, "records", repr(x.tolist()))
+            self.watches.append((records_of, x, None, None))
+
+    def _long_container(self, x: Any, path: str) -> None:
+        """A container of more items than are watched one by one. Its items are described by which objects they are."""
+        kept = list(x.items()) if isinstance(x, dict) else list(x)
+        items = [item for pair in kept for item in pair] if isinstance(x, dict) else kept
+        self.kept.append(items)
+        self.note(path, "long", type(x), tuple(map(id, items)))
+        self.watches.append((same_items, x, items, True))
+        for place, item in enumerate(items):
+            if not isinstance(item, _VALUES):
+                self.at(item, f"{path}<item {place}>")
+
     def _container(self, x: Any, path: str) -> None:
         if isinstance(x, (list, collections.deque, collections.UserList, MutableMapping)):
             self.containers[path] = x
-        self.note(path, "container", type(x), len(x))
+        self.note(path, "container", type(x), None if isinstance(x, collections.defaultdict) else len(x))  # it grows by being read
         if isinstance(x, Mapping):
             self.watches.append((length, x, None, len(x)))
             for key in list(x):
@@ -419,15 +386,21 @@ class _Look:
             return
         else:
             self._methods(type(x))
+            library = _of_library(type(x))
+            foreign = library and not type(x).__module__.startswith(_PACKAGE)  # whose methods may read any array of it
             for base in type(x).__mro__:
                 slots = vars(base).get("__slots__", ())
                 for name in (slots,) if isinstance(slots, str) else slots:
-                    if name in self.names or _ALL in self.names and name not in ("__dict__", "__weakref__"):
+                    wanted = name in self.names or _ALL in self.names and name not in ("__dict__", "__weakref__")
+                    if wanted or foreign and type(getattr(x, name, None)) is np.ndarray:
                         self.watch(in_slot, x, name, f"{path}.{name}")
-            if _of_library(type(x)):  # which attributes its methods read is not known, but those that the user's code reads are
+            if library:  # which attributes its methods read is not known, but those that the user's code reads are
                 self.note_identity(path, "object", x)
             else:
                 self.note_identity(path, "object of", type(x))
+            if foreign and type(getattr(x, "__dict__", None)) is dict:
+                for name in [name for name, value in x.__dict__.items() if type(value) is np.ndarray and name not in self.names]:
+                    self.watch(in_dict, x.__dict__, name, f"{path}.{name}")
             if type(getattr(x, "__dict__", None)) is not dict:
                 return
             if not _of_library(type(x)):

@@ -18,7 +18,8 @@ from .. import tree
 from ..errors import LeakedTracerError, at_user_line
 from ..trace import Tracer
 from ..trace.ledger import Ledger
-from .environment import Environment, Place
+from .environment import Environment
+from .places import Place
 
 
 class Growth(NamedTuple):

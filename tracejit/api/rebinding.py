@@ -21,8 +21,9 @@ from .. import residence, tree
 from ..errors import LeakedTracerError, TracejitError, at_user_line
 from ..trace import Tracer
 from ..trace.constants import active_traces
-from .environment import ABSENT, Environment, Place, is_tree_of_values
+from .environment import Environment, is_tree_of_values
 from .growth import Growth, Ledgers, Snapshot, grown, leaked
+from .places import ABSENT, Place
 from .recording import outside_value
 
 _NUMBERS = (bool, int, float, complex)

@@ -15,7 +15,8 @@ from ..trace import Tracer
 from ..trace.cells import Outside
 from ..trace.guards import Guard
 from ..trace.stand_ins import as_it_is, look_at
-from .environment import Environment, unchanged
+from .environment import Environment
+from .places import unchanged
 from .rebinding import Effect, apply
 from .recording import Recording, as_value
 from .states import Cells

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..lowering.cpu.specs import Watch
-from .environment import ABSENT, in_cell, in_class, in_dict, in_sequence, in_slot, length
+from .places import ABSENT, in_cell, in_class, in_dict, in_sequence, in_slot, length
 
 _KEYS = (str, int, bytes)  # their comparison runs no Python code
 
