@@ -40,11 +40,11 @@ class Place(NamedTuple):
             if self.read is in_dict:
                 self.container.pop(self.key, None)
             elif self.read is in_cell:
-                del self.container.cellcontents_of
+                del self.container.cell_contents
             else:
                 object.__delattr__(self.container, self.key)
         elif self.read is in_cell:
-            self.container.cellcontents_of = value
+            self.container.cell_contents = value
         elif self.read is in_slot and type(self.container) is not types.FunctionType:
             object.__setattr__(self.container, self.key, value)  # also in a frozen dataclass
         elif self.read in (in_slot, in_class):
@@ -66,7 +66,7 @@ def in_dict(container: Mapping, key: Any) -> Any:
 
 def in_cell(cell: types.CellType, key: None) -> Any:
     try:
-        return cell.cellcontents_of
+        return cell.cell_contents
     except ValueError:  # not bound yet
         return ABSENT
 
