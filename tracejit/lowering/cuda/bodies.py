@@ -30,9 +30,9 @@ class Driven(Exception):
 class Form(NamedTuple):
     """How a loop is looked at.
 
-    `tape` is how many turns a tape has at most, and how many states are kept; to `limits` are added those that loops have.  With `rows`, loops over as
-    many elements stand outside of others, and the loops of a batch of so many rows end for each of them by its own condition, which is read at that
-    counter.
+    `tape` is how many turns a tape has at most, and how many states are kept; to `limits` are added those that loops have.  With `rows`, loops over
+    as many elements stand outside of others, and the loops of a batch of so many rows end for each of them by its own condition, which is read at
+    that counter.
     """
 
     tape: int
