@@ -27,9 +27,9 @@ from .rewrite import Rewriter
 from .schedule import Geometry, InOrder, Launch, is_independent, launch_of, longest, stages, work
 from .turns import KERNELS, items_of, side_by_side
 
-# A launch takes 5 us, and Python and the driver need one more for a turn. In 5 us the 256 threads of a block take some 2^14 turns of innermost loops:
-# each reads two numbers from a cache that answers in 30 (level 1) to 250 cycles (level 2), a few at once. So a turn of a loop that would be three
-# launches stays in a block up to 65,536 multiplications: a cell of 180 x 180, or one of 128 x 128 with 2 examples.
+# Estimated: a launch takes 5 us, and Python and the driver need one more for a turn. In 5 us the 256 threads of a block take some 2^14 turns of inner
+# loops: each reads two numbers from a cache that answers in 30 (level 1) to 250 cycles (level 2), a few at once. So a turn of a loop that would be
+# three launches stays in a block up to 65,536 multiplications: a cell of 180 x 180 with as many inputs, or of 128 x 128 with 2 examples.
 TURN_WORK = 1 << 14
 # So many threads are at work at once on a device; rows beyond have to wait.
 RESIDENT = 1 << 17
