@@ -39,6 +39,7 @@ FILES = (
     "torch_mlp",
     "torch_convnet",
     "torch_lstm",
+    "torch_lstm_cell",
     "torch_resnet",
     "eager_polynomial",
     "eager_mlp_sgd",

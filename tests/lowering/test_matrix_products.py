@@ -79,3 +79,22 @@ def test_products_in_a_loop(threads):
 
     for h in (rng.normal(size=(90, 80)), rng.normal(size=90)):
         np.testing.assert_allclose(tj.jit(f)(w, h), f(w, h), rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("m, n, k", [(8, 32, 1), (9, 33, 5), (15, 47, 512), (300, 64, 3), (263, 40, 513), (16, 100, 1100), (40, 512, 600)])
+def test_panels(threads, m, n, k, dtype):
+    """Rows and columns that are left over, several depths and blocks of rows, lines that crowd the cache; each factor as it is and transposed."""
+    tolerance = 1e-3 if dtype is np.float32 else 1e-11
+    for turn_x in (False, True):
+        for turn_y in (False, True):
+            x, y = (rng.normal(size=s[:: -1 if turned else 1]).astype(dtype) for s, turned in (((m, k), turn_x), ((k, n), turn_y)))
+            expected = (x.T if turn_x else x).astype(np.float64) @ (y.T if turn_y else y)
+            product = tj.jit(lambda x, y, turn_x=turn_x, turn_y=turn_y: (x.T if turn_x else x) @ (y.T if turn_y else y))
+            np.testing.assert_allclose(product(x, y), expected, rtol=tolerance, atol=tolerance)
+
+
+def test_special_values_go_through_panels():
+    x, y = np.ones((9, 4)), np.ones((4, 40))
+    x[3, 1], y[2, 35], y[0, 1] = np.nan, np.inf, -np.inf
+    np.testing.assert_array_equal(tj.jit(np.matmul)(x, y), x @ y)

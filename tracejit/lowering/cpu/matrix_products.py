@@ -1,4 +1,4 @@
-"""Products of matrices: calls of BLAS, each in one thread, and threads of the pool where there is enough to share.
+"""Products of matrices: by panels (panels.py) or by BLAS, and by several threads of the pool where there is enough to share.
 
 OpenBLAS has threads of its own.  They look for work for 20 ms after a product, beside the pool's: with both, a training step whose loops and
 products took turns was no quicker on two threads than on one (LSTM of 64 turns, 10.7 ms; with the pool alone 6.9).  So OpenBLAS is asked for one
@@ -15,8 +15,8 @@ from ...config import config
 from ..kernel import Buffer
 from ..plan import Plan
 from ..steps import Library
-from . import blas
-from .counting import Count, Place, counted, where
+from . import blas, panels, register_tiles
+from .counting import Count, Place, call, counted, where
 from .emit import Emitter, Function, Value
 
 # OpenBLAS takes one thread by itself for products of up to so many multiplications, and by a vector for fewer than so many.
@@ -33,20 +33,24 @@ def write(code, f: Function, step: Library, pointer: Callable[[None, Buffer], Va
     product, e = _Product(step), Emitter(f, 1)
     at = [e.gep(pointer(None, v.buffer), "i8", e.const("i64", v.offset * product.size)) for v in step.operands]
     at.append(pointer(None, step.result))
-    if plan.in_strand or not blas.find().has_limit:
+    share = None if plan.in_strand else product.share(config.threads)
+    ways = set(map(product.by_panels, share.counts if share and not share.of_stack else [product.lines]))
+    by_panels = ways == {True}
+    if True in ways:
+        code.kinds.add("panels")
+    if not by_panels and (plan.in_strand or not blas.find().has_limit):
         product.write(f, *at, blocks=product.blocks if plan.is_body else 1)
         return
-    share = product.share(config.threads)
-    if share is None and product.in_one_thread:
-        product.write(f, *at)
-        return
-    old = f.call("blas_get_threads", "i32", [])
-    f.call("blas_set_threads", "void", [e.const("i32", 1)])
+    limited = not by_panels and not (share is None and product.in_one_thread)
+    if limited:
+        old = f.call("blas_get_threads", "i32", [])
+        f.call("blas_set_threads", "void", [e.const("i32", 1)])
     if share is None:
         product.write(f, *at)
     else:
         code.in_chunks(f, _piece(code, product, share), at, share.pieces)
-    f.call("blas_set_threads", "void", [old])
+    if limited:
+        f.call("blas_set_threads", "void", [old])
 
 
 class _Share(NamedTuple):
@@ -60,6 +64,11 @@ class _Share(NamedTuple):
     def pieces(self) -> int:
         return math.ceil(self.total / self.each)
 
+    @property
+    def counts(self) -> tuple[int, int]:
+        """Of the first threads, and of the last."""
+        return self.each, self.total - self.each * (self.pieces - 1)
+
 
 def _piece(code, product: _Product, share: _Share) -> str:
     """The function `i64 name(ptr x, ptr y, ptr out, i64 piece)` of a thread's share."""
@@ -68,13 +77,13 @@ def _piece(code, product: _Product, share: _Share) -> str:
         labels = [("ptr", "x"), ("ptr", "y"), ("ptr", "out"), ("i64", "piece")]
         f = code.products[key] = Function(code.module, f"product{len(code.products)}", labels, "i64", linkage="internal")
         at, number = [f.parameter(name) for name in ("x", "y", "out")], Count(f, f.parameter("piece"))
-        first, last = number * share.each, share.pieces - 1
+        first, last, (each, rest) = number * share.each, share.pieces - 1, share.counts
         if share.of_stack:
-            product.stack(f, *at, first, (first + share.each).smaller(share.total))
-        elif (rest := share.total - share.each * last) == share.each:
-            product.write(f, *at, first, rest)
+            product.stack(f, *at, first, (first + each).smaller(share.total))
+        elif rest == each:
+            product.write(f, *at, first, each)
         else:
-            where(f, number.compared("slt", last), lambda: product.write(f, *at, first, share.each))
+            where(f, number.compared("slt", last), lambda: product.write(f, *at, first, each))
             where(f, number.compared("eq", last), lambda: product.write(f, *at, first, rest))
         f.ret(Count(f, 0).value)
     return code.products[key].name
@@ -110,7 +119,15 @@ class _Product:
             return None
         of_stack = self.count >= threads
         total, most = (self.count, threads) if of_stack else (self.lines, min(threads, self.lines // LINES))
-        return _Share(of_stack, total, math.ceil(total / most)) if most > 1 else None
+        each = math.ceil(total / most) if most else total
+        if not of_stack and self.by_panels(self.lines):  # whole tiles, or panels
+            grain = register_tiles.rows() if self.m >= self.n else panels.columns(self.kind)
+            each = math.ceil(each / grain) * grain
+        return _Share(of_stack, total, each) if each < total else None
+
+    def by_panels(self, lines: int) -> bool:
+        """Whether so many lines are computed by panels."""
+        return panels.suits(self.kind, *((lines, self.n) if self.m >= self.n else (self.m, lines)))
 
     def write(self, f: Function, x: Value, y: Value, out: Value, first: Count | int = 0, count: int | None = None, blocks: int = 1) -> None:
         """Write `count` lines of it from `first` on, by all products of the stack; `blocks` calls of BLAS for each."""
@@ -130,16 +147,29 @@ class _Product:
         return [(Place(f, p) + i * (step * self.size)).value for p, step in zip((x, y, out), steps)]
 
     def _lines(self, f: Function, x: Value, y: Value, out: Value, first: Count | int, count: int, blocks: int) -> None:
-        (m, n, k), (row, inner), (outer, column) = (self.m, self.n, self.k), self.x.strides[-2:], self.y.strides[-2:]
-        ahead = lambda p, line, step: (Place(f, p) + (first + line) * (step * self.size)).value
+        """Write some lines of one product."""
+        by_rows = self.m >= self.n
+        blocks = 1 if self.by_panels(count) else blocks
         for number in range(blocks):
             start, stop = (count * b // blocks for b in (number, number + 1))
-            if m >= n:
-                left, right = blas.matrix(ahead(x, start, row), (stop - start, k), (row, inner)), blas.matrix(y, (k, n), (outer, column))
-                blas.product(f, self.kind, stop - start, n, k, left, right, ahead(out, start, n), n)
+            (x_line, _), (_, y_line) = self.x.strides[-2:], self.y.strides[-2:]
+            ahead = lambda p, step, start=start: (Place(f, p) + (first + start) * (step * self.size)).value
+            if by_rows:
+                self._matrices(f, stop - start, self.n, ahead(x, x_line), y, ahead(out, self.n))
             else:
-                left, right = blas.matrix(x, (m, k), (row, inner)), blas.matrix(ahead(y, start, column), (k, stop - start), (outer, column))
-                blas.product(f, self.kind, m, stop - start, k, left, right, ahead(out, start, 1), n)
+                self._matrices(f, self.m, stop - start, x, ahead(y, y_line), ahead(out, 1))
+
+    def _matrices(self, f: Function, m: int, n: int, x: Value, y: Value, out: Value) -> None:
+        """Write m rows and n columns of one product."""
+        (row, inner), (outer, column), k = self.x.strides[-2:], self.y.strides[-2:], self.k
+        if not panels.suits(self.kind, m, n):
+            left, right = blas.matrix(x, (m, k), (row, inner)), blas.matrix(y, (k, n), (outer, column))
+            blas.product(f, self.kind, m, n, k, left, right, out, self.n)
+            return
+        by_lines = column != 1
+        steps = [s * self.size for s in (row, inner, 1 if by_lines else outer, column, self.n)]
+        moved = by_lines or panels.crowds(k, steps[2])
+        call(f, panels.product(f.module, self.kind), [x, *steps[:2], y, *steps[2:4], out, steps[4], m, n, k, int(moved)])
 
 
 __all__ = ["write"]

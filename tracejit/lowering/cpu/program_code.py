@@ -14,7 +14,7 @@ from ..kernel import Buffer
 from ..plan import Plan, may_fail
 from ..steps import Library, Progression, Routine
 from ..structure import structure
-from . import blas, matrix_products, routines, special_library, threads
+from . import blas, matrix_products, routines, shared_code, special_library, threads
 from .emit import Emitter, Function, Module, Value
 from .kernel_code import KernelCode, in_memory
 from .llvm import Library as Code
@@ -118,6 +118,8 @@ class ModuleCode:
     def symbols(self) -> dict[str, int]:
         """The addresses that the code needs, and some more."""
         found = blas.find().symbols if "dot" in self.kinds else {}
+        if "panels" in self.kinds:
+            found = {**found, **shared_code.symbols()}
         for kind in sorted(self.kinds & routines.KINDS):
             found = {**found, **routines.of(kind).symbols()}
         return {**found, "parallel_for": threads.parallel_for()} if "chunks" in self.kinds else found

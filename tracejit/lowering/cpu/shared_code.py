@@ -25,12 +25,19 @@ def shared(module: Module, name: str, parameters: Sequence[tuple[str, str]], wri
 
 def symbols() -> dict[str, int]:
     """The address of every function that was declared so far, by name."""
-    for name, (parameters, write) in list(_writers.items()):
-        if name not in _libraries:
-            module = Module()
-            write(Function(module, name, parameters))
-            _libraries[name] = compile_module(module.text(), {}, [name])
-    return {name: library.address(name) for name, library in _libraries.items()}
+    return {name: _address(name) for name in list(_writers)}
+
+
+def _address(name: str) -> int:
+    """That of a function, which may call others that are shared."""
+    if name not in _libraries:
+        parameters, write = _writers[name]
+        module = Module()
+        write(Function(module, name, parameters))
+        text = module.text()
+        called = {other: _address(other) for other in list(_writers) if other != name and f"@{other}(" in text}
+        _libraries[name] = compile_module(text, called, [name])
+    return _libraries[name].address(name)
 
 
 __all__ = ["shared", "symbols"]
