@@ -110,7 +110,7 @@ def _factor(f: Function, kind: str, value: float, by_value: bool) -> Value:
 def product(f: Function, kind: str, m: int, n: int, k: int, a: Matrix, b: Matrix, out: Value, line: int) -> None:
     """Write out = a @ b, where out is m by n in C order, with `line` elements from row to row."""
     if n == 1 or m == 1:
-        _vector_product(f, kind, (m, k) if n == 1 else (k, n), a if n == 1 else b, b if n == 1 else a, n == 1, out)
+        _vector_product(f, kind, (m, k) if n == 1 else (k, n), a if n == 1 else b, b if n == 1 else a, n == 1, out, line if n == 1 else 1)
         return
     blas, e = find(), Emitter(f, 1)
     one, zero = (_factor(f, kind, value, blas.cblas) for value in (1.0, 0.0))
@@ -148,8 +148,8 @@ def product(f: Function, kind: str, m: int, n: int, k: int, a: Matrix, b: Matrix
     )
 
 
-def _vector_product(f: Function, kind: str, shape: tuple[int, int], a: Matrix, x: Matrix, plain: bool, out: Value) -> None:
-    """out = a @ x (plain) or a.T @ x for a matrix of `shape` and a vector."""
+def _vector_product(f: Function, kind: str, shape: tuple[int, int], a: Matrix, x: Matrix, plain: bool, out: Value, out_step: int) -> None:
+    """out = a @ x (plain) or a.T @ x for a matrix of `shape` and a vector; elements of `out` are `out_step` apart."""
     blas, e = find(), Emitter(f, 1)
     one, zero = (_factor(f, kind, value, blas.cblas) for value in (1.0, 0.0))
     # As lines in memory: a transposed matrix is the plain one of the other shape.
@@ -164,4 +164,4 @@ def _vector_product(f: Function, kind: str, shape: tuple[int, int], a: Matrix, x
     else:
         size = lambda v: f.module.table(blas.integer, (v,))
         how = [f.module.table("i8", b"N" if turned else b"T"), size(columns), size(rows)]
-    f.call(f"gemv_{kind}", "void", [*how, one, a.pointer, size(a.line), x.pointer, size(step), zero, out, size(1)])
+    f.call(f"gemv_{kind}", "void", [*how, one, a.pointer, size(a.line), x.pointer, size(step), zero, out, size(out_step)])

@@ -54,7 +54,7 @@ def write(code, f: Function, step: Library, pointer: Callable[[None, Buffer], Va
 
 
 class _Share(NamedTuple):
-    """What a thread does of a product: `each` of `total` lines, or products of a stack; the last thread does what is left."""
+    """What a thread does of a product: `each` of `total` lines, or products of a stack; the last thread does what is left, a few more or fewer."""
 
     of_stack: bool
     total: int
@@ -62,7 +62,8 @@ class _Share(NamedTuple):
 
     @property
     def pieces(self) -> int:
-        return math.ceil(self.total / self.each)
+        full, rest = divmod(self.total, self.each)
+        return full + (rest > 0 if self.of_stack else rest >= LINES)
 
     @property
     def counts(self) -> tuple[int, int]:
@@ -123,7 +124,8 @@ class _Product:
         if not of_stack and self.by_panels(self.lines):  # whole tiles, or panels
             grain = register_tiles.rows() if self.m >= self.n else panels.columns(self.kind)
             each = math.ceil(each / grain) * grain
-        return _Share(of_stack, total, each) if each < total else None
+        share = _Share(of_stack, total, each)
+        return share if share.pieces > 1 else None
 
     def by_panels(self, lines: int) -> bool:
         """Whether so many lines are computed by panels."""

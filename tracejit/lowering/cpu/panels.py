@@ -41,8 +41,8 @@ def crowds(lines: int, step: int) -> bool:
 
 
 def product(module: Module, kind: str) -> str:
-    """`void f(a, a_row, a_step, b, b_row, b_column, out, line, m, n, k, moved)`: out = a @ b, for steps in bytes between elements of a, elements of b,
-    and rows of out. Adjacent in b are the elements of a line, or of a column, which must be `moved` together."""
+    """`void f(a, a_row, a_step, b, b_row, b_column, out, line, m, n, k, moved)`: out = a @ b, for steps in bytes between elements of a, of b, and
+    rows of out. Adjacent in b are the elements of a line, or of a column, which must be `moved` together."""
     labels = [
         ("ptr", "a"), ("i64", "a_row"), ("i64", "a_step"), ("ptr", "b"), ("i64", "b_row"), ("i64", "b_column"), ("ptr", "out"), ("i64", "line"),
         ("i64", "m"), ("i64", "n"), ("i64", "k"), ("i64", "moved"),
