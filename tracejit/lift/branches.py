@@ -12,6 +12,7 @@ from ..ops.elementwise import convert
 from ..ops.switch import switch
 from ..trace import Trace, Tracer
 from ..trace.views import OutsideWriteError
+from .aliases import is_array, note, outside
 from .places import UNSET
 from .state import Leaves, Slot, State, Stays, as_operand, described, leaves_of, promoted, same_plain
 
@@ -73,6 +74,7 @@ def _merge(state: State, test: Tracer, orelse: Side, then: Side, wants_result: b
     if any(proxy.atom is not begin for side in (orelse, then) for proxy, begin in side.trace.cells.values()):
         raise Stays("a random generator advances on one side of it")
     finishers: list[tuple[int, Callable[[list[Any]], None]]] = []
+    made: list[Slot] = []
     for slot, a, b, la, lb in zip(state.slots, orelse.values, then.values, orelse.leaves, then.leaves):
         if same_plain(a, b):
             finishers.append((0, lambda _, slot=slot, a=a: slot.place.set(a)))
@@ -89,8 +91,8 @@ def _merge(state: State, test: Tracer, orelse: Side, then: Side, wants_result: b
             blank = Leaves([zeros(t.strong) for t in given.types], given.structure, given.types)
             la, lb = la or blank, lb or blank
         slot.leaves = _paired(f"`{_shown(slot.place.name)}`", (a, b), la, lb, orelse, then)
-        kept = a is slot.entry or b is slot.entry
-        finishers.append((len(slot.types), lambda results, slot=slot, kept=kept: _leave(state, slot, results, kept)))
+        made.append(slot)
+        finishers.append((len(slot.types), slot.leave))
     if state.targets:
         orelse.outputs += orelse.contents
         then.outputs += then.contents
@@ -100,13 +102,13 @@ def _merge(state: State, test: Tracer, orelse: Side, then: Side, wants_result: b
         if same_plain(orelse.result, then.result):
             result[0] = then.result
         else:
-            made = _paired("the value", (orelse.result, then.result), orelse.result_leaves, then.result_leaves, orelse, then)
+            common = _paired("the value", (orelse.result, then.result), orelse.result_leaves, then.result_leaves, orelse, then)
 
             def take(results: list[Any]) -> None:
-                marked = [Tracer(x.owner, x.atom, t.weak) if type(x) is Tracer else x for x, t in zip(results, made.types)]
-                result[0] = made.structure.unflatten(marked)
+                marked = [Tracer(x.owner, x.atom, t.weak) if type(x) is Tracer else x for x, t in zip(results, common.types)]
+                result[0] = common.structure.unflatten(marked)
 
-            finishers.append((len(made.types), take))
+            finishers.append((len(common.types), take))
     graphs, outside = same_captures([orelse.finish(), then.finish()])
     needed = graphs[0].outputs or any(g.effect for g in graphs)
     results = list(switch(convert(test, dtype=INT), *outside, branches=graphs)) if needed else []
@@ -114,13 +116,16 @@ def _merge(state: State, test: Tracer, orelse: Side, then: Side, wants_result: b
     for count, finish in finishers:
         finish(results[at : at + count])
         at += count
+    _note(state, made, (orelse, then))
     return result[0]
 
 
-def _leave(state: State, slot: Slot, results: list[Any], kept: bool) -> None:
-    slot.leave(results)
-    if kept:
-        state.mark_undecided(slot)
+def _note(state: State, made: list[Slot], sides: tuple[Side, Side]) -> None:
+    """Note which arrays the variables may hold now."""
+    ways = [{id(slot): value for slot, value in zip(state.slots, side.values)} for side in sides]
+    depth = sides[0].trace.depth
+    arrays = [[array for way in ways if is_array(way[id(slot)]) for array in outside(way[id(slot)], depth)] for slot in made]
+    note(state, [(slot, found) for slot, found in zip(made, arrays) if is_array(slot.place.get())], ways)
 
 
 def _shown(name: str) -> str:

@@ -20,6 +20,7 @@ from ..ops.while_loop import while_loop
 from ..trace import Trace, Tracer
 from ..trace.constants import as_proxy
 from ..trace.views import OutsideWriteError, assign, root
+from .aliases import is_array, note, origins
 from .places import UNSET
 from .state import Leaves, Slot, State, Stays, as_operand, described, leaves_of, promoted, same_plain
 
@@ -54,6 +55,7 @@ class Turn:
                 function(self.counter)
                 self.values = [slot.place.get() for slot in state.slots]
                 self.leaves = [leaves_of(v) for v in self.values]
+                self.holders = [slot.holder for slot in state.slots]
                 self.contents = [Tracer(x.owner, x.atom) for x in state.targets]
                 self.written = [s for s, t in zip(state.slots, self.inputs) if s.place.key not in state.by_value and s.written(t)]
                 self.new_items = state.found_items()
@@ -85,11 +87,10 @@ def loop(state: State, turns: Turns) -> None:
         _counted(state, turn, turns.count)
         if len(period) > 1:
             _exchange(state, period, turns.count)
+        _note(state, turn, turns.count)
     else:
         _conditional(state, turn, turns, flags, period)
-        for slot in state.slots:
-            if not slot.by_contents and slot.leaves is not None:
-                state.mark_undecided(slot)
+        _note(state, turn, None)
 
 
 # -- what is carried
@@ -347,6 +348,57 @@ def _exchange(state: State, order: tuple[int, ...], turns: Any) -> None:
     if known:
         for slot, i in zip(names, after[turns % len(after)]):
             slot.place.set(state.exchanged[i])
+
+
+# -- which arrays the variables hold
+def _note(state: State, turn: Turn, count: int | None) -> None:
+    """Give variables that only exchange their arrays these very arrays, after so many turns, and note which arrays the others may hold. `count` is
+    None where it is not known."""
+    values = {id(s): v for s, v in zip(state.slots, turn.values) if is_array(v)}
+    slots = [s for s in state.slots if id(s) in values and not s.by_contents and s.leaves is not None and is_array(s.place.get())]
+    by_holder = {id(h): s for s, h in zip(state.slots, turn.holders) if is_array(h) and is_array(s.entry)}
+    made = []
+    for slot in slots:
+        if any([slot.place.get() is array for array in (slot.entry, *state.exchanged)]):
+            continue
+        source = _after(slot, values, by_holder, count) if count is not None else None
+        if source is not None and not state.is_target(source.entry):
+            slot.place.set(source.entry)
+        else:
+            made.append((slot, _candidates(slot, values, by_holder, turn.trace.depth, count is None)))
+    note(state, made, [values])
+
+
+def _after(slot: Slot, values: dict[int, Any], by_holder: dict[int, Slot], count: int) -> Slot | None:
+    """The slot whose array from before the loop this one has after `count` turns; None where it has another."""
+    path = [slot]
+    while len(path) <= count:
+        following = by_holder.get(id(values.get(id(path[-1]))))
+        if following is None:
+            return None
+        if following in path:
+            start = path.index(following)
+            return path[start + (count - start) % (len(path) - start)]
+        path.append(following)
+    return path[count]
+
+
+def _candidates(slot: Slot, values: dict[int, Any], by_holder: dict[int, Slot], depth: int, perhaps_none: bool) -> list[Tracer]:
+    """The arrays from outside of the loop that a slot may have behind it; `perhaps_none`: also if it turns not even once."""
+    reached: list[Slot] = []
+    found: list[Tracer] = [root(slot.entry)] if perhaps_none and is_array(slot.entry) else []
+    todo = [slot]
+    while todo:
+        value = values.get(id(todo.pop()))
+        for owner in origins(value) if value is not None else ():
+            source = by_holder.get(id(owner))
+            if source is None:
+                found += [owner] if (owner.home or owner.owner).depth < depth else []
+            elif source not in reached:
+                reached.append(source)
+                todo.append(source)
+                found.append(root(source.entry))
+    return found
 
 
 __all__ = ["Peel", "Turns", "loop"]

@@ -7,7 +7,6 @@ So aliases stay what they are: views, attributes and arguments of the caller see
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
@@ -15,13 +14,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .. import tree
-from ..errors import TracejitError, is_library
+from ..errors import TracejitError
 from ..ir import ArrayType
 from ..ops.elementwise import convert
 from ..trace import Trace, Tracer, type_of
 from ..trace.constants import as_proxy, constant
 from ..trace.creation import tracing
-from ..trace.views import OutsideWriteError, assign, is_shared, mark_undecided, rebind, root
+from ..trace.views import OutsideWriteError, assign, is_shared, rebind, root
 from .liveness import Facts
 from .places import UNSET, Containers, Grown, Item, Scope, Variable
 
@@ -83,20 +82,6 @@ def _equal(a: Any, b: Any) -> bool:
     if isinstance(a, tuple):
         return len(a) == len(b) and all(map(same_plain, a, b))
     return a == b and repr(a) == repr(b)  # 0.0 and -0.0 are two
-
-
-def _sharing(array: Tracer, name: str) -> list[str]:
-    """Other variables of the user's function that is running which share the memory of an array."""
-    frame = sys._getframe(1)
-    while is_library(frame.f_code.co_filename):
-        frame = frame.f_back
-    function, owner, found = frame.f_code.co_qualname, root(array), []
-    while frame is not None:
-        if frame.f_code.co_qualname == function:
-            values = frame.f_locals.items()
-            found += [n for n, v in values if n != name and type(v) is Tracer and v.ndim and (v is array or v is owner or root(v) is owner)]
-        frame = frame.f_back
-    return found
 
 
 class Slot:
@@ -184,23 +169,6 @@ class State:
         """Raise `Stays` for a variable that the body binds to another array that it writes into, while there are views of the one that it has."""
         if type(slot.entry) is Tracer and slot.entry.ndim and is_shared(slot.entry):
             raise Stays(f"`{slot.place.name}` is bound to other arrays in it, while there are views of the one that it has: take these afterwards")
-
-    def mark_undecided(self, slot: Slot) -> None:
-        """For a variable that is bound to another array only if a condition holds, or a loop turns: where something else in the function shares the
-        memory of the array that it had, nobody knows whether that sees what is written into the variable later, and the other way round."""
-        before, now = slot.entry, slot.place.get()
-        if not (type(before) is type(now) is Tracer and before.ndim and before is not now):
-            return
-        others = _sharing(before, slot.place.name)
-        if others or is_shared(before):
-            name, line = slot.place.name, self.facts.line
-            what = f"`{others[0]}` shares" if others else "views share"
-            reason = (
-                f"whether {what} memory with `{name}` depends on a traced condition at line {line}, so what a write changes is not known: "
-                f"write into a copy (`{name} = {name}.copy()` before line {line})"
-            )
-            mark_undecided(now, reason)
-            mark_undecided(root(before), reason)
 
     def carry_by_value(self, slot: Slot) -> None:
         """The variable is bound to another array in the body: its array is not what is written into in every turn."""

@@ -182,19 +182,20 @@ class OutsideWriteError(LeakedTracerError):
         self.target = target
 
 
-_undecided: dict[int, tuple[ref, str]] = {}  # by identity of a proxy that owns its memory, if it does
+_undecided: dict[int, list[tuple[ref, ref, str]]] = {}  # by identity of a proxy that owns its memory, if it does
 
 
-def mark_undecided(x, reason: str) -> None:
-    """From now on a write into x is an error: whether it shares its memory with another array depends on values. `reason` says why."""
+def mark_undecided(x, reason: str, beside=None) -> None:
+    """From now on a write into x is an error: whether it shares its memory with another array depends on values. `reason` says why. The other one may
+    be given (`beside`): when nobody has that any more, x may be written again."""
     key = id(x)
-    _undecided[key] = ref(x, lambda _: _undecided.pop(key, None)), reason
+    _undecided.setdefault(key, []).append((ref(x, lambda _: _undecided.pop(key, None)), ref(x if beside is None else beside), reason))
 
 
 def _require_decided(x) -> None:
-    found = _undecided.get(id(x))
-    if found is not None and found[0]() is x:
-        raise TracejitError(at_user_line(found[1]))
+    for marked, beside, reason in _undecided.get(id(x), ()):
+        if marked() is x and beside() is not None:
+            raise TracejitError(at_user_line(reason))
 
 
 def stay_inside(x, value) -> None:
