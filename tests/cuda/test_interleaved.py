@@ -22,8 +22,7 @@ def test_short_rows_in_one_block_each_have_memory_of_their_own(size):
     check(softmax, np.random.default_rng(0).normal(size=(50, 4)), target=TARGETS[size])
 
 
-@pytest.mark.parametrize("size", TARGETS)
-@quick(25)
+@quick(12)
 @given(program=programs())
-def test_random_programs(size, program):
-    check_program(TARGETS[size], program, *program.inputs)
+def test_random_programs(program):
+    check_program(TARGETS["large"], program, *program.inputs)

@@ -12,7 +12,8 @@ from tracejit.lowering.cuda.program import Program
 from tracejit.lowering.cuda.schedule import Launch
 from tracejit.lowering.cuda.show import summary
 
-targets = pytest.mark.parametrize("target", [TARGET, *TARGETS.values()], ids=["device", *TARGETS])
+everywhere = pytest.mark.parametrize("target", [TARGET, *TARGETS.values()], ids=["device", *TARGETS])
+targets = pytest.mark.parametrize("target", [TARGET, TARGETS["small"]], ids=["device", "small"])
 
 
 @pytest.fixture
@@ -63,7 +64,7 @@ def test_rows_of_a_while_loop_take_their_own_number_of_turns(rng):
     assert groups(program) == [1]
 
 
-@targets
+@everywhere
 def test_longer_rows_are_warps(rng, target):
     smooth = lambda x: tj.scan(lambda h, _: (0.5 * h + 0.25 * (np.roll(h, 1) + np.roll(h, -1)), h.max()), x, np.arange(4))
     program = check(tj.vmap(smooth), rng.normal(size=(9, 20)), target=target)
@@ -113,7 +114,7 @@ def loss(f):
     return lambda *args: sum((np.sum(y**2) for y in f(*args)), 0.0)
 
 
-@targets
+@everywhere
 def test_a_recurrent_cell_is_one_kernel(rng, target):
     args = cell_arguments(rng)
     program = check(cell, *args, target=target)
@@ -150,7 +151,7 @@ def kalman(mean, spread, seen):
     return tj.scan(step, (mean, spread), seen)
 
 
-@targets
+@everywhere
 def test_a_kalman_filter_is_one_kernel(rng, target):
     args = np.zeros(3), np.eye(3), rng.normal(size=6)
     program = check(kalman, *args, target=target)
@@ -288,7 +289,7 @@ def test_the_way_back_of_any_number_of_turns(rng, target, turns):
     assert kernels_only(program) and "sweeps" in program.plan.loops.values()
 
 
-@targets
+@everywhere
 def test_rows_have_their_own_way_back(rng, target):
     a = rng.uniform(0.1, 1e3, size=70)
     for f in (tj.vmap(tj.grad(newton)), tj.grad(lambda a: tj.vmap(newton)(a).sum())):

@@ -9,21 +9,13 @@ import pytest
 from hypothesis import given
 
 import tracejit as tj
-from tests.cuda.host_target import TARGET, WholeWarps, compiled
+from tests.cuda.host_target import TARGET, compiled
+from tests.cuda.interleaved import TARGETS as INTERLEAVED
 from tests.test_random_programs import close, programs, quick, thorough
-from tracejit.lowering.cuda.on_host import HostKernel
 from tracejit.lowering.cuda.program import Target
-from tracejit.lowering.cuda.schedule import SIMULATED
 
-
-class NarrowWarps(WholeWarps):
-    """With warps of four lanes."""
-
-    def load(self, source, name, parameters):
-        return HostKernel(source, name, parameters, warp=SIMULATED.warp)
-
-
-TARGETS = {"large": TARGET, "small": Target(NarrowWarps(), SIMULATED._replace(tile=2, large=12, short=2))}
+# The small one's threads take turns behind every store.
+TARGETS = {"large": TARGET, "small": INTERLEAVED["small"]}
 
 
 def check(target: Target, f, *args) -> None:
