@@ -205,6 +205,16 @@ torch.logdet(torch.tensor([[1 + 2j, 0.5], [0.25, 3j]]))
 torch.special.chebyshev_polynomial_t(x, 2.7)
 torch.istft(torch.complex(x.T[:, :2], x.T[:, 1:]), 4)
 torch.finfo(torch.int32)
+x.diff(0, prepend=x[:, :1])
+torch.div(5.5, x, rounding_mode="trunc")
+torch.view_as_real(torch.complex(s * float("inf"), s))
+torch.linalg.cholesky_ex(torch.stack([torch.eye(2), -torch.eye(2)])).info
+torch.linalg.inv_ex(torch.stack([2 * torch.eye(2), torch.zeros(2, 2)]))[0][0]
+torch.linalg.solve_ex(torch.stack([2 * torch.eye(2), torch.zeros(2, 2)]), torch.ones(2, 2))[0][0]
+torch.nn.functional.cosine_similarity(x[None], x[:, None], -2)
+torch.nn.functional.cosine_similarity(x, x[:1, None], -1)
+None in x
+list(reversed(x))
 """.strip().split("\n")
 
 

@@ -14,6 +14,8 @@ F.binary_cross_entropy_with_logits(x, x.detach().clamp(0, 1), pos_weight=x.new_t
 F.multilabel_soft_margin_loss(x, (x.detach() > 0).to(x.dtype))
 F.softplus(x)
 F.relu(x)
+F.multi_margin_loss(x.nan_to_num(2.0, 3.0), torch.tensor([0, 0]))
+F.multilabel_margin_loss(x.nan_to_num(2.0, 3.0), torch.tensor([[0, -1, 0], [1, 0, -1]]))
 F.softshrink(x)
 F.hardshrink(x)
 F.threshold(x, 0.1, 2.0)
@@ -45,14 +47,14 @@ INPUTS = {
 }  # fmt: skip
 APART = {  # where torch counts NaN for a number that the bounds hold off, or for one of sign 0
     ("x.clamp(0)", "missing"), ("x.clamp(0, 1)", "missing"), ("x.abs()", "missing"), ("x.norm(1)", "missing"),
-    ("F.relu(x)", "missing"), ("F.softshrink(x)", "missing"), ("x.amax(1)", "missing"), ("x.aminmax(dim=1)[0]", "missing"),
+    ("F.softshrink(x)", "missing"), ("x.amax(1)", "missing"), ("x.aminmax(dim=1)[0]", "missing"),
     ("x.maximum(0 * x)", "infinite"), ("x.minimum(0 * x)", "infinite"), ("x.norm()", "infinite"),
 }  # fmt: skip
 
 
 def _gradient(torch, expression, values, weight):
     x = torch.tensor(values, dtype=torch.float64, requires_grad=True)
-    y = eval(expression, {"x": x, "F": torch.nn.functional})
+    y = eval(expression, {"torch": torch, "x": x, "F": torch.nn.functional})
     (g,) = torch.autograd.grad(y, x, torch.full_like(y, weight))
     return y.detach().numpy(), g.numpy(force=True)
 

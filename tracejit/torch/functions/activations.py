@@ -13,7 +13,7 @@ from .operands import axis, cast
 
 
 def _relu_slope(xs, y, ts):
-    return np.where(y > 0, ts[0], y.dtype.type(0))  # also of a gradient that is infinite
+    return np.where(y <= 0, y.dtype.type(0), ts[0])  # also of a gradient that is infinite, and of NaN
 
 
 _relu = Primitive("Relu", lambda x: np.maximum(x, 0), rule=_relu_slope, native=True)

@@ -167,17 +167,17 @@ def div(input: Tensor, other: Any, *, rounding_mode: str | None = None, out: Ten
         made = floor_divide(input, other)
     elif rounding_mode == "trunc":
         _refuse_zero(input, other)
-        made = _apply(_div_trunc, input, other if isinstance(other, Tensor) else _like(other, input), "div")
+        made = _apply(_div_trunc, *[t if isinstance(t, Tensor) else _as_operand(t) for t in (input, other)], "div")
     else:
         raise RuntimeError(f"div expected rounding_mode to be one of None, 'trunc', or 'floor' but found '{rounding_mode}'")
     return made if out is None else written_out(made, out, "div")
 
 
-def _like(x: Any, t: Tensor) -> Any:
-    """A number as a 0-d tensor of the dtype that it has beside t."""
+def _as_operand(x: Any) -> Any:
+    """A number as a 0-d tensor, for functions that ask for the dtypes of both operands."""
     from .operands import tensor_of
 
-    return tensor_of(x) if not isinstance(x, Tensor) else x
+    return tensor_of(x)
 
 
 @function("floor_divide", inplace=True)

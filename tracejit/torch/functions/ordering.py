@@ -285,10 +285,10 @@ def diff(input: Tensor, n: int = 1, dim: int = -1, prepend: Tensor | None = None
     if n < 0:
         raise RuntimeError(f"order must be non-negative but got {n}")
     dim = axis(dim, input._data.ndim)
-    if prepend is not None or append is not None:
-        input = cat([t for t in (prepend, input, append) if t is not None], dim)
     if n == 0:
         return input.clone()
+    if prepend is not None or append is not None:
+        input = cat([t for t in (prepend, input, append) if t is not None], dim)
     n = min(n, input._data.shape[dim])
     return _diff(input, n=n, axis=axis(dim, input._data.ndim))
 

@@ -214,7 +214,16 @@ def imag(input: Tensor) -> Tensor:
     return _imag(input)
 
 
-_complex = Primitive("Complex", lambda x, y: x + y * (np.complex128(1j) if x.dtype == np.float64 else np.complex64(1j)))
+def _of_parts(x, y):
+    unit = np.complex128(1j) if x.dtype == np.float64 else np.complex64(1j)
+    if type(x) is not np.ndarray or type(y) is not np.ndarray:
+        return x + y * unit
+    made = np.empty(np.broadcast_shapes(x.shape, y.shape), unit.dtype)  # a product with 1j would make NaN of infinities
+    made.real, made.imag = x, y
+    return made
+
+
+_complex = Primitive("Complex", _of_parts)
 
 
 @function("complex", method=False)

@@ -261,7 +261,8 @@ def kl_div(input, target, size_average=None, reduce=None, reduction="mean", log_
 # -- of pairs and triples
 def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -> Tensor:
     """The scalar product along `dim` over the product of the norms, each of which counts as `eps` at least."""
-    return _cosine(x1, x2, axis=axis(dim, max(x1._data.ndim, x2._data.ndim)), epsilon=float(eps))
+    x1, x2 = FUNCTIONS["broadcast_tensors"](x1, x2)
+    return _cosine(x1, x2, axis=axis(dim, x1._data.ndim), epsilon=float(eps))
 
 
 def _length(x, axis, epsilon):

@@ -35,7 +35,7 @@ def multi_margin_loss(
     n, c = x._data.shape
     if tuple(y.shape) != (n,):
         raise RuntimeError(f"inconsistent target size, expected {n} but got {list(y.shape)}")
-    distance = (margin - x.gather(1, y.unsqueeze(1)) + x).clamp_min(0)
+    distance = (margin - x.gather(1, y.unsqueeze(1)) + x).relu()
     distance = distance * distance if p == 2 else distance
     if weight is not None:
         distance = distance * weight[y].unsqueeze(1)
@@ -61,7 +61,7 @@ def multilabel_margin_loss(input, target, size_average=None, reduce=None, reduct
     member[rows[counts], listed[counts]] = True
     listed = np.where(counts, listed, 0)
     mine = x.gather(1, wrap(listed))
-    distance = (1 - (mine.unsqueeze(2) - x.unsqueeze(1))).clamp_min(0)
+    distance = (1 - (mine.unsqueeze(2) - x.unsqueeze(1))).relu()
     pairs = counts[:, :, None] & ~member[:, None, :]
     values = (distance * wrap(pairs.astype(x._data.dtype))).sum((1, 2)) / c
     return _reduced(values if input._data.ndim == 2 else values.squeeze(0), how)
