@@ -131,3 +131,30 @@ def test_data_that_cannot_be_replaced():
     with pytest.raises(TracejitError, match="argument"):
         torch.compile(argument)(q)
     assert p.tolist() == [1.0, 1.0, 1.0] and q.tolist() == [0.0, 0.0, 0.0]
+
+
+def test_lengths_that_always_change():
+    torch.manual_seed(0)
+    gru = nn.GRU(3, 2)
+    f = lambda x, lengths: rnn.pad_packed_sequence(gru(rnn.pack_padded_sequence(x, lengths, enforce_sorted=False))[0])[0]
+    compiled = torch.compile(f)
+    for lengths in ([5, 4], [3, 5], [2, 2], [1, 4], [2, 5], [5, 5]):
+        assert torch.allclose(compiled(X, lengths), f(X, lengths))
+    assert compiled.cache_info().currsize <= 5
+
+
+def test_sparse_values_and_initial_values():
+    compare(lambda: nn.init.sparse_(torch.empty(4, 4), 0.5))
+    compare(lambda: [nn.init.orthogonal_(torch.empty(3, 3)), nn.init.kaiming_normal_(torch.empty(3, 3))])
+
+
+def test_rows_in_order():
+    many = torch.stack([A, A.flip(0), A.T])
+    for a in (A, many, many[:, :2], many[:, :, :2]):
+        compare(torch.linalg.lu_factor, a)
+        compare(lambda a: torch.lu_unpack(*torch.linalg.lu_factor_ex(a)[:2]), a)
+        packed, pivots = torch.linalg.lu_factor(a)
+        P, L, U = torch.lu_unpack(packed, pivots)
+        assert torch.allclose(P @ L @ U, a, atol=1e-5)
+    with pytest.raises(RuntimeError, match=r"lu_factor: \(Batch element 1\): U\[2,2\] is zero"):
+        torch.linalg.lu_factor(torch.stack([A[:2, :2], torch.ones(2, 2)]))

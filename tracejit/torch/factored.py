@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from . import linalg
+from ..ops.linalg import permutation
+from . import linalg, lu_factors
 from .dispatch import FUNCTIONS, function
 from .return_types import printed_as
 from .tensor import Tensor, wrap
@@ -50,39 +51,44 @@ class lu_factor_ex_result(NamedTuple):
     info: Tensor
 
 
-def _with_info(f: Callable[[], Tensor], A: Tensor, check_errors: bool) -> tuple[Tensor, Tensor]:
-    """The result and zeros; where there is none, NaN and ones, or the error if `check_errors`."""
-    info = wrap(np.zeros(A._data.shape[:-2], np.int32))
+def _with_info(f: Callable[..., Tensor], check_errors: bool, *matrices: Tensor) -> tuple[Tensor, Tensor]:
+    """The result and zeros; for those matrices of a batch that have none, NaN and ones, or the error if `check_errors`."""
+    lead = matrices[0]._data.shape[:-2]
+    info = wrap(np.zeros(lead, np.int32))
     try:
-        return f(), info
+        return f(*matrices), info
     except LinAlgError:
         if check_errors:
             raise
-        return FUNCTIONS["full_like"](A, float("nan")), info + 1
+        if not lead:
+            return FUNCTIONS["full_like"](matrices[-1], float("nan")), info + 1
+    rows = [m.expand((*lead, *m._data.shape[-2:])).reshape(-1, *m._data.shape[-2:]) for m in matrices]
+    parts = [_with_info(f, False, *row) for row in zip(*[r.unbind() for r in rows])]
+    made = FUNCTIONS["stack"]([p[0] for p in parts])
+    return made.reshape(*lead, *made._data.shape[1:]), FUNCTIONS["stack"]([p[1] for p in parts]).reshape(lead)
 
 
 def cholesky_ex(A: Tensor, *, upper: bool = False, check_errors: bool = False) -> cholesky_ex_result:
     """`cholesky`; where a matrix is not positive definite, `info` is not zero and the result is NaN."""
-    return cholesky_ex_result(*_with_info(lambda: linalg.cholesky(A, upper=upper), A, check_errors))
+    return cholesky_ex_result(*_with_info(lambda a: linalg.cholesky(a, upper=upper), check_errors, A))
 
 
 def inv_ex(A: Tensor, *, check_errors: bool = False) -> inv_ex_result:
     """`inv`; where a matrix is singular, `info` is not zero and the result is NaN."""
-    return inv_ex_result(*_with_info(lambda: linalg.inv(A), A, check_errors))
+    return inv_ex_result(*_with_info(linalg.inv, check_errors, A))
 
 
 def solve_ex(A: Tensor, B: Tensor, *, left: bool = True, check_errors: bool = False) -> solve_ex_result:
     """`solve`; where a matrix is singular, `info` is not zero and the result is NaN."""
-    made, info = _with_info(lambda: linalg.solve(A, B, left=left), A, check_errors)
-    return solve_ex_result(made if not bool(info.any()) else FUNCTIONS["full_like"](B, float("nan")), info)
+    vectors = B._data.ndim == 1 or B._data.shape == A._data.shape[:-1] and B._data.ndim == A._data.ndim - 1
+    made, info = _with_info(lambda a, b: linalg.solve(a, b, left=left), check_errors, A, B.unsqueeze(-1) if vectors else B)
+    return solve_ex_result(made.squeeze(-1) if vectors else made, info)
 
 
 def lu_factor_ex(A: Tensor, *, pivot: bool = True, check_errors: bool = False) -> lu_factor_ex_result:
     """`lu_factor`; `info` is the number of the first pivot that is zero."""
-    LU, pivots = linalg.lu_factor(A, pivot=pivot)
-    diagonal = np.diagonal(np.asarray(LU.detach()._array), axis1=-2, axis2=-1)
-    zero = diagonal == 0
-    info = np.where(zero.any(-1), zero.argmax(-1) + 1, 0).astype(np.int32)
+    LU, pivots = lu_factors.factored(A, pivot, "lu_factor_ex")
+    info = lu_factors.first_zero_pivot(LU)
     if check_errors and info.any():
         raise LinAlgError(
             f"torch.linalg.lu_factor_ex: U[{info.max()},{info.max()}] is zero and using it on lu_solve would result in a division by zero."
@@ -91,15 +97,9 @@ def lu_factor_ex(A: Tensor, *, pivot: bool = True, check_errors: bool = False) -
 
 
 # -- systems from factors
-def _order(pivots: Tensor, n: int) -> np.ndarray:
+def _order(pivots: Tensor, n: int) -> Any:
     """The rows in the order that exchanges, counted from one, bring them in."""
-    steps = np.asarray(pivots.detach()._array) - 1
-    flat = steps.reshape(-1, steps.shape[-1])
-    made = np.broadcast_to(np.arange(n), (len(flat), n)).copy()
-    for row, exchanges in zip(made, flat):
-        for i, j in enumerate(exchanges):
-            row[[i, j]] = row[[j, i]]
-    return made.reshape(*steps.shape[:-1], n)
+    return permutation(pivots.detach()._array.astype(np.int64) - 1, size=n)
 
 
 def lu_solve(LU: Tensor, pivots: Tensor, B: Tensor, *, left: bool = True, adjoint: bool = False) -> Tensor:
@@ -138,9 +138,9 @@ def lu_unpack(LU_data: Tensor, LU_pivots: Tensor, unpack_data: bool = True, unpa
     m, n = LU_data._data.shape[-2:]
     k = min(m, n)
     order = _order(LU_pivots, m)
-    P = np.swapaxes(np.eye(m, dtype=LU_data._data.dtype)[order], -1, -2)
+    P = (order[..., None, :] == np.arange(m)[:, None]).astype(LU_data._data.dtype)
     L = LU_data[..., :, :k].tril(-1) + wrap(np.eye(m, k, dtype=LU_data._data.dtype))
-    return lu_unpack_result(wrap(np.ascontiguousarray(P)), L, LU_data[..., :k, :].triu())
+    return lu_unpack_result(wrap(P), L, LU_data[..., :k, :].triu())
 
 
 @printed_as("triangular_solve")

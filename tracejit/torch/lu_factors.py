@@ -6,11 +6,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..ops.linalg import lu as elimination
 from ..trace import Tracer
-from .dispatch import FUNCTIONS, Primitive
+from .dispatch import Primitive
 from .linalg import _require_matrix
 from .return_types import printed_as
-from .tensor import Tensor, wrap
+from .tensor import Tensor
 
 
 @printed_as("linalg_lu_factor")
@@ -30,28 +31,44 @@ class lu_result(NamedTuple):
     U: Tensor
 
 
-def lu_factor(A: Tensor, *, pivot: bool = True) -> lu_factor_result:
-    """L and U in one matrix, and which rows were exchanged, counted from one."""
-    from scipy.linalg import lu_factor as factor
+def _factors(x: Any) -> tuple[Any, Any]:
+    packed, exchanged = elimination(x)
+    return packed, (exchanged + 1).astype(np.int32)
 
-    _require_matrix(A, "lu_factor")
-    _require_pivots(pivot, "lu_factor")
-    array = A.detach()._array
-    m, n = array.shape[-2:]
-    flat = array.reshape(-1, m, n)
-    both, pivots = np.empty(flat.shape, flat.dtype), np.empty((len(flat), min(m, n)), np.int32)
-    for i, x in enumerate(flat):
-        both[i], places = factor(x)
-        pivots[i] = places + 1
-    LU = wrap(both.reshape(array.shape))
-    if A.requires_grad:
-        _, L, U = lu(A)
-        k = min(m, n)
-        below = L.tril(-1)
-        LU = FUNCTIONS["cat"]([below[..., :k] + U[..., :, :k], U[..., :, k:]], -1) if m <= n else below + FUNCTIONS["cat"](
-            [U, wrap(np.zeros((*U._data.shape[:-2], m - n, n), U._data.dtype))], -2
+
+_lu_factor = Primitive("LinalgLuFactorEx", _factors)
+
+
+def lu_factor(A: Tensor, *, pivot: bool = True) -> lu_factor_result:
+    """L and U in one matrix, and which rows were exchanged, counted from one.
+
+    Raises `RuntimeError` where a pivot is zero, except in a compiled function, which does not look at values.
+    """
+    made = factored(A, pivot, "lu_factor")
+    info = first_zero_pivot(made.LU)
+    if type(info) is not Tracer and info.any():
+        i = info.max()
+        batch = "" if info.ndim == 0 else f" (Batch element {int(np.argmax(info.reshape(-1) != 0))}):"
+        raise RuntimeError(
+            f"torch.linalg.lu_factor:{batch} U[{i},{i}] is zero and using it on lu_solve would result in a division by zero. If you still want to "
+            "perform the factorization, consider calling linalg.lu(A, pivot) or linalg.lu_factor_ex(A, pivot)"
         )
-    return lu_factor_result(LU, wrap(pivots.reshape(*array.shape[:-2], min(m, n))))
+    return made
+
+
+def factored(A: Tensor, pivot: bool, name: str) -> lu_factor_result:
+    """The factors, whatever the pivots."""
+    _require_matrix(A, name)
+    _require_pivots(pivot, name)
+    return lu_factor_result(*_lu_factor(A))
+
+
+def first_zero_pivot(LU: Tensor) -> Any:
+    """The number of the first pivot that is zero, counted from one; zero where there is none."""
+    zero = LU.detach().diagonal(dim1=-2, dim2=-1)._array == 0
+    if not zero.shape[-1]:
+        return np.zeros(zero.shape[:-1], np.int32)
+    return np.where(np.any(zero, -1), np.argmax(zero, -1) + 1, 0).astype(np.int32)
 
 
 def _require_pivots(pivot: bool, name: str) -> None:

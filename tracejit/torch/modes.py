@@ -11,6 +11,8 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+from ..errors import at_user_line
+
 
 class _State(threading.local):
     def __init__(self) -> None:
@@ -32,6 +34,12 @@ state = _State()
 
 class DecidesByValues(TypeError):
     """Raised in a function that is being compiled by what cannot be traced; `compile` runs such a function as it is from then on."""
+
+
+def require_values(what: str) -> None:
+    """Raise `DecidesByValues` in a function that is being compiled: how many numbers are drawn, say, depends on what they are."""
+    if state.compiling is not None:
+        raise DecidesByValues(at_user_line(f"{what} decides by values, so it cannot be part of a program"))
 
 
 class Switch:

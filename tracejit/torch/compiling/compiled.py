@@ -188,6 +188,8 @@ class Compiled:
             try:
                 made = record(self.f, args, kwargs, look, self._what)
                 known = set(made.read)
+            except DecidesByValues:
+                raise
             except TypeError as error:
                 known = set(self._moving)
                 if not known or not _wants_a_number(error):

@@ -17,7 +17,7 @@ import numpy as np
 
 from .. import random
 from ..inplace import overwrite
-from ..modes import no_grad
+from ..modes import no_grad, require_values
 from ..tensor import Tensor, wrap
 
 _GAINS = {"linear": 1, "conv1d": 1, "conv2d": 1, "conv3d": 1, "conv_transpose1d": 1, "conv_transpose2d": 1, "conv_transpose3d": 1, "sigmoid": 1,
@@ -65,6 +65,7 @@ def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, generator: Any 
 
 def trunc_normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, a: float = -2.0, b: float = 2.0, generator: Any = None) -> Tensor:
     """Normal, within [a, b]."""
+    require_values("trunc_normal_")
     if mean < a - 2 * std or mean > b + 2 * std:
         warnings.warn("mean is more than 2 std from [a, b] in nn.init.trunc_normal_. The distribution of values may be incorrect.", stacklevel=2)
     source = random.default_generator if generator is None else generator
@@ -170,6 +171,7 @@ def sparse_(tensor: Tensor, sparsity: float, std: float = 0.01, generator: Any =
         raise ValueError("Only tensors with 2 dimensions are supported")
     from ..dispatch import FUNCTIONS
 
+    require_values("sparse_")
     rows, columns = tensor._data.shape
     normal_(tensor, 0, std, generator)
     values = np.array(tensor._data)

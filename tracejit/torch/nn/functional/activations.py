@@ -12,6 +12,7 @@ from ....ops import elementwise
 from ... import random
 from ...dispatch import FUNCTIONS, Primitive, into_first
 from ...functions.operands import axis
+from ...modes import require_values
 from ...tensor import Tensor, wrap
 
 relu, relu_, sigmoid, tanh = (FUNCTIONS[name] for name in ("relu", "relu_", "sigmoid", "tanh"))
@@ -227,6 +228,7 @@ def rrelu(input: Tensor, lower: float = 1.0 / 8, upper: float = 1.0 / 3, trainin
     """`leaky_relu` with slopes drawn from [lower, upper] in training, and their mean else."""
     if not training:
         return _leaky_relu(input, slope=(lower + upper) / 2)
+    require_values("rrelu in training, which draws a slope for each negative element,")
     array = input.detach()._array
     noise = np.ones(array.shape, array.dtype)
     places = array <= 0

@@ -11,7 +11,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ....errors import TracerConversionError, at_user_line
+from ....trace import Tracer
 from ...dispatch import FUNCTIONS
+from ...modes import DecidesByValues, state
 from ...tensor import Tensor, wrap
 
 
@@ -74,9 +77,22 @@ def invert_permutation(permutation: Tensor | None) -> Tensor | None:
     return None if permutation is None else wrap(np.argsort(permutation._array, kind="stable"))
 
 
+def _known(numbers: Any) -> np.ndarray:
+    """Lengths as they are, which decide what is computed. A compiled function that is given other ones at each call runs as it is."""
+    given = numbers._array if isinstance(numbers, Tensor) else numbers
+    decides = state.compiling is not None and not state.recordings
+    try:
+        if not (decides and type(given) in (list, tuple) and any([type(n) is Tracer for n in given])):
+            return np.asarray(given, np.int64)
+    except TracerConversionError:
+        if not decides:
+            raise
+    raise DecidesByValues(at_user_line("lengths of packed sequences decide what is computed"))
+
+
 def lengths_of(batch_sizes: Tensor) -> np.ndarray:
     """The lengths of the sequences, the longest first, from how many there are at each time."""
-    sizes = np.asarray(batch_sizes._array)
+    sizes = _known(batch_sizes)
     return (sizes[:, None] > np.arange(sizes[0] if sizes.size else 0)).sum(0)
 
 
@@ -95,7 +111,7 @@ def pack_padded_sequence(input: Tensor, lengths: Any, batch_first: bool = False,
     >>> packed.data, packed.batch_sizes
     (tensor([1, 3, 2]), tensor([2, 1]))
     """
-    sizes = np.asarray(lengths._array if isinstance(lengths, Tensor) else lengths, np.int64)
+    sizes = _known(lengths)
     x = input.transpose(0, 1) if batch_first else input
     if sizes.ndim != 1 or len(sizes) != x.shape[1]:
         raise RuntimeError(f"Expected `len(lengths)` to be equal to batch_size, but got {sizes.size} (batch_size={x.shape[1]})")
