@@ -134,9 +134,7 @@ def test_data_that_cannot_be_replaced():
 
 
 def test_lengths_that_always_change():
-    torch.manual_seed(0)
-    gru = nn.GRU(3, 2)
-    f = lambda x, lengths: rnn.pad_packed_sequence(gru(rnn.pack_padded_sequence(x, lengths, enforce_sorted=False))[0])[0]
+    f = lambda x, lengths: rnn.pad_packed_sequence(rnn.pack_padded_sequence(x.exp(), lengths, enforce_sorted=False))[0]
     compiled = torch.compile(f)
     for lengths in ([5, 4], [3, 5], [2, 2], [1, 4], [2, 5], [5, 5]):
         assert torch.allclose(compiled(X, lengths), f(X, lengths))

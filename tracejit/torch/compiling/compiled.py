@@ -326,7 +326,8 @@ def compile(model: Callable | None = None, **options: Any) -> Any:
     which stay (the first step of Adam makes its state) runs as it is, once. Python branches on values become guards, as under `tracejit.jit`; a
     change of `training`, `requires_grad` or of any plain value that is read compiles another program. Results can be differentiated outside.
     `x.item()` is a number that may be returned, computed with, appended to a list, or assigned to an attribute or an outer variable. A function
-    that makes a step of LBFGS, which decides by values, runs as it is, with the closure compiled.
+    that decides by values runs as it is: one that makes a step of LBFGS, whose closure is compiled, that packs sequences of lengths that it is
+    given, or draws numbers by rejection.
 
     Raises `TracerConversionError` where a value leaves the program (`float(x)`, `math.sqrt(x)`, a format), `GuardLimitError` where too many calls got
     different answers, `TracejitError` where a tensor is left where it cannot be handed over.
