@@ -13,6 +13,7 @@ NumPy's strides, where arrays that own their memory count as C-ordered.
 from __future__ import annotations
 
 import itertools
+import sys
 from collections.abc import Callable
 from typing import Any
 from weakref import ref
@@ -193,9 +194,21 @@ def mark_undecided(x, reason: str, beside=None) -> None:
 
 
 def _require_decided(x) -> None:
-    for marked, beside, reason in _undecided.get(id(x), ()):
+    found = _undecided.get(id(x), ())
+    if any(beside() is not None for _, beside, _ in found):
+        _let_go_of_variables()
+    for marked, beside, reason in found:
         if marked() is x and beside() is not None:
             raise TracejitError(at_user_line(reason))
+
+
+def _let_go_of_variables() -> None:
+    """Whoever has looked at the variables of a running function (`f_locals`) keeps what they held then, before Python 3.13, until they are looked at
+    again."""
+    frame = sys._getframe(1)
+    while frame is not None:
+        frame.f_locals  # noqa: B018
+        frame = frame.f_back
 
 
 def stay_inside(x, value) -> None:
