@@ -16,6 +16,7 @@ PTX is made for each kernel; machine code is not, so that no assembler is needed
 from __future__ import annotations
 
 import ctypes
+import math
 import re
 import sys
 import threading
@@ -77,7 +78,7 @@ _memory: dict[int, int] = {}  # where the memory in use begins, and its bytes
 
 def _allocated(size: int) -> np.ndarray:
     """Bytes that are known as memory in use until nothing refers to them."""
-    whole = np.empty(size + ALIGNMENT, np.uint8)
+    whole = np.ndarray((size + ALIGNMENT,), np.uint8)  # not by a function, for which a trace may have put its own
     start = -whole.ctypes.data % ALIGNMENT
     _memory[whole.ctypes.data + start] = size
     weakref.finalize(whole, _memory.pop, whole.ctypes.data + start)
@@ -125,7 +126,7 @@ def _array_init(self: SimulatedArray, first: Any, second: Any = 0) -> None:
         return
     _refuse_while_recording("memory is allocated")
     dtype, shape = np.dtype(second or float), tuple(first)
-    self.host = _allocated(int(np.prod(shape)) * dtype.itemsize).view(dtype).reshape(shape)
+    self.host = _allocated(math.prod(shape) * dtype.itemsize).view(dtype).reshape(shape)
     self.device_id = _state.device
 
 
@@ -138,7 +139,7 @@ def _array_get(self: SimulatedArray, stream: Any = None, order: str = "C", out: 
     _refuse_while_recording("an array is copied to the host")
     if self.device_id != _state.device and _state.stream is not Stream.null:
         raise CUDARuntimeError("cudaErrorInvalidResourceHandle: the stream is that of another device")
-    return np.array(self.host)
+    return self.host.copy()
 
 
 class Functions(Namespace):

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .. import residence
 from ..interpret import replay
 from ..ir import ArrayType, Graph, Var, is_inexact
 from ..ops.core import zeros
@@ -130,6 +131,8 @@ def own(x: Any, operands: Sequence[Any]) -> Any:
     """A result as an array or proxy of its own, that shares memory with no operand."""
     if type(x) is Tracer:
         return same(x) if x.part_of is not None or any(x is a for a in operands) else x
+    if type(x) in residence.classes:
+        return residence.copied(x)
     if type(x) is not np.ndarray:
         return x[...] if isinstance(x, np.generic) else np.array(x)
     return x if x.base is None and not any(x is a for a in operands) else x.copy()

@@ -23,7 +23,7 @@ from ..steps import Host, Library, Progression, Routine
 from . import driven
 from .epilogues import Product
 from .kernel_source import Kernel
-from .plan import CudaPlan, Step
+from .plan import CudaPlan, Step, touched_by
 from .replays import FEW_STEPS, Replays
 from .schedule import DEVICE, SIMULATED, Geometry, Launch
 
@@ -86,6 +86,8 @@ class Program:
         self._replays = Replays(self.backend, self._values, self._launch, self._outcome) if self._is_recordable() else None
         aligned = {b for k in plan.kernels.values() for b in k.aligned}
         self._aligned = [i for i, b in enumerate(plan.inputs) if b in aligned]
+        touched = {*plan.partition.outputs}.union(*map(touched_by, plan.steps))
+        self._read = [i for i, b in enumerate(plan.inputs) if b in touched]
         self._results = [(o.value, None) if isinstance(o, Literal) else (None, self._slots[o]) for o in plan.partition.outputs]
 
     # -- what was built
@@ -125,10 +127,10 @@ class Program:
         return [home.copy(a) if i in astray else a for i, a in enumerate(args)]
 
     def _key(self, args: Sequence[Any]) -> tuple:
-        """What a recorded call depends on: where the arrays are, what the numbers are, how products are made, and the stream, whose order the memory
-        of the recording relies on."""
+        """What a recorded call depends on: where the arrays are that are read, what the numbers are, how products are made, and the stream, on whose
+        order the memory of the recording relies."""
         address, kind = self.backend.address, self.backend.array
-        return self.backend.current_stream(), config.cuda_products, *[address(a) if type(a) is kind else a for a in args]
+        return self.backend.current_stream(), config.cuda_products, *[address(args[i]) if type(args[i]) is kind else args[i] for i in self._read]
 
     def _values(self, args: Sequence[Any]) -> list[Any]:
         """The inputs, and memory for everything else."""

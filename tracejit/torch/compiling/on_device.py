@@ -7,7 +7,7 @@ although they change from call to call.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -15,6 +15,8 @@ import numpy as np
 
 from ... import residence
 from ...ir import Graph
+
+COMPARED = 1 << 12  # bytes of what is not written again where it has not changed: numbers
 
 
 class DeviceProgram:
@@ -54,45 +56,48 @@ def _program(graph: Graph, home: Any, on_host: frozenset[int], wanted: frozenset
 
 
 class _Whole:
-    """A program of the device alone; the inputs in `on_host` are brought there."""
+    """A program of the device alone. The inputs in `on_host` are brought there: once, but for those in `fresh`, which are others in each call."""
 
-    def __init__(self, graph: Graph, home: Any, on_host: frozenset[int], into: Mapping[int, int]):
+    def __init__(self, graph: Graph, home: Any, on_host: frozenset[int], into: Mapping[int, int], fresh: Container[int] = ()):
         from ...cuda.programs import make
 
         self.graph, self.home = graph, home
         self.device = home.current_device()
         self.program = make(graph, range(len(graph.outputs)), into=into)
-        self.arrays = [i for i, t in enumerate(graph.in_types) if i not in on_host or t.shape]
+        self.arrays = [i for i in range(len(graph.inputs)) if i not in on_host]
+        self.brought = [(i, i in fresh) for i, t in enumerate(graph.in_types) if i in on_host and t.shape]
         self.numbers: dict[np.dtype, list[int]] = {}
         for i, t in enumerate(graph.in_types):
             if i in on_host and not t.shape:
                 self.numbers.setdefault(t.dtype, []).append(i)
-        self._packed: dict[Any, tuple[bytes, Any, list[Any]]] = {}
+        self._memory: dict[Any, tuple[bytes | None, Any]] = {}
 
     def run(self, values: Sequence[Any]) -> list[Any]:
-        from ...cuda.running import placed
+        from ...cuda.uploads import uploaded
 
         home = self.home
         given = list(values)
         for i in self.arrays:
-            given[i] = home.contiguous(placed(home, values[i]))
+            given[i] = home.contiguous(values[i])
+        for i, is_fresh in self.brought:
+            given[i] = self._written(i, values[i]) if is_fresh else uploaded(home, values[i])
         for dtype, places in self.numbers.items():
-            for i, x in zip(places, self._on_device(dtype, [values[i] for i in places])):
-                given[i] = x
+            packed = self._written(dtype, np.array([values[i] for i in places], dtype).reshape(-1))
+            for k, i in enumerate(places):
+                given[i] = packed[k : k + 1].reshape(())
         return [x if home.is_device_array(x) else home.from_host(x) for x in self.program.run(given)]
 
-    def _on_device(self, dtype: np.dtype, numbers: Sequence[Any]) -> list[Any]:
-        """Numbers as 0-d arrays, the same ones in each call; they are written in the order of the current stream, which so has its own."""
-        home, key = self.home, (dtype, self.home.current_stream())
-        packed = np.array(numbers, dtype).reshape(-1)
-        content, memory, views = self._packed.get(key, (b"", None, []))
+    def _written(self, name: Any, array: np.ndarray) -> Any:
+        """The array on the device, in memory that stays where it is: it is written in the order of the current stream, which so has its own."""
+        key = name, self.home.current_stream()
+        content = array.tobytes() if array.nbytes <= COMPARED else None
+        known, memory = self._memory.get(key, (None, None))
         if memory is None:
-            memory = home.empty(packed.shape, dtype)
-            views = [memory[i : i + 1].reshape(()) for i in range(len(packed))]
-        if packed.tobytes() != content:
-            home.write(memory, packed)
-            self._packed[key] = packed.tobytes(), memory, views
-        return views
+            memory = self.home.empty(array.shape, array.dtype)
+        if content is None or content != known:
+            self.home.write(memory, array)
+            self._memory[key] = content, memory
+        return memory
 
     def show(self) -> str:
         from ...lowering.cuda.show import show
@@ -110,10 +115,11 @@ class _Halves:
         self.halves = halves
         self.host = Program(halves.host, frozenset(range(len(halves.host.outputs))))
         count = len(halves.device_inputs)
-        own = {k for k, i in enumerate(halves.device_inputs) if i in on_host}
+        own = frozenset(k for k, i in enumerate(halves.device_inputs) if i in on_host)
+        crossing = frozenset(range(count, len(halves.device.inputs)))
         outputs = [k for k in range(len(halves.host_outputs) + len(halves.device.outputs)) if k not in halves.host_outputs]
         moved = {outputs.index(k): halves.device_inputs.index(i) for k, i in into.items() if k in outputs and i in halves.device_inputs}
-        self.device = _Whole(halves.device, home, frozenset(own | set(range(count, len(halves.device.inputs)))), moved)
+        self.device = _Whole(halves.device, home, own | crossing, moved, crossing)
 
     def run(self, values: Sequence[Any]) -> list[Any]:
         halves, types = self.halves, self.halves.host.in_types
