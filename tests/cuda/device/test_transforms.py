@@ -105,6 +105,25 @@ def test_control(f):
     same(tj.jit(g)(tj.device_put(X)), g(X))
 
 
+@pytest.mark.parametrize(
+    "f",
+    (
+        lambda x, w: tj.scan(lambda h, a: (np.tanh(w @ h) * a, h.sum()), x[:4], x[:3]),
+        lambda x, w: tj.scan(lambda h, a: (tj.cond(h.sum() > a, np.sin, lambda h: h @ w, h), h), x[:4], x[:3]),
+        lambda x, w: tj.scan(lambda h, a: (tj.while_loop(lambda h: np.sum(h * h) > 1, lambda h: h * 0.6, h + a), h), w[0], x[:2]),
+        lambda x, w: tj.vmap(lambda r: tj.while_loop(lambda r: np.sum(r * r) > 1, lambda r: np.tanh(r) * 0.9, r))(w),
+    ),
+)  # fmt: skip
+def test_loops_that_are_one_kernel(f):
+    w = W[:, :4].copy()
+    x, there = tj.device_put((X, w))
+    same(tj.jit(f)(x, there), f(X, w))
+    g = tj.grad(lambda x, w: sum(np.sum(leaf) for leaf in tj.tree.leaves(f(x, w))), argnums=(0, 1))
+    compiled = tj.jit(g)
+    same(compiled(x, there), g(X, w))
+    assert "Python drives" not in compiled.explain(x, there)
+
+
 def test_callbacks_are_given_arrays_of_the_host():
     seen = []
 
