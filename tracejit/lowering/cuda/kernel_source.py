@@ -37,6 +37,10 @@ from .spread import any_in_order, counters_of
 FEW_OPERATIONS = 40
 
 
+# Turns of a sum that are written one behind the other.
+AT_ONCE = 4
+
+
 class Kernel(NamedTuple):
     """The source of a kernel, what it takes, its blocks and threads."""
 
@@ -266,14 +270,21 @@ class _Writer(ControlFlow):
             self._decide(loop, (*path, loop))
             return
         partial, self.partial = self.partial, {**self.partial, **self._running(loop)}
-        with self.s.loop(self.kind, "0", str(loop.counter.extent), "1") as i:
-            self.counters[loop.counter] = i
-            with self._scope():
-                self._block(loop.body, (*path, loop))
-                self._settle()
+        self._turns(loop.counter, "0", 1, loop.body, (*path, loop))
         finished, self.partial = self.partial, partial
         for stage in finished.keys() - partial.keys():
             self._store(stage, joined([self.s.read(v) for v in finished[stage]]))
+
+    def _turns(self, counter: Counter, first: str, step: int, body: list[Loop | Stage], path: tuple[Loop, ...]) -> None:
+        """The turns first, first + step, ... of a loop. Those that only add up are written several at once: more loads are then in flight."""
+        only_adds = all(isinstance(item, Stage) and item in self.partial for item in body)
+        several = AT_ONCE if only_adds and counter.extent % (AT_ONCE * step) == 0 else 1
+        with self.s.loop(self.kind, first, str(counter.extent), str(several * step)) as i:
+            for k in range(several):
+                self.counters[counter] = self.e.iadd(i, self.e.const(self.kind, k * step)) if k else i
+                with self._scope():
+                    self._block(body, path)
+                    self._settle()
 
     def _running(self, loop: Loop) -> dict[Stage, list[Value]]:
         """Variables for what a thread adds up in a loop, where that is in memory, which nothing else in the loop touches."""
@@ -314,11 +325,8 @@ class _Writer(ControlFlow):
         partial = self.partial
         self.partial = {s: self._start(s) for s in self._sums_over(loops)}
         groups = self.group // lanes
-        with self._shared_by(lanes) as first, self.s.loop(self.kind, first, str(through.extent), str(groups)) as i:
-            self.counters[through] = i
-            with self._scope():
-                self._block(loops[-1].body, (*path, *loops))
-                self._settle()
+        with self._shared_by(lanes) as first:
+            self._turns(through, first, groups, loops[-1].body, (*path, *loops))
         finished, self.partial = self.partial, partial
         self._wrote((s for s in inside if s not in finished), spread)
         self._read_across(inside, spread)
