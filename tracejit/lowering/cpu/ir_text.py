@@ -161,6 +161,7 @@ class Function:
         self._head = " ".join(part for part in head if part)
         self._parameters = {label: _parameter(kind, label) for kind, label in parameters}
         self._prologue: list[str] = []  # allocas and splats of parameters: they dominate everything
+        self._scratch: dict[str, Value] = {}
         self._splats: dict[tuple[str, int], Value] = {}  # of parameters
         self._lines: list[str | Phi] = []
         self._count = 0
@@ -227,6 +228,12 @@ class Function:
         name = self.fresh()
         self._prologue.append(f"  {name} = alloca {kind}, i64 {count}, align {align}")
         return Value(name, "ptr")
+
+    def scratch(self, label: str, count: int) -> Value:
+        """Bytes of stack memory that all who ask for the label share."""
+        if label not in self._scratch:
+            self._scratch[label] = self.alloca("i8", count)
+        return self._scratch[label]
 
     def splat(self, value: Value, lanes: int) -> Value:
         """A scalar in every lane.  Parameters are splatted once, on entry, which dominates every block; other values once on a path."""

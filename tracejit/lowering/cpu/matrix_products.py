@@ -16,7 +16,7 @@ from ..kernel import Buffer
 from ..plan import Plan
 from ..steps import Library
 from . import blas, panels, register_tiles
-from .counting import Count, Place, call, counted, where
+from .counting import Count, Place, counted, where
 from .emit import Emitter, Function, Value
 
 # OpenBLAS takes one thread by itself for products of up to so many multiplications, and by a vector for fewer than so many.
@@ -168,10 +168,8 @@ class _Product:
             left, right = blas.matrix(x, (m, k), (row, inner)), blas.matrix(y, (k, n), (outer, column))
             blas.product(f, self.kind, m, n, k, left, right, out, self.n)
             return
-        by_lines = column != 1
-        steps = [s * self.size for s in (row, inner, 1 if by_lines else outer, column, self.n)]
-        moved = by_lines or panels.crowds(k, steps[2])
-        call(f, panels.product(f.module, self.kind), [x, *steps[:2], y, *steps[2:4], out, steps[4], m, n, k, int(moved)])
+        left, right = (panels.Matrix(Place(f, p), *(s * self.size for s in v.strides[-2:])) for p, v in ((x, self.x), (y, self.y)))
+        panels.write(f, self.kind, left, right, Place(f, out), self.n * self.size, m, n, k)
 
 
 __all__ = ["write"]

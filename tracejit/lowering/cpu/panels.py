@@ -8,6 +8,8 @@ small ones: (32, 128) @ (128, 512) in float32 40 us and 56, by a transposed matr
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from . import register_tiles
 from .counting import Count, Place, call, counted, where
 from .emit import Emitter, Function, Module
@@ -19,6 +21,8 @@ from .shared_code import shared
 DEPTH, ROWS = 512, 256
 # Bytes after which addresses fall into the same set of a second-level cache, and lines of a panel that may share one.
 CACHE_PERIOD, CACHE_WAYS = 1 << 17, 4
+# A larger first factor is taken by blocks.
+CACHE_BYTES = 1 << 19
 SIZES = {"float": 4, "double": 8}
 
 
@@ -40,33 +44,84 @@ def crowds(lines: int, step: int) -> bool:
     return min(lines, DEPTH) > CACHE_WAYS * (CACHE_PERIOD // period)
 
 
-def product(module: Module, kind: str) -> str:
-    """`void f(a, a_row, a_step, b, b_row, b_column, out, line, m, n, k, moved)`: out = a @ b, for steps in bytes between elements of a, of b, and
-    rows of out. Adjacent in b are the elements of a line, or of a column, which must be `moved` together."""
+class Matrix(NamedTuple):
+    """Where a factor stands, and the bytes between its rows and between its columns."""
+
+    at: Place
+    row: int
+    column: int
+
+
+def write(f: Function, kind: str, a: Matrix, b: Matrix, out: Place, line: int, m: int, n: int, k: int) -> None:
+    """Write out = a @ b, of m rows and n columns, into a function; rows of `out` are `line` bytes apart."""
+    size, height, width = SIZES[kind], register_tiles.rows(), columns(kind)
+    way = "turned" if b.column != size else "moved" if crowds(k, b.row) else "in place"
+    if k > DEPTH or m * k * size > CACHE_BYTES:
+        b_step = b.column if way == "turned" else b.row
+        call(f, blocked(f.module, kind, "turned" if way == "turned" else "moved"), [a.at, a.row, a.column, b.at, b_step, out, line, m, n, k])
+        return
+    tiles = register_tiles.plain_product(f.module, kind, size, native_lanes(size))
+    buffer = None if way == "in place" else Place(f, f.scratch(f"panel of {kind}", DEPTH * width * size))
+
+    def panel(j: Count) -> None:
+        column = j.smaller(n - width)
+        at, step = b.at + column * b.column, b.row
+        if buffer is not None:
+            _move(f, kind, way, at, b.column if way == "turned" else b.row, Count(f, k), buffer)
+            at, step = buffer, width * size
+
+        def multiply(row: int, number: int) -> None:
+            target = out + column * size + row * line
+            call(f, tiles, [a.at + row * a.row, a.row, number, k, a.column, at, step, target, line, Emitter(f, 1).const("i1", 1)])
+
+        multiply(0, m // height)
+        if m % height:  # the last tile has rows of the one before, which come out the same
+            multiply(m - height, 1)
+
+    counted(f, 0, n, width, panel)
+
+
+def _move(f: Function, kind: str, way: str, source: Place, step: Count | int, depth: Count, panel: Place) -> None:
+    """Write the first `depth` lines of a panel: from lines, or columns, that are `step` bytes apart."""
+    size, lanes = SIZES[kind], native_lanes(SIZES[kind])
+    if way == "turned":
+        for j in range(register_tiles.VECTORS):
+            call(f, _turned(f.module, kind, lanes), [source + step * (j * lanes), step, depth, panel + j * lanes * size])
+    else:
+        counted(f, 0, depth, 1, lambda i: _line(f, kind, source + i * step, panel + i * (columns(kind) * size)))
+
+
+def _line(f: Function, kind: str, source: Place, target: Place) -> None:
+    """Write a line of a panel to another place."""
+    size, v = SIZES[kind], Emitter(f, native_lanes(SIZES[kind]))
+    for at in range(0, columns(kind) * size, v.lanes * size):
+        v.store(v.load((source + at).value, kind, size), (target + at).value, size)
+
+
+def blocked(module: Module, kind: str, way: str) -> str:
+    """`void f(a, a_row, a_step, b, b_step, out, line, m, n, k)`: the same for factors that do not fit into the caches, by blocks of them.
+
+    `way` says what becomes panels: lines of b, which are `b_step` apart, are "moved" together, or columns of b are "turned".
+    """
     labels = [
-        ("ptr", "a"), ("i64", "a_row"), ("i64", "a_step"), ("ptr", "b"), ("i64", "b_row"), ("i64", "b_column"), ("ptr", "out"), ("i64", "line"),
-        ("i64", "m"), ("i64", "n"), ("i64", "k"), ("i64", "moved"),
+        ("ptr", "a"), ("i64", "a_row"), ("i64", "a_step"), ("ptr", "b"), ("i64", "b_step"), ("ptr", "out"), ("i64", "line"),
+        ("i64", "m"), ("i64", "n"), ("i64", "k"),
     ]  # fmt: skip
-    return shared(module, f"product_by_panels_{kind}", labels, lambda f: _Code(f, kind).write())
+    return shared(module, f"blocked_product_{way}_{kind}", labels, lambda f: _Blocked(f, kind, way).write())
 
 
-class _Code:
-    def __init__(self, f: Function, kind: str):
-        self.f, self.kind, self.size, self.lanes = f, kind, SIZES[kind], native_lanes(SIZES[kind])
+class _Blocked:
+    def __init__(self, f: Function, kind: str, way: str):
+        self.f, self.kind, self.way, self.size, self.lanes = f, kind, way, SIZES[kind], native_lanes(SIZES[kind])
         self.columns, self.height = columns(kind), register_tiles.rows()
         self.number = lambda label: Count(f, f.parameter(label))
         self.place = lambda label: Place(f, f.parameter(label))
-        self.tiles = register_tiles.product(f.module, kind, self.size, self.lanes)
+        self.tiles = register_tiles.plain_product(f.module, kind, self.size, self.lanes)
 
     def write(self) -> None:
         f, m, n = self.f, self.number("m"), self.number("n")
         self.panel = Place(f, f.alloca("i8", DEPTH * self.columns * self.size))
         self.last = Place(f, f.alloca("i8", self.height * self.columns * self.size))  # what a tile makes that has rows of the one before
-        self.rows = Place(f, f.alloca("i64", ROWS))
-        self.start = Place(f, f.alloca("i64", 1))
-        e = Emitter(f, 1)
-        e.store(Count(f, 0).value, self.start.value, 8)
-        counted(f, 0, m.smaller(ROWS), 1, lambda i: e.store((i * self.number("a_row")).value, (self.rows + i * 8).value, 8))
 
         def panels(first: Count) -> None:
             counted(f, 0, n, self.columns, lambda j: self._panel(first, j.smaller(n - self.columns)))
@@ -85,66 +140,46 @@ class _Code:
             depth = (self.number("k") - k).smaller(DEPTH)
             begins = k.compared("eq", 0)
             a = self.place("a") + k * self.number("a_step")
-            b, step = self._lines(k, column, depth)
+            source = k * self.size + column * self.number("b_step") if self.way == "turned" else k * self.number("b_step") + column * self.size
+            _move(f, self.kind, self.way, self.place("b") + source, self.number("b_step"), depth, self.panel)
 
             def multiply(row: Count, number: Count | int, target: Place, target_line: Count | int) -> None:
-                at = a + row * self.number("a_row")
-                call(f, self.tiles, [at, self.rows, number, self.start, 1, depth, self.number("a_step"), b, step, target, target_line, begins])
+                at, b_step = a + row * self.number("a_row"), self.columns * self.size
+                call(f, self.tiles, [at, self.number("a_row"), number, depth, self.number("a_step"), self.panel, b_step, target, target_line, begins])
 
             multiply(first, tiles, out + first * line, line)
             where(f, rest.compared("ne", 0), lambda: multiply(m - self.height, 1, self.last, self.columns * self.size))
 
         counted(f, 0, self.number("k"), DEPTH, lines)
-        counted(f, Count(f, self.height) - rest, self.height, 1, lambda r: self._copy(r, out + (m - self.height + r) * line))
-
-    def _copy(self, row: Count, target: Place) -> None:
-        """A row of the last tile to where it belongs."""
-        v = Emitter(self.f, self.lanes)
-        for j in range(register_tiles.VECTORS):
-            at = j * self.lanes * self.size
-            v.store(v.load((self.last + row * (self.columns * self.size) + at).value, self.kind, self.size), (target + at).value, self.size)
-
-    def _lines(self, k: Count, column: Count, depth: Count) -> tuple[Place, Count]:
-        """Where `depth` lines of a panel stand, and how far from one another; they are moved together where that is asked for."""
-        f, e = self.f, Emitter(self.f, 1)
-        moved, width = self.number("moved").compared("ne", 0), Count(f, self.columns * self.size)
-        by_lines = self.number("b_row").compared("eq", self.size)
-        source = self.place("b") + k * self.number("b_row") + column * self.number("b_column")
-
-        def move() -> None:
-            where(f, by_lines, lambda: self._turned(source, depth))
-            where(f, self.number("b_row").compared("ne", self.size), lambda: counted(f, 0, depth, 1, lambda i: self._line(source, i)))
-
-        where(f, moved, move)
-        return Place(f, e.select(moved, self.panel.value, source.value)), Count(f, e.select(moved, width.value, f.parameter("b_row")))
-
-    def _line(self, source: Place, i: Count) -> None:
-        v = Emitter(self.f, self.lanes)
-        for j in range(0, self.columns, self.lanes):
-            value = v.load((source + i * self.number("b_row") + j * self.size).value, self.kind, self.size)
-            v.store(value, (self.panel + (i * self.columns + j) * self.size).value, self.size)
-
-    def _turned(self, source: Place, depth: Count) -> None:
-        """Lines of a panel whose columns are lines in memory, by squares that are transposed in registers."""
-        f, v = self.f, Emitter(self.f, self.lanes)
-
-        def square(i: Count, j: int, mask=None) -> None:
-            at = [source + (i * self.size) + self.number("b_column") * (j + c) for c in range(self.lanes)]
-            zero = v.const(self.kind, 0.0)
-            read = (lambda p: v.load(p.value, self.kind, self.size)) if mask is None else (
-                lambda p: v.masked_load(p.value, self.kind, self.size, mask, zero)
-            )
-            for r, line in enumerate(transposed(f, [read(p) for p in at])):
-                target = self.panel + ((i + r) * self.columns + j) * self.size
-                if mask is None:
-                    v.store(line, target.value, self.size)
-                else:
-                    v.masked_store(line, target.value, self.size, v.splat((depth - i).compared("sgt", r)))
-
-        whole = depth - depth % self.lanes
-        for j in range(0, self.columns, self.lanes):
-            counted(f, 0, whole, self.lanes, lambda i, j=j: square(i, j))
-            counted(f, whole, depth, self.lanes, lambda i, j=j: square(i, j, v.icmp("slt", v.iota("i64"), (depth - i).value)))
+        from_last = lambda r: _line(f, self.kind, self.last + r * (self.columns * self.size), out + (m - self.height + r) * line)
+        counted(f, Count(f, self.height) - rest, self.height, 1, from_last)
 
 
-__all__ = ["columns", "crowds", "product", "suits"]
+def _turned(module: Module, kind: str, lanes: int) -> str:
+    """`void f(source, step, depth, target)`: the first `depth` elements of columns that are `step` bytes apart become lines of a panel."""
+    labels = [("ptr", "source"), ("i64", "step"), ("i64", "depth"), ("ptr", "target")]
+    return shared(module, f"turned_{kind}{lanes}", labels, lambda f: _write_turned(f, kind, lanes))
+
+
+def _write_turned(f: Function, kind: str, lanes: int) -> None:
+    """Squares are transposed in registers; the last one may have lines of the one before."""
+    size, e, v, depth = SIZES[kind], Emitter(f, 1), Emitter(f, lanes), Count(f, f.parameter("depth"))
+    columns = [Place(f, f.parameter("source")) + Count(f, f.parameter("step")) * c for c in range(lanes)]
+    target = lambda line: Place(f, f.parameter("target")) + line * (register_tiles.VECTORS * lanes * size)
+
+    def square(i: Count) -> None:
+        i = i.smaller(depth - lanes)
+        for r, line in enumerate(transposed(f, [v.load((c + i * size).value, kind, size) for c in columns])):
+            v.store(line, target(i + r).value, size)
+
+    def element(i: Count) -> None:
+        for c, column in enumerate(columns):
+            e.store(e.load((column + i * size).value, kind, size), (target(i) + c * size).value, size)
+
+    short = depth.compared("slt", lanes)
+    where(f, depth.compared("sge", lanes), lambda: counted(f, 0, depth, lanes, square))
+    where(f, short, lambda: counted(f, 0, depth, 1, element))
+    f.ret()
+
+
+__all__ = ["Matrix", "columns", "suits", "write"]

@@ -8,6 +8,8 @@ same code multiplies plain matrices and reads the windows of a convolution where
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from .counting import Count, Place, carried, counted
 from .emit import Emitter, Function, Module, Value
 from .llvm import lanes as native_lanes
@@ -47,9 +49,42 @@ def _write_product(f: Function, kind: str, size: int, lanes: int) -> None:
 
 
 def _write_tile(f: Function, kind: str, size: int, lanes: int, lines: list[Place], m: Place) -> None:
-    e, v = Emitter(f, 1), Emitter(f, lanes)
-    a_step, b_step = Count(f, f.parameter("a_step")), Count(f, f.parameter("b_step"))
-    targets = [m + Count(f, f.parameter("m_step")) * r + j * lanes * size for r in range(len(lines)) for j in range(VECTORS)]
+    def segment(s: Value, values: list[Value]) -> list[Value]:
+        *totals, b = values
+        offset = (Place(f, f.parameter("segments")) + Count(f, s) * 8).number()
+        return _added(f, kind, size, lanes, [line + offset for line in lines], totals, b)
+
+    def added(sums: list[Value]) -> list[Value]:
+        return carried(f, Count(f, 0).value, f.parameter("count"), 1, [*sums, f.parameter("b")], segment)[:-1]
+
+    _with_sums(f, kind, size, lanes, len(lines), m, added)
+
+
+def plain_product(module: Module, kind: str, size: int, lanes: int) -> str:
+    """`void f(a, a_row, tiles, length, a_step, b, b_step, m, m_step, first)`: the same for rows of a that are `a_row` bytes apart, in one segment."""
+    parameters = [
+        ("ptr", "a"), ("i64", "a_row"), ("i64", "tiles"), ("i64", "length"), ("i64", "a_step"), ("ptr", "b"), ("i64", "b_step"), ("ptr", "m"),
+        ("i64", "m_step"), ("i1", "first"),
+    ]  # fmt: skip
+    return shared(module, f"plain_product_{kind}{lanes}x{rows()}", parameters, lambda f: _write_plain(f, kind, size, lanes))
+
+
+def _write_plain(f: Function, kind: str, size: int, lanes: int) -> None:
+    number = lambda label: Count(f, f.parameter(label))
+
+    def tile(i: Count) -> None:
+        a, m = Place(f, f.parameter("a")) + i * number("a_row") * rows(), Place(f, f.parameter("m")) + i * number("m_step") * rows()
+        lines = [a + number("a_row") * r for r in range(rows())]
+        _with_sums(f, kind, size, lanes, len(lines), m, lambda sums: _added(f, kind, size, lanes, lines, sums, f.parameter("b"))[:-1])
+
+    counted(f, 0, number("tiles"), 1, tile)
+    f.ret()
+
+
+def _with_sums(f: Function, kind: str, size: int, lanes: int, height: int, m: Place, added: Callable[[list[Value]], list[Value]]) -> None:
+    """The sums of a tile, in registers: zeros, or what stands in m, go through `added` and are written to m."""
+    v = Emitter(f, lanes)
+    targets = [m + Count(f, f.parameter("m_step")) * r + j * lanes * size for r in range(height) for j in range(VECTORS)]
     begun = f.fresh_label("begun")
     before, read = f.block, f.fresh_label("read")
     f.cbr(f.parameter("first"), begun, read)
@@ -61,28 +96,26 @@ def _write_tile(f: Function, kind: str, size: int, lanes: int, lines: list[Place
     for phi, value in zip(sums, old):
         phi.add(v.const(kind, 0.0), before)
         phi.add(value, read)
-
-    def segment(s: Value, values: list[Value]) -> list[Value]:
-        *totals, b = values
-        offset = (Place(f, f.parameter("segments")) + Count(f, s) * 8).number()
-        starts = [line + offset for line in lines]
-
-        def step(k: Value, values: list[Value]) -> list[Value]:
-            *totals, at, b = values
-            columns = [v.load((Place(f, b) + j * lanes * size).value, kind, size) for j in range(VECTORS)]
-            made = []
-            for r, start in enumerate(starts):
-                factor = v.splat(e.load((start + Count(f, at)).value, kind, size))
-                made += [v.fma(factor, columns[j], totals[r * VECTORS + j]) for j in range(VECTORS)]
-            return [*made, (Count(f, at) + a_step).value, (Place(f, b) + b_step).value]
-
-        *totals, _, b = carried(f, e.const("i64", 0), f.parameter("length"), 1, [*totals, e.const("i64", 0), b], step)
-        return [*totals, b]
-
-    start = [*(phi.value for phi in sums), f.parameter("b")]
-    *totals, _ = carried(f, e.const("i64", 0), f.parameter("count"), 1, start, segment)
-    for target, total in zip(targets, totals):
+    for target, total in zip(targets, added([phi.value for phi in sums])):
         v.store(total, target.value, size)
 
 
-__all__ = ["VECTORS", "product", "rows"]
+def _added(f: Function, kind: str, size: int, lanes: int, starts: list[Place], totals: list[Value], b: Value) -> list[Value]:
+    """The sums of a tile with the products of one segment of rows that begin at `starts`, and where b goes on."""
+    e, v = Emitter(f, 1), Emitter(f, lanes)
+    a_step, b_step = Count(f, f.parameter("a_step")), Count(f, f.parameter("b_step"))
+
+    def step(k: Value, values: list[Value]) -> list[Value]:
+        *totals, at, b = values
+        columns = [v.load((Place(f, b) + j * lanes * size).value, kind, size) for j in range(VECTORS)]
+        made = []
+        for r, start in enumerate(starts):
+            factor = v.splat(e.load((start + Count(f, at)).value, kind, size))
+            made += [v.fma(factor, columns[j], totals[r * VECTORS + j]) for j in range(VECTORS)]
+        return [*made, (Count(f, at) + a_step).value, (Place(f, b) + b_step).value]
+
+    *totals, _, b = carried(f, e.const("i64", 0), f.parameter("length"), 1, [*totals, e.const("i64", 0), b], step)
+    return [*totals, b]
+
+
+__all__ = ["VECTORS", "plain_product", "product", "rows"]
