@@ -132,6 +132,6 @@ def test_generated_programs(seed):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(25, 400))
+@pytest.mark.parametrize("seed", range(25, 1400))
 def test_many_generated_programs(seed):
     check(seed)
