@@ -269,8 +269,8 @@ def _product_type(step: Library) -> ProductType:
 
 def _is_plain(step: Library) -> bool:
     """Whether the product of arrays needs no memory: of matrices of floats without gaps, as they are or transposed, and of more than two vectors."""
-    tight = all(len(v.shape) == 2 and v.strides in (ix.strides(v.shape), ix.strides(v.shape[::-1])[::-1]) for v in step.operands)
-    return tight and step.result.type.dtype.kind in "fc" and step.result.type.size > 1 and type(step) is Library
+    tight = all(len(v.shape) == 2 and v.strides in (ix.strides(v.shape), ix.strides(v.shape[::-1])[::-1]) for v in step.operands[:2])
+    return tight and step.result.type.dtype.kind in "fc" and step.result.type.size > 1
 
 
 def _out_of_range(graph: Graph) -> str:
