@@ -708,6 +708,7 @@ KINDS = {
     "asked for its type": lambda n: 1 if type(n) is int else 2,
     "place in a list": lambda n: list(range(10, 20))[n],
     "rounded": lambda n: math.floor(n / 2),
+    "compared as a float": lambda n: 3 if 0.0 * n == 0 else 4,
 }
 
 

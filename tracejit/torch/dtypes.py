@@ -113,7 +113,10 @@ def as_numpy(d: Any) -> np.dtype:
 
 
 def scalar_dtype(x: Any) -> np.dtype:
-    """The NumPy dtype that a Python number has for torch."""
+    """The NumPy dtype that a Python number has for torch, or a proxy of one."""
+    kind = getattr(getattr(x, "dtype", None), "kind", "") if getattr(x, "weak", False) else ""
+    if kind:
+        return {"b": bool_.numpy, "i": int64.numpy, "c": _Default.real.to_complex().numpy}.get(kind, _Default.real.numpy)
     if isinstance(x, bool | np.bool_):
         return bool_.numpy
     if isinstance(x, int | np.integer):

@@ -10,6 +10,8 @@ import collections
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from ... import tree
 from ...api.plain_draws import told
 from ...errors import TracejitError, at_user_line
@@ -120,7 +122,7 @@ class _Recorder:
         """Proxies in the place of numbers that are inputs."""
         for number in self.look.numbers:
             value = number.value(flat)
-            number.put(flat, self.trace.guarded_input(type_of(value), value))
+            number.put(flat, self.trace.guarded_input(type_of(value), np.asarray(value)))
         self.given = {(id(n.container), n.key): n.container[n.key] for n in self.look.numbers if n.container is not None}
 
     def _cut_histories(self) -> None:

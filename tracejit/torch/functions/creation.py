@@ -11,6 +11,7 @@ import numpy as np
 
 from ...trace import Tracer
 from ...trace.cells import by_reference
+from ...trace.tracer import same
 from .. import dtypes
 from ..devices import device
 from ..dispatch import FUNCTIONS, function
@@ -40,8 +41,10 @@ def _default_for(data: Any) -> np.dtype:
         seen = True
         if isinstance(x, Tensor):
             d = x._data.dtype
-        elif isinstance(x, (np.ndarray, np.generic)):
+        elif isinstance(x, (np.ndarray, np.generic)) or isinstance(x, Tracer) and not x.weak:
             d = x.dtype
+        elif isinstance(x, Tracer):
+            d = dtypes.scalar_dtype(x)
         else:
             _require_number(x)
             d = dtypes.scalar_dtype(x)
@@ -71,7 +74,7 @@ def tensor(data: Any, *, dtype: Any = None, device: Any = None, requires_grad: b
     if isinstance(data, Tensor):
         data = data._array
     if isinstance(data, Tracer):
-        return _finish(np.copy(data) if wanted is None else data.astype(wanted), requires_grad)
+        return _finish(same(data.astype(wanted or _default_for([data]))), requires_grad)
     if isinstance(data, (np.ndarray, np.generic)):
         return _finish(np.array(data, wanted or dtypes.of(data.dtype).numpy, order="C"), requires_grad)
     if isinstance(data, (list, tuple)) and _holds_tensors(data):
@@ -109,7 +112,7 @@ def _array(data: Any, dtype: np.dtype) -> np.ndarray:
 
 
 def _holds_tensors(data: Any) -> bool:
-    return any(isinstance(x, Tensor) or isinstance(x, (list, tuple)) and _holds_tensors(x) for x in data)
+    return any(isinstance(x, (Tensor, Tracer)) or isinstance(x, (list, tuple)) and _holds_tensors(x) for x in data)
 
 
 def _arrays(data: Any) -> list[Any]:
@@ -121,7 +124,8 @@ def _plain(data: Any) -> Any:
 
 
 def _stacked(data: Any, dtype: np.dtype) -> Any:
-    rows = [_stacked(x, dtype) if isinstance(x, (list, tuple)) else x._array if isinstance(x, Tensor) else dtype.type(x) for x in data]
+    numbers = [x._array if isinstance(x, Tensor) else x for x in data]
+    rows = [_stacked(x, dtype) if isinstance(x, (list, tuple)) else x if isinstance(x, (np.ndarray, Tracer)) else dtype.type(x) for x in numbers]
     return np.stack([r.astype(dtype) for r in rows])
 
 
@@ -142,7 +146,7 @@ def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
     """A tensor of the data, in the same memory where that can be."""
     if isinstance(data, Tensor):
         return data if dtype is None else data.to(dtype)
-    if isinstance(data, np.ndarray) and data.dtype.isnative or isinstance(data, Tracer):
+    if isinstance(data, np.ndarray) and data.dtype.isnative or isinstance(data, Tracer) and not data.weak:
         made = wrap(by_reference(data))
         dtypes.of(data.dtype)
         return made if dtype is None else made.to(dtype)

@@ -56,11 +56,10 @@ def _normal(x: Tensor, index: Any) -> tuple[tuple, list[Any]]:
     if isinstance(index, list):
         items = (_listed(index),)
     template, arrays = [], []
+    items = [_item(i) for i in items]
+    if any(isinstance(i, Tensor) for i in items):
+        items = _spelled_out(x, items)
     for item in items:
-        if isinstance(item, (list, np.ndarray, range)):
-            item = _listed(item)
-        if isinstance(item, np.generic):
-            item = item.item()
         if isinstance(item, Tensor):
             kind = item._data.dtype.kind
             if item._data.dtype == np.uint8:
@@ -100,6 +99,26 @@ def _normal(x: Tensor, index: Any) -> tuple[tuple, list[Any]]:
             )
     _check_bounds(x, template)
     return tuple(template), arrays
+
+
+def _item(item: Any) -> Any:
+    """An item of an index as a tensor, where it is something like one."""
+    if isinstance(item, (list, np.ndarray, range)):
+        return _listed(item)
+    if isinstance(item, np.generic):
+        return item.item()
+    return wrap(item) if type(item) is Tracer else item  # a number that is an input of a compiled function
+
+
+def _spelled_out(x: Tensor, items: list[Any]) -> list[Any]:
+    """The items with slices in the place of `...`, which NumPy takes for something between tensors even where it stands for no dimension."""
+    where = next((k for k, i in enumerate(items) if i is Ellipsis), None)
+    if where is None:
+        return items
+    masks = [i._data.ndim for i in items if isinstance(i, Tensor) and i._data.dtype in (np.bool_, np.uint8)]
+    others = [i for i in items if not (i is None or i is Ellipsis or isinstance(i, bool))]
+    left = x._data.ndim - (len(others) - len(masks) + sum(masks))
+    return [*items[:where], *[slice(None)] * left, *items[where + 1 :]]
 
 
 def _listed(item: Any) -> Tensor:
@@ -171,7 +190,34 @@ def _getitem(self: Tensor, index: Any) -> Tensor:
         return _BASIC[_kind(template)](self, index=template)
     if not arrays and [type(i) for i in template] == [bool]:  # a mask without axes: one row, or none
         return _getitem(self, (None,)) if template[0] else _getitem(_getitem(self, (None,)), slice(0, 0))
+    if any(type(i) is int for i in template) and not any(type(i) is bool for i in template):
+        basic, template = _apart(template)
+        self = _getitem(self, basic)
+    while _mixed(arrays):
+        place = next(k for k, a in enumerate(arrays) if not a._data.ndim)
+        self, template = _taken(self, arrays.pop(place), template, place)
     return _index(self, *arrays, template=template)
+
+
+def _mixed(arrays: list[Tensor]) -> bool:
+    """Whether there are traced numbers among tensors with dimensions, which are applied later."""
+    return any(not a._data.ndim for a in arrays) and any(a._data.ndim for a in arrays)
+
+
+def _apart(template: tuple) -> tuple[tuple, tuple]:
+    """An index in two steps, as torch takes it: numbers, slices and new axes first, and tensors in what these leave. NumPy counts numbers among
+    the tensors, so that these are apart where a slice lies between, and their axes come first."""
+    whole = ("slice", None, None, None)
+    first = tuple([whole if i == "tensor" else i for i in template])
+    return tuple([_thawed(i) for i in first]), tuple([i if i == "tensor" else whole for i in template if type(i) is not int])
+
+
+def _taken(x: Tensor, index: Tensor, template: tuple, place: int) -> tuple[Tensor, tuple]:
+    """The slice of x at a traced number, which is the tensor at this place among those of the template; and the template without it."""
+    whole = ("slice", None, None, None)
+    at = [k for k, i in enumerate(template) if i == "tensor"][place]
+    first = tuple([i if k == at else whole for k, i in enumerate(template) if i is not None])
+    return _index(x, index, template=first), tuple([i for k, i in enumerate(template) if k != at])
 
 
 def _put(x, v, *arrays, template, accumulate=False, dtype=None):
@@ -209,6 +255,13 @@ def _setitem(self: Tensor, index: Any, value: Any) -> None:
         return
     if not arrays and [type(i) for i in template] == [bool]:
         return _setitem(self, Ellipsis, value) if template[0] else None
+    if any(type(i) is int for i in template) and not any(type(i) is bool for i in template):
+        basic, template = _apart(template)
+        self = _getitem(self, basic)
+    if _mixed(arrays):
+        places = _getitem(wrap(np.arange(self._data.size).reshape(self._data.shape)), _merged(template, arrays))
+        self.put_(places, tensor_of(value).to(self.dtype).expand(places._data.shape))
+        return
     start = nodes.count()
     value = tensor_of(value)
     try:

@@ -81,6 +81,8 @@ def require_entries(name: str, input: Tensor, dim: Any, kind: type[Exception] = 
 
 def number_in(x: Any, dtype: np.dtype) -> Any:
     """A Python number as one of a dtype. Raises `RuntimeError` where it does not fit; small negative ones fit in unsigned integers, as in C."""
+    if type(x) is Tracer:
+        return x.astype(dtype)
     if isinstance(x, complex) and dtype.kind != "c":
         if x.imag:
             raise RuntimeError(f"value cannot be converted to type {dtype} without overflow: {x} is complex")
