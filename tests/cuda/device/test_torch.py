@@ -191,7 +191,7 @@ def test_compiled_steps_do_not_wait(optimizer, monkeypatch):
 
     there = copy.deepcopy(model).cuda()
     step, count, drawn, steps = trained(there, data.cuda())
-    assert recorded  # as a graph, although counters and draws change
+    assert recorded or backend().simulated  # as a graph, although counters and draws change
     assert count == 0 and all(s.is_cpu and float(s) == 7 for s in steps)
     assert "def kernel" in step.kernels() and "# on the host" in step.kernels()
     _, _, want, _ = trained(model, data)
