@@ -10,6 +10,8 @@ import pytest
 import tracejit as tj
 from tracejit import torch
 
+from .parameters import TOLERANCE, parameter, sample
+
 CASES = [
     ("SGD", {}), ("SGD", {"lr": 0.1, "momentum": 0.9}), ("SGD", {"momentum": 0.9, "nesterov": True, "weight_decay": 0.1}),
     ("SGD", {"momentum": 0.9, "dampening": 0.3, "maximize": True}), ("Adam", {}), ("Adam", {"amsgrad": True, "weight_decay": 0.1}),
@@ -21,79 +23,6 @@ CASES = [
     ("Rprop", {}), ("Rprop", {"etas": (0.3, 1.5), "maximize": True}), ("ASGD", {"weight_decay": 0.1}), ("ASGD", {"t0": 3, "lambd": 0.1}),
 ]  # fmt: skip
 NAMES = [f"{name} {options}" for name, options in CASES]
-TOLERANCE = {"float32": 2e-6, "float64": 1e-14, "complex64": 2e-6}
-
-
-def sample(rng, shape, dtype):
-    x = rng.normal(size=shape)
-    return np.asarray(x + 1j * rng.normal(size=shape) if dtype.startswith("complex") else x, dtype)
-
-
-OF_MATRICES = [
-    ("Adafactor", {}, [(3, 4), (5,), (), (2, 3, 4)]),
-    ("Adafactor", {"lr": 0.1, "weight_decay": 0.1, "maximize": True, "d": 2.0, "eps": (1e-5, 1e-2)}, [(3, 4), (5,)]),
-    ("Muon", {}, [(3, 4), (6, 2), (8, 8)]), ("Muon", {"lr": 0.1, "nesterov": False, "adjust_lr_fn": "match_rms_adamw"}, [(3, 4), (6, 2)]),
-]  # fmt: skip
-
-
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("name, options, shapes", OF_MATRICES, ids=[f"{name} {options}" for name, options, _ in OF_MATRICES])
-def test_optimizers_of_matrices_are_torchs(name, options, shapes, dtype):
-    real = pytest.importorskip("torch")
-    rng = np.random.default_rng(0)
-    starts = [sample(rng, shape, dtype) for shape in shapes]
-    ours = [torch.from_numpy(x.copy()).requires_grad_() for x in starts]
-    theirs = [real.from_numpy(x.copy()).requires_grad_() for x in starts]
-    a, b = getattr(torch.optim, name)(ours, **options), getattr(real.optim, name)(theirs, **options)
-    tolerance = 2e-3 if name == "Muon" else TOLERANCE[dtype]  # which rounds to bfloat16 on the way: what lies between two of these goes either way
-    for _ in range(20):
-        for x, y in zip(ours, theirs):
-            gradient = sample(rng, tuple(x.shape), dtype)
-            x.grad, y.grad = torch.from_numpy(gradient.copy()), real.from_numpy(gradient.copy())
-        a.step()
-        b.step()
-        for x, y in zip(ours, theirs):
-            np.testing.assert_allclose(x.detach().numpy(), y.detach().numpy(), rtol=tolerance, atol=tolerance)
-    for x, y in zip(ours, theirs):
-        assert list(a.state[x]) == list(b.state[y])
-        for key, value in b.state[y].items():
-            np.testing.assert_allclose(a.state[x][key].numpy(), value.numpy(), rtol=1e-5, atol=1e-6)
-    b.load_state_dict({"state": {n: {k: real.from_numpy(t.numpy().copy()) for k, t in s.items()} for n, s in a.state_dict()["state"].items()},
-                       "param_groups": a.state_dict()["param_groups"]})  # fmt: skip
-
-
-@pytest.mark.parametrize("name", ["Adafactor", "Muon"])
-def test_compiled_steps_of_optimizers_of_matrices(name):
-    def trained(compile):
-        x = torch.tensor([[1.0, -2.0, 0.5], [0.3, 2.0, -1.0]], requires_grad=True)
-        optimizer = getattr(torch.optim, name)([x], lr=0.1)
-
-        def step():
-            optimizer.zero_grad()
-            (x * x + x).sum().backward()
-            optimizer.step()
-
-        run = torch.compile(step) if compile else step
-        for _ in range(5):
-            run()
-        return x.detach().numpy()
-
-    np.testing.assert_allclose(trained(True), trained(False), rtol=2e-3)
-
-
-def test_optimizers_of_matrices_refuse():
-    complex_ = torch.ones(2, 2, dtype=torch.complex64, requires_grad=True)
-    complex_.grad = torch.ones(2, 2, dtype=torch.complex64)
-    for name in ("Adafactor", "Muon"):
-        with pytest.raises(RuntimeError, match="does not support complex parameters"):
-            getattr(torch.optim, name)([complex_]).step()
-    x = torch.ones(3, requires_grad=True)
-    with pytest.raises(ValueError, match="Muon only supports 2D parameters"):
-        torch.optim.Muon([x])
-    with pytest.raises(ValueError, match="adjust_lr_fn"):
-        torch.optim.Muon([torch.ones(2, 2, requires_grad=True)], adjust_lr_fn="other")
-    with pytest.raises(ValueError, match="beta2_decay"):
-        torch.optim.Adafactor([x], beta2_decay=0.8)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64", "complex64"])
@@ -154,10 +83,6 @@ REPRS = {
     "Adam": "Adam (\nParameter Group 0\n    amsgrad: False\n    betas: (0.9, 0.999)\n    capturable: False\n    decoupled_weight_decay: False\n"
     "    differentiable: False\n    eps: 1e-08\n    foreach: None\n    fused: None\n    lr: 0.001\n    maximize: False\n    weight_decay: 0\n)",
 }
-
-
-def parameter(*values):
-    return torch.tensor(values or [1.0, 2.0], requires_grad=True)
 
 
 def test_repr():
@@ -480,82 +405,6 @@ def test_deepcopy():
     steps(optimizer, x, 2)
     steps(twin, y, 2)
     assert x.tolist() == y.tolist()
-
-
-# -- LBFGS
-def rosenbrock(x):
-    return (1 - x[0]) ** 2 + 100 * (x[1] - x[0] ** 2) ** 2
-
-
-def minimize(lib, function, start, calls, **options):
-    x = lib.tensor(start, dtype=lib.float64, requires_grad=True)
-    optimizer = lib.optim.LBFGS([x], **options)
-    losses = []
-
-    def closure():
-        optimizer.zero_grad()
-        loss = function(x)
-        loss.backward()
-        return loss
-
-    for _ in range(calls):
-        losses.append(float(optimizer.step(closure)))
-    return x.detach().numpy(), losses, optimizer.state[x]
-
-
-WOLFE = {"line_search_fn": "strong_wolfe"}
-
-
-@pytest.mark.parametrize("options", [{"lr": 1e-3}, WOLFE, {**WOLFE, "max_iter": 4, "history_size": 3}], ids=str)
-def test_lbfgs_is_torchs(options):
-    real = pytest.importorskip("torch")
-    calls = 5
-    x, losses, state = minimize(torch, rosenbrock, [-1.2, 1.0], calls, **options)
-    y, expected, reference = minimize(real, rosenbrock, [-1.2, 1.0], calls, **options)
-    np.testing.assert_allclose(x, y, rtol=1e-6, atol=1e-9)
-    np.testing.assert_allclose(losses, expected, rtol=1e-5, atol=1e-12)
-    assert (state["n_iter"], state["func_evals"]) == (reference["n_iter"], reference["func_evals"])
-
-
-def test_lbfgs_finds_minima():
-    x, losses, _ = minimize(torch, rosenbrock, [-1.2, 1.0], 4, line_search_fn="strong_wolfe", max_iter=30)
-    np.testing.assert_allclose(x, [1.0, 1.0], rtol=1e-3)
-    assert losses == sorted(losses, reverse=True)
-    x, _, state = minimize(torch, lambda x: ((x - torch.tensor([3.0, -1.0])) ** 2).sum(), [0.0, 0.0], 2)
-    np.testing.assert_allclose(x, [3.0, -1.0], rtol=1e-9)
-    assert state["func_evals"] <= 6
-
-
-def test_lbfgs_goes_on_from_a_state():
-    x, y = (torch.tensor([-1.2, 1.0], dtype=torch.float64, requires_grad=True) for _ in range(2))
-    first, second = (torch.optim.LBFGS([p], max_iter=3, line_search_fn="strong_wolfe") for p in (x, y))
-
-    def closure_of(optimizer, p):
-        def closure():
-            optimizer.zero_grad()
-            loss = rosenbrock(p)
-            loss.backward()
-            return loss
-
-        return closure
-
-    first.step(closure_of(first, x))
-    file = io.BytesIO()
-    torch.save(first.state_dict(), file)
-    second.load_state_dict(torch.load(file))
-    with torch.no_grad():
-        y.copy_(x)
-    first.step(closure_of(first, x))
-    second.step(closure_of(second, y))
-    assert x.tolist() == y.tolist()
-
-
-def test_lbfgs_misuse():
-    x, y = parameter(), parameter()
-    with pytest.raises(TypeError, match="closure"):
-        torch.optim.LBFGS([x]).step()
-    with pytest.raises(ValueError, match="parameter groups"):
-        torch.optim.LBFGS([{"params": [x]}, {"params": [y]}])
 
 
 def test_nothing_warns():
