@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 from .. import tree
 from ..errors import LeakedTracerError, at_user_line
 from ..trace import Tracer
+from ..trace.constants import is_constant
 from ..trace.ledger import Ledger
 from .environment import Environment
 from .places import Place
@@ -101,9 +102,10 @@ class Snapshot:
                     yield Change(path, container, before)
 
     def undo(self) -> None:
-        """Take back what holds proxies."""
+        """Take back what holds proxies; those of constants, whose values are known, may stay."""
         for change in list(self.changes()):
-            change.undo()
+            if any([not is_constant(leaf) for leaf in tree.leaves(list(_values(_items(change.container)))) if type(leaf) is Tracer]):
+                change.undo()
 
 
 def grown(snapshot: Snapshot, what: str) -> list[tuple[str, tuple | None, list]]:

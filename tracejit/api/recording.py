@@ -47,6 +47,8 @@ class Recording(NamedTuple):
     aux: Any = None
     guards: Guards | None = None
     cells: Cells = Cells({}, ())
+    in_order: tuple[int, ...] = ()
+    """Numbers of the arguments that must be C-ordered, since something is written into what they were reshaped to."""
     unread: tuple[np.ndarray, ...] = ()
     """Arrays from outside that nothing has looked at but the graph and its guards."""
 
@@ -321,7 +323,9 @@ def record_once(
             graph = Graph(graph.inputs, live_nodes(graph.nodes, graph.outputs[:-1]), graph.outputs[:-1])
     finally:
         trace.abandon()
-    return Recording(graph, outside, out_structure, trace, made_here, written, aux, guards, Cells.of(trace, graph, len(outside), held))
+    in_order = tuple([i for i, t in enumerate(tracers) if any([t is x for x in trace.laid_out])]) if keep_writes else ()
+    cells = Cells.of(trace, graph, len(outside), held)
+    return Recording(graph, outside, out_structure, trace, made_here, written, aux, guards, cells, in_order)
 
 
 def _check_containers(given: Any, structure: tree.Structure, tracers: Sequence[Tracer], f: Callable, what: str) -> None:

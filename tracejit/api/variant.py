@@ -20,7 +20,7 @@ from .places import unchanged
 from .rebinding import Effect, apply
 from .recording import Recording, as_value
 from .states import Cells
-from .write_back import check_outside, check_targets, write_back
+from .write_back import check_order, check_outside, check_targets, is_in_order, write_back
 
 MISS = object()
 """What an entry returns for arguments that it does not take, or that its guards do not hold for. Nothing has happened then."""
@@ -61,7 +61,7 @@ class Variant:
         inputs = {v: i for i, v in enumerate(made.graph.inputs)}
         # Numbers of the arguments that the function writes into. Their new contents, and then those of cells and of arrays that it closes over, are
         # the last outputs.
-        self.written = made.written
+        self.written, self.in_order = made.written, made.in_order
         leaves = enumerate(made.graph.outputs[: made.structure.num_leaves])
         self.passed = [None if i in made.made_here else inputs.get(a) for i, a in leaves]
         self.effects = effects  # assignments, whose values follow the result
@@ -130,6 +130,7 @@ class Variant:
     def check(self, flat: Sequence[Any], environment: Environment) -> None:
         """Raise where what the function writes into cannot be written."""
         check_targets(flat, self.written)
+        check_order(flat, self.in_order)
         if self.written_outside:
             check_outside(flat, environment.arrays, self.written_outside, environment.target)
 
@@ -222,6 +223,8 @@ class Variant:
             entry = self._writing(entry, statics, environment, asks)
         elif asks:
             entry = _trusting(entry)
+        if self.in_order:
+            entry = self._ordered(entry, statics)
         if self.guards is not None and not (alone and harmless(self.graph)):
             from ..lowering.program import program as compiled
 
@@ -250,16 +253,29 @@ class Variant:
             found = entry(*args, **kwargs)
             if found is MISS or asks and not found[-1]:
                 return MISS
-            if not kwargs and all([type(x) is np.ndarray for x in args]):
-                flat: Sequence[Any] = args
-            else:
-                moving = [x for n, x in enumerate(args) if n not in statics]
-                flat = tree.leaves((moving, {k: x for k, x in kwargs.items() if k not in statics}))
+            flat = _flat(args, kwargs, statics)
             self.check(flat, environment)
             self._write(flat, found[1:], environment)
             return found[0]
 
         return write
+
+    def _ordered(self, entry: Callable, statics: Container[int | str]) -> Callable:
+        """An entry that takes arguments in C order only."""
+
+        def ordered(*args, **kwargs):
+            flat = _flat(args, kwargs, statics)
+            return entry(*args, **kwargs) if all([is_in_order(flat[i]) for i in self.in_order]) else MISS
+
+        return ordered
+
+
+def _flat(args: tuple, kwargs: dict, statics: Container[int | str]) -> Sequence[Any]:
+    """The leaves of the arguments of a call that are not static."""
+    if not kwargs and all([type(x) is np.ndarray for x in args]):
+        return args
+    moving = [x for n, x in enumerate(args) if n not in statics]
+    return tree.leaves((moving, {k: x for k, x in kwargs.items() if k not in statics}))
 
 
 def _leaf_order(positional: int, states: int, named: list[str]) -> list[int]:

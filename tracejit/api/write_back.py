@@ -36,6 +36,22 @@ def check_targets(flat: Sequence[Any], written: Sequence[int]) -> None:
             raise ValueError(at_user_line("a compiled function writes into an argument that is passed twice: pass a copy of it once"))
 
 
+def check_order(flat: Sequence[Any], in_order: Sequence[int]) -> None:
+    """Raise `ValueError` where an argument numbered in `in_order` is not C-ordered."""
+    if not all([is_in_order(flat[i]) for i in in_order]):
+        raise ValueError(
+            at_user_line(
+                "a compiled function writes into what it has reshaped or raveled of an argument that is not C-contiguous: whether that is a view or "
+                "a copy depends on the memory order, for which one program cannot stand. Pass `np.ascontiguousarray(x)`, or copy after the reshape"
+            )
+        )
+
+
+def is_in_order(x: Any) -> bool:
+    """Whether an argument is C-ordered, as numbers and proxies count."""
+    return not isinstance(x, np.ndarray) or x.flags.c_contiguous
+
+
 def check_outside(flat: Sequence[Any], arrays: Sequence[np.ndarray], written: Sequence[int], target_of: Callable[[int], Any]) -> None:
     """Raise `ValueError` where an array that the function closes over and writes into, one of those numbered in `written`, is read-only or shares
     memory with an argument, or with another array that it closes over. `target_of(number)` is the array, or a proxy that stands for it."""

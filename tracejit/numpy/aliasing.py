@@ -9,8 +9,9 @@ import numpy as np
 
 from ..ops.movement import reshape
 from ..trace import Tracer, dispatch
+from ..trace.tracer import same
 from ..trace.views import Reading, link
-from .register import implements
+from .register import implements, operator
 
 dispatch.views.update(
     (np.reshape, np.ravel, np.transpose, np.permute_dims, np.matrix_transpose, np.linalg.matrix_transpose, np.swapaxes, np.moveaxis, np.rollaxis),
@@ -35,6 +36,16 @@ def ravel(a, order="C"):
 
 
 _RAVEL = Reading("ravel", reshape, reshape.view)
+
+
+@operator("contiguous")
+def contiguous(x):
+    """As `numpy.ascontiguousarray`: a view of an array that is contiguous, else a copy."""
+    made = same(x)
+    link(made, _RAVEL, (x,), {"shape": x.shape})
+    return made
+
+
 _diag = dispatch.functions[np.diag]
 
 

@@ -35,6 +35,7 @@ from .constants import active_traces, constant, known, plain
 from .iteration import each, elements
 from .tracer import Tracer, as_new
 from .user_code import adopt, globals_behind, in_library, innermost, user_globals
+from .views import layout
 
 NAMES = (
     "zeros", "ones", "empty", "full", "zeros_like", "ones_like", "empty_like", "full_like",
@@ -64,7 +65,7 @@ _SIZES = {
     **dict.fromkeys(("triu_indices", "tril_indices"), {0: "n", 1: "k", 2: "m"}), "diag_indices": {0: "n", 1: "ndim"},
     "indices": {0: "dimensions"}, "vander": {1: "N"}, "fromfunction": {1: "shape"}, "repeat": {1: "repeats"}, "tile": {1: "reps"},
 }  # fmt: skip
-_SAME_OBJECT = ("asarray", "asanyarray", "ascontiguousarray", "asfortranarray")  # of a proxy they return the proxy itself
+_SAME_OBJECT = ("asarray", "asanyarray", "ascontiguousarray", "asfortranarray")  # of a proxy they return the proxy itself, or a copy
 
 
 def _wrapper(name: str, original: Callable) -> Callable:
@@ -90,10 +91,10 @@ def _created(name: str, original: Callable, args: tuple, kwargs: dict[str, Any])
         return _of_iterator(original, *args, **kwargs)
     if known((args, kwargs)):
         if name in _SAME_OBJECT and args and type(args[0]) is Tracer:
-            return _same_object(args, kwargs)
+            return _same_object(name, args, kwargs)
         return _proxies(name, original(*plain(args), **plain(kwargs)))
     if name in _SAME_OBJECT and type(args[0]) is Tracer:
-        return _same_object(args, kwargs)
+        return _same_object(name, args, kwargs)
     if name in _SAME_OBJECT:
         return dispatch.operators["array"](args[0], args[1] if len(args) > 1 else kwargs.get("dtype"))
     if name == "arange":
@@ -164,10 +165,18 @@ def _of_list(x: Any) -> Any:
     return x if type(x) is Tracer or known(x) else dispatch.operators["array"](x)
 
 
-def _same_object(args: tuple, kwargs: dict[str, Any]) -> Any:
+def _same_object(name: str, args: tuple, kwargs: dict[str, Any]) -> Any:
     x = args[0]
     dtype = args[1] if len(args) > 1 else kwargs.get("dtype")
-    return x if dtype is None or np.dtype(dtype) == x.dtype else x.astype(dtype)
+    if dtype is not None and np.dtype(dtype) != x.dtype:
+        x = x.astype(dtype)
+    if name in ("asarray", "asanyarray"):
+        return x
+    if not x.shape:
+        return x.reshape(1)
+    if name == "ascontiguousarray":
+        return dispatch.operators["contiguous"](x)
+    return x if layout(x).flags.f_contiguous else as_new(x, x)
 
 
 def _proxies(name: str, result: Any) -> Any:

@@ -73,7 +73,7 @@ class Trace:
 
     __slots__ = (
         "what", "depth", "thread", "builder", "alive", "values", "inner", "claims", "partial", "apart", "device", "advice", "states", "cells",
-        "_captures", "_settled", "_actual", "_asked", "_of_arguments", "kept",
+        "_captures", "_settled", "_actual", "_asked", "_of_arguments", "kept", "laid_out",
     )  # fmt: skip
 
     def __init__(self, what: str, concrete: bool = False):
@@ -91,6 +91,7 @@ class Trace:
         self.device: Any = None  # where values are computed at once, if not on the host
         self.states: list[Tracer] = []  # what `Cell.write` has written here
         self.cells: dict[Any, tuple[Tracer, Var]] = {}  # the cells that were looked at: what stands for each, and what it began as
+        self.laid_out: list[Tracer] = []  # what counts as C-ordered where a write depends on it (see `views`)
         self.kept = False  # whether the graph is used again, where its guards hold
         self._captures: dict[Any, Capture] = {}  # by identity of the outside value, which it keeps alive
         self._settled: list[Capture] = []

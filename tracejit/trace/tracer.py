@@ -278,6 +278,8 @@ class Tracer(Conversions):
 
     def astype(self, dtype, order="K", casting="unsafe", subok=True, copy=True):
         """As `numpy.ndarray.astype`; memory order does not exist here."""
+        if not copy and np.dtype(dtype) == self.dtype and not self.weak:
+            return self
         return as_new(dispatch.operators["astype"](self, dtype, casting=casting), self)
 
     def flatten(self, order="C"):
@@ -318,7 +320,7 @@ class Tracer(Conversions):
 
     def conj(self):
         """As `numpy.ndarray.conj`."""
-        return dispatch.ufuncs[np.conjugate](self)
+        return dispatch.ufuncs[np.conjugate](self) if self.dtype.kind == "c" else self
 
     conjugate = conj
 

@@ -7,7 +7,8 @@ their `atom` is deleted, and the next look at it replays the op on the base's ne
 So a program that writes nothing pays for the note alone, 0.3 us a view, and a view that is never read again after a write costs nothing.
 
 NumPy copies in a `reshape` whose elements do not lie at even distances.  Whether one did is asked only when something is written: `layout` gives
-NumPy's strides, where arrays that own their memory count as C-ordered.
+NumPy's strides, where arrays that own their memory count as C-ordered.  What was asked of is noted (`Trace.laid_out`): an argument of a compiled
+function has to be so, then.
 """
 
 from __future__ import annotations
@@ -55,10 +56,20 @@ def is_view(x) -> bool:
     if x.part_of is None:
         return False
     base, op, _, params = x.part_of
-    if op.name in _RESHAPES and is_view(base) and not _stays(layout(base), op.name, params["shape"]):
-        x.part_of = None  # a copy, now and for ever
-        return False
+    if op.name in _RESHAPES and (op.name == "ravel" or _long(base.shape) != _long(params["shape"])):
+        _note_layout(root(base))
+        if is_view(base) and not _stays(layout(base), op.name, params["shape"]):
+            x.part_of = None  # a copy, now and for ever
+            return False
     return True
+
+
+def _note_layout(owner) -> None:
+    from .constants import active_traces  # which needs this module
+
+    for trace in active_traces():
+        if not any([owner is x for x in trace.laid_out]):
+            trace.laid_out.append(owner)
 
 
 def _stays(array: np.ndarray, name: str, shape: tuple[int, ...]) -> bool:
