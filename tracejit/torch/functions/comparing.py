@@ -11,7 +11,7 @@ from ...trace import Tracer
 from .. import dtypes
 from ..dispatch import FUNCTIONS, Primitive, function, into_first
 from ..tensor import Tensor
-from .arithmetic import _OPERANDS, _mismatch
+from .arithmetic import _mismatch, _operator_of
 from .operands import cast, common, operand, require_ordered, tensor_of
 
 
@@ -19,7 +19,7 @@ def _comparison(ufunc: np.ufunc, *names: str) -> Callable:
     def impl(x, y, dtype=None):
         return ufunc(x, y) if dtype is None else ufunc(cast(x, dtype), cast(y, dtype))
 
-    primitive = Primitive(names[0].capitalize(), impl)
+    primitive = Primitive(names[0].capitalize(), impl, ufunc=ufunc)
     ordered = names[0] in ("lt", "le", "gt", "ge")
 
     def compare(input: Tensor, other: Any) -> Tensor:
@@ -35,6 +35,7 @@ def _comparison(ufunc: np.ufunc, *names: str) -> Callable:
 
     compare.__name__ = compare.__qualname__ = names[0]
     compare.__doc__ = f"As `torch.{names[0]}`: a tensor of booleans."
+    compare.primitive = primitive
     return function(*names)(compare)
 
 
@@ -54,15 +55,8 @@ logical_or = _comparison(np.logical_or, "logical_or")
 logical_xor = _comparison(np.logical_xor, "logical_xor")
 
 
-def _operator(f: Callable) -> Callable:
-    def method(self: Tensor, other: Any) -> Any:
-        return f(self, other) if isinstance(other, _OPERANDS) else NotImplemented
-
-    return method
-
-
 for _name, _f in {"eq": eq, "ne": ne, "lt": lt, "le": le, "gt": gt, "ge": ge}.items():
-    setattr(Tensor, f"__{_name}__", _operator(_f))
+    setattr(Tensor, f"__{_name}__", _operator_of(_f, _f.primitive, "biuf"))
 Tensor.__hash__ = object.__hash__
 for _names, _f in {
     ("eq",): eq, ("ne", "not_equal"): ne, ("lt", "less"): lt, ("le", "less_equal"): le, ("gt", "greater"): gt, ("ge", "greater_equal"): ge,

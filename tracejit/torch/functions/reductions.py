@@ -18,7 +18,7 @@ from .operands import axes, axis, cast, require_entries, require_ordered
 def _sum_impl(x, axis=None, keepdims=False, dtype=None):
     x = cast(x, dtype)
     if type(x) is np.ndarray:
-        return np.add.reduce(x, axis=axis, keepdims=keepdims, dtype=dtype)  # np.sum takes twice as long to get there
+        return np.add.reduce(x, axis, dtype, None, keepdims)  # np.sum takes twice as long to get there
     return np.sum(x, axis=axis, keepdims=keepdims, dtype=dtype)
 
 
@@ -409,6 +409,8 @@ def vector_norm(x: Tensor, ord: float = 2, dim: Any = None, keepdim: bool = Fals
         raise RuntimeError(f"linalg.vector_norm: Expected a floating point or complex tensor as input. Got {x.dtype}")
     if abs(float(ord)) == math.inf and not x._data.size:
         raise RuntimeError(f"linalg.vector_norm cannot compute the {ord} norm on an empty tensor because the operation does not have an identity")
+    if x._data.dtype == np.float16 and dtype is None:  # powers of numbers of half precision overflow
+        return vector_norm(x.to(dtypes.float32), ord, dim, keepdim).to(dtypes.float16)
     static = {} if dtype is None else {"dtype": dtypes.as_numpy(dtype)}
     return _norm(x, p=float(ord), axis=axes(dim, x._data.ndim), keepdims=bool(keepdim), **static)
 

@@ -41,7 +41,8 @@ _alias = Primitive("Alias", lambda x: x[...], view=True)
 
 def _whole(shape: Sequence[int], size: int) -> tuple[int, ...]:
     """A shape in which one extent may be -1. Raises `RuntimeError` where the sizes do not fit."""
-    shape = tuple(shape)
+    if not all([type(n) is int for n in shape]):
+        shape = extents(shape)
     if shape.count(-1) > 1:
         raise RuntimeError("only one dimension can be inferred")
     if -1 in shape:
@@ -125,7 +126,7 @@ def _keeps_memory(x: Any, shape: tuple[int, ...]) -> bool:
 @function("reshape")
 def reshape(input: Tensor, *shape: Any) -> Tensor:
     """The elements in another shape: a view where the memory allows it, else a copy."""
-    whole = _whole(extents(shape), input._data.size)
+    whole = _whole(shape, input._data.size)
     if _keeps_memory(input._data, whole):
         return _view.of_one(input, {"shape": whole})
     return _reshape_copied(input, shape=whole)
@@ -139,7 +140,7 @@ def view(self: Tensor, *shape: Any) -> Tensor:
     """
     if len(shape) == 1 and isinstance(shape[0], dtypes.dtype):
         return _of_bytes(self, shape[0])
-    whole = _whole(extents(shape), self._data.size)
+    whole = _whole(shape, self._data.size)
     if not _keeps_memory(self._data, whole):
         raise RuntimeError(
             "view size is not compatible with input tensor's size and stride (at least one dimension spans across two contiguous subspaces). "
