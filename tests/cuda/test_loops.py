@@ -320,3 +320,16 @@ def test_a_loop_that_takes_too_many_turns_is_told_of(rng, target):
         with pytest.raises(RuntimeError, match=r"test_loops.py:\d+.* still holds after max_steps=9 turns"):
             program.run([target.backend.from_host(np.float64(1e9))])
     assert kernels_only(check(tj.vmap(f), rng.uniform(1, 9, size=70), target=target))
+
+
+def test_rows_may_be_any_axis(rng):
+    def flow(state, speed):
+        def step(state, _):
+            x, y, z = state
+            return state + 0.01 * np.stack([speed * (y - x), x * (2 - z) - y, x * y - z]), state[0]
+
+        return tj.scan(step, state, np.arange(6))
+
+    assert groups(check(flow, rng.normal(size=(3, 100)), 1.5)) == [1]
+    shared = tj.grad(lambda state, speed: (tj.vmap(lambda s: flow(s[:, None], speed)[0])(state) ** 2).sum(), argnums=(0, 1))
+    assert groups(check(shared, rng.normal(size=(100, 3)), 1.5)) == [1, 1]

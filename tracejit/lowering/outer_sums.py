@@ -28,12 +28,13 @@ MANY_ROWS = 128  # from so many rows on, the product of one turn is as quick
 
 
 class _Sum(NamedTuple):
-    """Carry number `place` is a sum of products x @ y, or x.T @ y where `turned`; without x, of the rows of y."""
+    """Carry number `place` is a sum of products x @ y, or x.T @ y where `turned`; without x, of y along `axes`, of which the first is one."""
 
     place: int
     x: Var | None
     turned: bool
     y: Var
+    axes: tuple[int, ...] = ()
 
 
 def sums_outside(graph: Graph, prepare: Callable[[Graph], Graph], room: int = 0) -> Graph:
@@ -68,8 +69,8 @@ def _sums(body: Graph, consts: int, carry: int, room: int) -> list[_Sum]:
             continue
         term = made.inputs[1 - made.inputs.index(start)]
         summed = producer.get(term) if type(term) is Var and uses[term] == 1 and term.type == total.type else None
-        if summed is not None and summed.op is reduce_sum and summed.params["axes"] == (0,):
-            plain.append(_Sum(place, None, False, summed.inputs[0]))
+        if summed is not None and summed.op is reduce_sum and 0 in summed.params["axes"]:
+            plain.append(_Sum(place, None, False, summed.inputs[0], summed.params["axes"]))
         elif summed is not None and summed.op is dot_general and term.type.ndim == 2:
             found = _product_sum(place, summed, producer, rows, constants, room)
             products += [found] if found else []
@@ -110,15 +111,15 @@ def _taken_out(node: Node, body: Graph, sums: list[_Sum], prepare: Callable[[Gra
     nodes = [loop]
     for s in sums:
         given = (rows[s.y],) if s.x is None else (rows[s.x], rows[s.y])
-        nodes += _total(node.inputs[consts + s.place], given, s.turned, node.outputs[s.place], node, prepare)
+        nodes += _total(s, node.inputs[consts + s.place], given, node.outputs[s.place], node, prepare)
     return nodes
 
 
-def _total(start: Atom, given: tuple[Atom, ...], turned: bool, total: Var, node: Node, prepare: Callable[[Graph], Graph]) -> list[Node]:
-    """`total` = start + the sum of all products, or of all rows of the one array that is given."""
+def _total(of: _Sum, start: Atom, given: tuple[Atom, ...], total: Var, node: Node, prepare: Callable[[Graph], Graph]) -> list[Node]:
+    """`total` = start + the sum of all products, or of the one array that is given, over all turns."""
     trace = Trace("lowering")
     s, *xs, ys = (trace.input(a.type.strong) for a in (start, *given))
-    result = s + (_product(xs[0], ys, turned) if xs else reduce_sum(ys, axes=(0, 1)))
+    result = s + (_product(xs[0], ys, of.turned) if xs else reduce_sum(ys, axes=(0, *(d + 1 for d in of.axes))))
     graph = prepare(trace.finish([result])[0])
     names: dict[Var, Atom] = dict(zip(graph.inputs, (start, *given)))
     names |= {v: Var(v.type) for made in graph.nodes for v in made.outputs}

@@ -89,9 +89,25 @@ def _forms(step: Routine, form: Form) -> Iterator[tuple[Counter, list[Item]]]:
     for extent in sorted({n for shape in shapes for n in shape if n > 1}, reverse=True):
         rows = Counter(extent)
         try:
-            yield rows, items_of(step, form._replace(rows=rows))
+            yield rows, [_row_outside(item, rows) for item in items_of(step, form._replace(rows=rows))]
         except Driven:
             return  # what is said of the whole loop says why
+
+
+def _row_outside(item: Item, rows: Counter) -> Item:
+    """An item with the loop over rows outside of others, where one stage stands in them, as in copies of arrays whose rows are not their first axis."""
+    if isinstance(item, InOrder):
+        return replace(item, body=[_row_outside(inner, rows) for inner in item.body])
+    counters, inside = [], [item]
+    while len(inside) == 1 and isinstance(inside[0], Loop):
+        counters.append(inside[0].counter)
+        inside = inside[0].body
+    if len(inside) > 1 or not isinstance(inside[0], Stage):
+        return item
+    row = next((c for c in counters if c.extent == rows.extent and ix.of(c) in inside[0].target), None)
+    for c in reversed(sorted(counters, key=lambda c: c is not row)):
+        inside = [Loop(c, inside)]
+    return inside[0]
 
 
 def _by_rows(items: Sequence[Item], rows: Counter, results: Collection[Buffer]) -> list[Item] | None:
