@@ -16,6 +16,7 @@ Two operands of different types are converted as NumPy would; a plain number has
 from __future__ import annotations
 
 import ast
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -31,6 +32,10 @@ from .words import BOOL, TYPES, Typed, same, typed
 Parameters = Sequence[tuple[np.dtype, str]]
 
 
+# Python up to 3.12 counts the depth of syntax trees for all threads together: where a collection of garbage lets another one in, it raises SystemError.
+_parsing = threading.RLock()
+
+
 class SourceError(Exception):
     """The source of a kernel says something that the front end does not know: a bug in what wrote it."""
 
@@ -41,13 +46,16 @@ def llvm_text(source: str, name: str, parameters: Parameters, thread: type[Devic
     `parameters` are the dtype of each, and whether it is a "pointer" to such elements or a "value".  An array that a kernel writes to overlaps no
     other one that it takes, so what it only reads goes through the read-only cache.  `thread` is the emitter, which decides where the code runs.
     """
-    tree = ast.parse(source)
+    with _parsing:
+        tree = ast.parse(source)
     constants: dict[str, Any] = {name: dtype.type for name, dtype in TYPES.items()}
     known = set(constants)
     function = next((item for item in tree.body if isinstance(item, ast.FunctionDef) and item.name == name), None)
     if function is None:
         raise SourceError(f"the source has no function {name}:\n{source}")
-    exec(compile(ast.Module([item for item in tree.body if isinstance(item, ast.Assign)], []), f"<kernel {name}>", "exec"), constants)
+    with _parsing:
+        code = compile(ast.Module([item for item in tree.body if isinstance(item, ast.Assign)], []), f"<kernel {name}>", "exec")
+    exec(code, constants)
     numbers = {key: value for key, value in constants.items() if isinstance(value, np.generic | bool | int | float) and key not in known}
     return _Kernel(function, source, parameters, numbers, thread).text()
 
