@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -35,7 +36,9 @@ def _of_scipy(name: str, node: str, n: int = 1) -> Callable:
     def impl(*xs: Any) -> Any:
         from scipy import special
 
-        return getattr(special, name)(*xs)
+        dtype = next(x.dtype for x in xs if hasattr(x, "dtype"))
+        made = getattr(special, name)(*[x if hasattr(x, "dtype") else dtype.type(x) for x in xs])
+        return made if made.dtype == dtype else made.astype(dtype)
 
     primitive = Primitive(node, impl)
 
@@ -179,7 +182,7 @@ _polynomial(
     "legendre_polynomial_p", _one, lambda x: x, lambda k, x, p, b: ((2 * k + 1) * x * p - k * b) / (k + 1), "The Legendre polynomial of degree n."
 )
 
-_mvlgamma_constant = np.log(np.pi) / 4
+_mvlgamma_constant = math.log(math.pi) / 4
 
 
 def multigammaln(input: Tensor, p: int) -> Tensor:

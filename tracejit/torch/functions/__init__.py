@@ -7,6 +7,7 @@ from . import (  # noqa: F401
     comparing,
     conversion,
     creation,
+    cumulative,
     gathering,
     indexing,
     joining,

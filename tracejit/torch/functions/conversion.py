@@ -125,7 +125,8 @@ def copy_(self: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
     check_writable(self)
     try:
         np.broadcast_shapes(src._data.shape, self._data.shape)
-        fits = len(src._data.shape) <= len(self._data.shape) or src._data.size == self._data.size
+        extra = len(src._data.shape) - len(self._data.shape)
+        fits = extra <= 0 or all(n == 1 for n in src._data.shape[:extra])
     except ValueError:
         fits = False
     if not fits or (self._data.size and np.broadcast_shapes(src._data.shape, self._data.shape)[-self._data.ndim or None :] != self._data.shape):

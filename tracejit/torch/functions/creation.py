@@ -53,8 +53,8 @@ def _default_for(data: Any) -> np.dtype:
 
 
 def _require_number(x: Any) -> None:
-    if isinstance(x, str):
-        raise TypeError(f"new(): invalid data type 'str': {x!r} is no number")
+    if isinstance(x, (str, bytes)):
+        raise TypeError(f"new(): invalid data type '{type(x).__name__}': {x!r} is no number")
     if not isinstance(x, numbers.Number):
         raise RuntimeError(f"Could not infer dtype of {type(x).__name__}: a tensor is made of numbers, nested lists of them, arrays and tensors")
 
@@ -83,7 +83,7 @@ def tensor(data: Any, *, dtype: Any = None, device: Any = None, requires_grad: b
             return _finish(_stacked(data, wanted), requires_grad)
         data = _plain(data)
     if not isinstance(data, (list, tuple)):
-        if isinstance(data, Sequence) and not isinstance(data, str):
+        if isinstance(data, Sequence) and not isinstance(data, (str, bytes)):
             data = list(data)
         else:
             _require_number(data)
@@ -317,9 +317,12 @@ def arange(
         raise RuntimeError("upper bound and lower bound inconsistent with step sign")
     whole = all(isinstance(x, int) for x in (start, end, step))
     d = (np.dtype(np.int64) if whole else dtypes.get_default_dtype().numpy) if dtype is None else dtypes.as_numpy(dtype)
+    if d.kind in "iu":  # of integers, whatever is given
+        start, end, step = int(start), int(end), int(step)
+        if step == 0:
+            raise ValueError(f"step must be nonzero, and is cut off to 0 in {dtypes.of(d)}")
+        return _finish((start + np.arange(-(-(end - start) // step)) * step).astype(d), requires_grad)
     n = -(-(end - start) // step) if whole else math.ceil((end - start) / step)
-    if d.kind in "iu":
-        return _finish((int(start) + np.arange(n) * int(step) if whole else start + np.arange(n) * step).astype(d), requires_grad)
     return _finish((start + np.arange(n, dtype=np.float64) * step).astype(d), requires_grad)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 import warnings
 from typing import Any
 
@@ -13,7 +14,7 @@ from .. import nodes
 from ..dispatch import Primitive, function
 from ..inplace import assign, check_writable
 from ..tensor import Tensor, wrap
-from .operands import cast, tensor_of
+from .operands import cast, number_in, tensor_of
 
 # -- basic: integers, slices, None and ... give views
 _FULL = slice(None)
@@ -242,12 +243,21 @@ def _traced(x: Any) -> Any:
 _index_put = Primitive("IndexPut", _put)
 
 
+def _assigned(value: Any, into: Tensor) -> Tensor:
+    """What is assigned to elements, as a tensor. Raises `TypeError` for what is no number, and `RuntimeError` for one that does not fit."""
+    if isinstance(value, Tensor) or type(value) is Tracer or isinstance(value, (np.ndarray, list, tuple)):
+        return tensor_of(value)
+    if not isinstance(value, numbers.Number):
+        raise TypeError(f"can't assign a {type(value).__name__} to a torch.{into.dtype.legacy}Tensor")
+    return tensor_of(number_in(value.item() if isinstance(value, np.generic) else value, into._data.dtype))
+
+
 def _setitem(self: Tensor, index: Any, value: Any) -> None:
+    value = _assigned(value, self)
     template, arrays = _normal(self, index)
     check_writable(self)
     if not arrays and not any(type(i) is bool for i in template):
         part = _getitem(self, index)
-        value = tensor_of(value)
         extra = value._data.ndim - part._data.ndim
         if extra > 0 and all(n == 1 for n in value._data.shape[:extra]):
             value = value.reshape(value._data.shape[extra:])
@@ -263,7 +273,11 @@ def _setitem(self: Tensor, index: Any, value: Any) -> None:
         self.put_(places, tensor_of(value).to(self.dtype).expand(places._data.shape))
         return
     start = nodes.count()
-    value = tensor_of(value)
+    if value._data.ndim and value._data.dtype != self._data.dtype and type(self._data) is np.ndarray:
+        raise RuntimeError(
+            f"Index put requires the source and destination dtypes match, got {self.dtype} for the destination and {value.dtype} for the source: "
+            "convert it, value.to(x.dtype)"
+        )
     try:
         assign(self, _index_put(self, value.to(self.dtype), *arrays, template=template), start)
     except ValueError as error:

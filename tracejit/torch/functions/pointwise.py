@@ -91,23 +91,12 @@ def _angle(x):
     return np.angle(x) if x.dtype.kind == "c" else np.where(np.isnan(x), x, np.where(x < 0, x.dtype.type(math.pi), x.dtype.type(0)))
 
 
-def _lgamma(x):
-    from scipy import special
-
-    return special.gammaln(x)
-
-
-def _digamma(x):
-    from scipy import special
-
-    return special.psi(x)
-
-
 def _special(name: str) -> Callable:
     def fn(x):
         from scipy import special
 
-        return getattr(special, name)(x)
+        made = getattr(special, name)(x)
+        return made.astype(x.dtype) if made.dtype != x.dtype and x.dtype.kind == "f" else made  # SciPy has no half precision
 
     return fn
 
@@ -151,8 +140,8 @@ sigmoid = _unary("sigmoid", "Sigmoid", lambda x: elementwise.logistic(x) if x.dt
 erf = _unary("erf", "Erf", _of_reals("erf", elementwise.erf))
 erfc = _unary("erfc", "Erfc", _of_reals("erfc", elementwise.erfc))
 erfinv = _unary("erfinv", "Erfinv", _special("erfinv"))
-lgamma = _unary("lgamma", "Lgamma", _lgamma)
-digamma = _unary("digamma", "Digamma", _digamma)
+lgamma = _unary("lgamma", "Lgamma", _special("gammaln"))
+digamma = _unary("digamma", "Digamma", _special("psi"))
 i0 = _unary("i0", "I0", np.i0)
 sinc = _unary("sinc", "Sinc", np.sinc)
 neg = _unary("neg", "Neg", np.negative, floating=False, aliases=("negative",))

@@ -14,7 +14,7 @@ from ..dispatch import FUNCTIONS, Primitive, function
 from ..placing import placed, refuse_overlap
 from ..tensor import Tensor, wrap
 from .joining import cat, split, tensor_split
-from .operands import axis, extents
+from .operands import axis, extents, number_in
 from .shaping import squeeze, t, transpose, unsqueeze
 from .shaping import stride as distances
 
@@ -315,7 +315,8 @@ def scalar_tensor(value: Any, *, dtype: Any = None, device: Any = None, layout: 
     """A 0-d tensor of the default floating dtype."""
     from .. import dtypes
 
-    made = wrap(np.asarray(value, dtypes.get_default_dtype().numpy if dtype is None else dtypes.as_numpy(dtype)))
+    d = dtypes.get_default_dtype().numpy if dtype is None else dtypes.as_numpy(dtype)
+    made = wrap(np.asarray(number_in(value, d) if isinstance(value, (int, float, complex)) else value, d))
     return made.requires_grad_() if requires_grad else made
 
 
