@@ -1,5 +1,6 @@
 """`vmap` keeps what it has recorded, and nobody notices: a function is recorded anew where what it reads has changed or it does more than compute."""
 
+import functools
 import random
 import types
 
@@ -288,6 +289,35 @@ def test_histories_are_not_kept():
         assert F.vmap(lambda g: torch.autograd.grad(y, leaf, g, retain_graph=True)[0])(basis).tolist() == torch.diag(2 * x).tolist()
         node = y.grad_fn
         assert F.vmap(lambda g: node.name() and g * y.detach())(basis).tolist() == torch.diag(x * x).tolist()
+
+
+def test_learning_rates_and_builtins():
+    optimizer = torch.optim.SGD([torch.ones(1, requires_grad=True)], lr=0.5)
+    g = F.vmap(lambda x: x * optimizer.param_groups[0]["lr"])
+    for lr in (0.5, 0.5, 0.5, 0.5, 0.5, 2.0):
+        optimizer.param_groups[0]["lr"] = lr
+        assert g(X).tolist() == (X * lr).tolist()
+    f = lambda x: x * max(2.0, 1.0)
+    g, h = F.vmap(f), torch.compile(f)
+    check(g, f)
+    assert h(X).tolist() == h(X).tolist() == f(X).tolist()
+    try:
+        globals()["max"] = lambda a, b: 5.0
+        check(g, f)
+        assert h(X).tolist() == (X * 5).tolist()
+    finally:
+        del globals()["max"]
+    check(g, f)
+
+
+def test_modules_and_partial_functions(recordings):
+    net = torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.Tanh())
+    for f in (net, functools.partial(lambda k, x: x * k, 2.0), net.forward, torch.sin):
+        recordings.clear()
+        g = F.vmap(f)
+        for _ in range(6):
+            assert torch.allclose(g(X), torch.stack([f(row) for row in X]))
+        assert len(recordings) == 1
 
 
 def test_parameters_in_training(recordings):

@@ -9,6 +9,7 @@ each call, it is recorded at each call from then on.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
@@ -167,11 +168,15 @@ def described(flat: Sequence[Any]) -> tuple | None:
 
 
 def _code(f: Any) -> Any:
-    """The code of the user's function inside of transformations, or of the library's."""
+    """The code of the user's function inside of transformations, or of the library's; a module or another object is its own. None for what cannot be
+    a key."""
     while True:
+        if isinstance(f, partial):
+            f = f.func
+            continue
         code = getattr(f, "__code__", None)
         if code is None:
-            return None
+            return f if type(f).__hash__ is object.__hash__ and type(f).__weakrefoffset__ else None
         wrapped = getattr(f, "__wrapped__", None)
         if wrapped is None or not in_library(code.co_filename):
             return code

@@ -39,11 +39,13 @@ _REFUSED = frozenset(("STORE_ATTR", "STORE_GLOBAL", "DELETE_ATTR", "DELETE_GLOBA
 def only_computes(look: Surroundings) -> bool:
     """Whether all that was found does nothing but compute.
 
-    Integers in tensors may have been read as numbers: they have to be compared, too (`integers`)."""
-    if look.arrays or look.generators or not all(map(_plain_tensor, look.tensors)) or not all([type(x) in (Primitive, device) for x in look.opaque]):
+    Integers in tensors may have been read as numbers: they have to be compared, too (`integers`). Learning rates are not part of the key."""
+    if look.arrays or look.generators or look.numbers:
         return False
     return (
-        all(map(_known_module, look.modules))
+        all(map(_plain_tensor, look.tensors))
+        and all([type(x) in (Primitive, device) for x in look.opaque])
+        and all(map(_known_module, look.modules))
         and all([_known_object(x) for _, x in look.objects()])
         and all(map(_known_class, look.classes))
         and all(map(_known_function, look.functions))

@@ -326,6 +326,8 @@ class Surroundings:
             for name in sorted(spaces):
                 if name in f.__globals__:
                     self._watched("item", f.__globals__, name, f.__globals__[name], prefix + name)
+                else:  # a builtin, which a global may come to hide
+                    self.watches.append(("state", f.__globals__, name, None))
             if globals_bound(code) and not any(c is f.__globals__ for c in self.containers):
                 self.containers.append(f.__globals__)
             self.watches.append(("attr", f, "__code__", code))
