@@ -79,6 +79,8 @@ class Variant:
         """Which arrays of the environment the function writes into."""
         # What plain Python may have read must still be in it. Arrays that proxies stood for were not read, unless the proxies tell so.
         unread = set(map(id, made.unread))
+        self._read = sorted({i for i, x in enumerate(environment.arrays) if id(x) not in unread} | {i for i in self._places if i is not None})
+        self._apart = [x for x in self._outside if isinstance(x, np.ndarray)]
         self.was_read = [(i, _content(x)) for i, x in enumerate(environment.arrays) if id(x) not in unread and not x.dtype.hasobject]
 
     @property
@@ -129,7 +131,8 @@ class Variant:
     # -- running
     def check(self, flat: Sequence[Any], environment: Environment) -> None:
         """Raise where what the function writes into cannot be written."""
-        check_targets(flat, self.written)
+        if self.written:
+            check_targets(flat, self.written, [environment.arrays[i] for i in self._read] + self._apart)
         check_order(flat, self.in_order)
         if self.written_outside:
             check_outside(flat, environment.arrays, self.written_outside, environment.target)

@@ -13,10 +13,11 @@ from ..trace import Tracer
 from ..trace.cells import overwrite
 
 
-def check_targets(flat: Sequence[Any], written: Sequence[int]) -> None:
+def check_targets(flat: Sequence[Any], written: Sequence[int], read: Sequence[Any] = ()) -> None:
     """Raise what NumPy raises for arguments that cannot be written into.
 
-    Also `ValueError` where such an argument shares memory with another one: the function was traced as if all were apart.
+    Also `ValueError` where such an argument shares memory with another one, or with an array that the function closes over and reads: it was traced
+    as if all were apart.
     """
     for i in written:
         target = flat[i]
@@ -28,6 +29,13 @@ def check_targets(flat: Sequence[Any], written: Sequence[int]) -> None:
                     at_user_line(
                         "a compiled function writes into an argument that shares memory with another argument: pass a copy of one of the two, "
                         "or pass the array once and slice it inside"
+                    )
+                )
+            if any(residence.may_share_memory(target, x) for x in read):
+                raise ValueError(
+                    at_user_line(
+                        f"a compiled function writes into an argument ({target.dtype}{list(target.shape)}) that shares memory with an array which it "
+                        "closes over and reads: pass a copy, or use one of the two alone inside of the function"
                     )
                 )
         elif type(target) is not Tracer:

@@ -23,6 +23,7 @@ from ..errors import LeakedTracerError, at_user_line, user_source
 from ..ir import ArrayType, Builder, Graph, Literal, Var, array_type, checked
 from ..ir.graph import Atom, live_nodes
 from . import dispatch
+from .cells import Outside
 from .constants import CONSTANTS, Reference, active_traces
 from .guards import Evaluation, Guard, Guards
 from .tracer import Tracer
@@ -74,6 +75,7 @@ class Trace:
     __slots__ = (
         "what", "depth", "thread", "builder", "alive", "values", "inner", "claims", "partial", "apart", "device", "advice", "states", "cells",
         "_captures", "_settled", "_actual", "_asked", "_of_arguments", "kept", "laid_out",
+        "_held",
     )  # fmt: skip
 
     def __init__(self, what: str, concrete: bool = False):
@@ -92,6 +94,7 @@ class Trace:
         self.states: list[Tracer] = []  # what `Cell.write` has written here
         self.cells: dict[Any, tuple[Tracer, Var]] = {}  # the cells that were looked at: what stands for each, and what it began as
         self.laid_out: list[Tracer] = []  # what counts as C-ordered where a write depends on it (see `views`)
+        self._held: dict[Any, Tracer] = {}  # what `written_cells` gave last
         self.kept = False  # whether the graph is used again, where its guards hold
         self._captures: dict[Any, Capture] = {}  # by identity of the outside value, which it keeps alive
         self._settled: list[Capture] = []
@@ -179,7 +182,7 @@ class Trace:
         """The array outside that a proxy stands for; anything else as it is."""
         if type(x) is not Tracer:
             return x
-        return next((cell.array for cell, (proxy, begin) in self.cells.items() if proxy is x and x.atom is begin and hasattr(cell, "array")), x)
+        return next((cell.array for cell, (proxy, begin) in self.cells.items() if proxy is x and x.atom is begin and type(cell) is Outside), x)
 
     # -- operations
     def emit(self, op, args: tuple, params: dict[str, Any]):
@@ -292,7 +295,8 @@ class Trace:
     # -- the end
     def written_cells(self) -> dict[Any, Tracer]:
         """The cells that were written into, with their new contents."""
-        return {cell: Tracer(proxy.owner, proxy.atom) for cell, (proxy, begin) in self.cells.items() if proxy.atom is not begin}
+        self._held = {cell: Tracer(proxy.owner, proxy.atom) for cell, (proxy, begin) in self.cells.items() if proxy.atom is not begin}
+        return self._held
 
     def finish(self, outputs, keep_cells: bool = False) -> tuple[Graph, list]:
         """The graph, and the outside values for the inputs that follow its own.
@@ -308,12 +312,22 @@ class Trace:
             )
         atoms = tuple([self.atom(o) for o in outputs])
         self.alive = False
-        kept = [*self._settled, *self._captures.values()]
+        idle = self._idle_cells(atoms)
+        kept = [*self._settled, *(c for c in self._captures.values() if c.var not in idle)]
         outside = [c.settle() for c in kept]
         if self.values is not None:
             self.values.update((c.var, c.value) for c in kept)
         graph = self.builder.finish(atoms, tuple([c.var for c in kept]))
         return checked(graph, self.what), outside
+
+    def _idle_cells(self, outputs: tuple[Atom, ...]) -> set[Var]:
+        """The inputs that stand for arrays outside of which nothing is read."""
+        begins = {begin for cell, (_, begin) in self.cells.items() if type(cell) is Outside and cell not in self._held}
+        if not begins:
+            return begins
+        asked = tuple([atom for atom, _ in self._asked])
+        used = {a for node in live_nodes(self.builder.nodes, (*outputs, *asked)) for a in node.inputs if type(a) is Var}
+        return begins - used - set(outputs) - set(asked)
 
     def abandon(self) -> None:
         """End the trace, without a graph if there is none yet: after an error in the user's function."""
