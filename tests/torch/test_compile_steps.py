@@ -424,3 +424,18 @@ def test_a_schedule_that_the_step_itself_advances(schedule):
         _, (step,) = program(f)
     assert step.cache_info().hits >= 7
     compare(program)
+
+
+def test_numbers_of_classes_and_defaults_are_known():
+    class Options:
+        rate = 2.0
+
+    def scaled(x, by=1.0):
+        return x * by
+
+    f = torch.compile(lambda x: scaled(x) * Options.rate)
+    found = []
+    for rate in (2.0, 3.0, 4.0, 2.0):
+        Options.rate, scaled.__defaults__ = rate, (rate + 1,)
+        found.append(f(torch.ones(1)).item())
+    assert found == [6.0, 12.0, 20.0, 6.0]

@@ -196,7 +196,7 @@ class Surroundings:
         if type(value) is types.ModuleType and in_library(getattr(value, "__file__", None) or ""):
             self.modules.append(value)
             return
-        if type(value) in (int, float):
+        if type(value) in (int, float) and kind in ("item", "cell"):
             self.place_of[id(container), key] = path
         self.watches.append((kind, container, key, value))
         self._at(value, path)
