@@ -95,7 +95,7 @@ def _forms(step: Routine, form: Form) -> Iterator[tuple[Counter, list[Item]]]:
 
 
 def _row_outside(item: Item, rows: Counter) -> Item:
-    """An item with the loop over rows outside of others, where one stage stands in them, as in copies of arrays whose rows are not their first axis."""
+    """An item with the loop over rows outside of others, where one stage stands in them, as in copies of arrays whose first axis is another one."""
     if isinstance(item, InOrder):
         return replace(item, body=[_row_outside(inner, rows) for inner in item.body])
     counters, inside = [], [item]
