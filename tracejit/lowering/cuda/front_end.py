@@ -32,7 +32,7 @@ from .words import BOOL, TYPES, Typed, same, typed
 Parameters = Sequence[tuple[np.dtype, str]]
 
 
-# Python up to 3.12 counts the depth of syntax trees for all threads together: where a collection of garbage lets another one in, it raises SystemError.
+# Python up to 3.12 counts the depth of syntax trees for all threads together, and raises SystemError where a collection of garbage lets another in.
 _parsing = threading.RLock()
 
 
