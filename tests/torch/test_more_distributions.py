@@ -46,16 +46,20 @@ def made(torch, moved=False):
         "RelaxedOneHotCategorical": (d.RelaxedOneHotCategorical(temperature, logits=logits), simplex, (logits,)),
         "transformed": (d.TransformedDistribution(d.Normal(c, b), [d.TanhTransform(), d.AffineTransform(1.0, -2.0)]), x + 0.9, (b, c)),
         "stick breaking": (d.TransformedDistribution(d.Normal(logits[:, :2], 1.0), d.StickBreakingTransform()), simplex, (logits,)),
+        "LogisticNormal": (d.LogisticNormal(logits[:, :2], b), simplex, (b, logits)),
+        "OneHotCategoricalStraightThrough": (
+            d.OneHotCategoricalStraightThrough(logits=logits), torch.tensor([[0.0, 0.0, 1.0], [1.0, 0.0, 0.0]]), (logits,)),
         "expanded": (d.TransformedDistribution(d.Normal(0.0, 1.0), d.AffineTransform(c, b)), x, (b, c)),
     }  # fmt: skip
 
 
-WITHOUT_MOMENTS = ("Cauchy", "Relaxed", "transformed", "stick", "expanded", "MixtureSameFamily of")
+WITHOUT_MOMENTS = ("Cauchy", "LogisticNormal", "Relaxed", "transformed", "stick", "expanded", "MixtureSameFamily of")
 WITHOUT_ENTROPY = (
     "InverseGamma", "FisherSnedecor", "Negative", "Mixture", "Relaxed", "transformed", "stick", "expanded", "Poisson", "Binomial logits",
+    "LogisticNormal",
 )  # fmt: skip
 OWN_SLOPES = ("Beta", "Dirichlet")  # which on average are torch's
-NAMED = ("Transformed", "transformed", "stick", "expanded", "Relaxed", "Mixture", "InverseGamma")
+NAMED = ("Transformed", "transformed", "stick", "expanded", "Relaxed", "Mixture", "InverseGamma", "OneHot")
 
 
 def described(torch):

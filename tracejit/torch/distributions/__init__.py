@@ -14,8 +14,8 @@ from .discrete import Bernoulli, Categorical, Geometric, OneHotCategorical, Pois
 from .distribution import Distribution, Independent
 from .divergence import kl_divergence, register_kl
 from .gammas import Beta, Chi2, Dirichlet, FisherSnedecor, Gamma, InverseGamma, StudentT
-from .mixtures import MixtureSameFamily, RelaxedBernoulli, RelaxedOneHotCategorical
-from .transformed import Cauchy, Gumbel, HalfCauchy, HalfNormal, Kumaraswamy, Pareto, TransformedDistribution, Weibull
+from .mixtures import MixtureSameFamily, OneHotCategoricalStraightThrough, RelaxedBernoulli, RelaxedOneHotCategorical
+from .transformed import Cauchy, Gumbel, HalfCauchy, HalfNormal, Kumaraswamy, LogisticNormal, Pareto, TransformedDistribution, Weibull
 from .transforms import (
     AbsTransform,
     AffineTransform,
@@ -35,8 +35,9 @@ from .transforms import (
 __all__ = [
     "AbsTransform", "AffineTransform", "Bernoulli", "Beta", "Binomial", "Categorical", "Cauchy", "Chi2", "ComposeTransform", "Dirichlet",
     "Distribution", "ExpTransform", "Exponential", "FisherSnedecor", "Gamma", "Geometric", "Gumbel", "HalfCauchy", "HalfNormal", "Independent",
-    "IndependentTransform", "InverseGamma", "Kumaraswamy", "Laplace", "LogNormal", "MixtureSameFamily", "Multinomial", "MultivariateNormal",
-    "NegativeBinomial", "Normal", "OneHotCategorical", "Pareto", "Poisson", "PowerTransform", "RelaxedBernoulli", "RelaxedOneHotCategorical",
+    "IndependentTransform", "InverseGamma", "Kumaraswamy", "Laplace", "LogNormal", "LogisticNormal", "MixtureSameFamily", "Multinomial",
+    "MultivariateNormal", "NegativeBinomial", "Normal", "OneHotCategorical", "OneHotCategoricalStraightThrough", "Pareto",
+    "Poisson", "PowerTransform", "RelaxedBernoulli", "RelaxedOneHotCategorical",
     "SigmoidTransform", "SoftmaxTransform", "SoftplusTransform", "StickBreakingTransform", "StudentT", "TanhTransform", "Transform",
     "TransformedDistribution", "Uniform", "Weibull", "identity_transform", "kl_divergence", "register_kl", "transforms",
 ]  # fmt: skip

@@ -8,7 +8,7 @@ from typing import Any
 from ..dispatch import FUNCTIONS
 from ..modes import no_grad
 from ..tensor import Tensor
-from .discrete import Categorical, _clamped, _OfProbabilities
+from .discrete import Categorical, OneHotCategorical, _clamped, _OfProbabilities
 from .distribution import Distribution, tensors, unit
 from .transformed import TransformedDistribution
 from .transforms import ExpTransform, SigmoidTransform
@@ -82,6 +82,15 @@ class MixtureSameFamily(Distribution):
 
     def __repr__(self) -> str:
         return f"MixtureSameFamily(\n  {self._mixture_distribution},\n  {self._component_distribution})"
+
+
+class OneHotCategoricalStraightThrough(OneHotCategorical):
+    """`OneHotCategorical` with samples that are differentiated as if they were the probabilities (Bengio, Leonard, Courville 2013)."""
+
+    has_rsample = True
+
+    def rsample(self, sample_shape: Sequence[int] = ()) -> Tensor:
+        return self.sample(sample_shape) + (self.probs - self.probs.detach())
 
 
 class LogitRelaxedBernoulli(_OfProbabilities):

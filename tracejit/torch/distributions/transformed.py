@@ -12,7 +12,7 @@ from ..modes import no_grad
 from ..tensor import Tensor
 from .continuous import Exponential, Normal, Uniform
 from .distribution import POSITIVE, Distribution, Independent, real, tensors
-from .transforms import AffineTransform, ComposeTransform, ExpTransform, PowerTransform, Transform, summed
+from .transforms import AffineTransform, ComposeTransform, ExpTransform, PowerTransform, StickBreakingTransform, Transform, summed
 
 EULER = 0.57721566490153286060
 
@@ -305,3 +305,16 @@ class Kumaraswamy(_Named):
         a, b = self.concentration1, self.concentration0
         harmonic = FUNCTIONS["digamma"](b + 1) + EULER
         return (1 - b.reciprocal()) + (1 - a.reciprocal()) * harmonic - a.log() - b.log()
+
+
+class LogisticNormal(TransformedDistribution):
+    """Probabilities of n + 1 classes, made of n normal numbers by breaking a stick."""
+
+    support = ("Simplex()", lambda self, value: (value >= 0).all(-1) & ((value.sum(-1) - 1).abs() < 1e-6))
+
+    def __init__(self, loc: Any, scale: Any, validate_args: bool | None = None):
+        base = Normal(loc, scale, validate_args)
+        super().__init__(base if base.batch_shape else base.expand((1,)), StickBreakingTransform(), validate_args)
+
+    loc = property(lambda self: self.base_dist.base_dist.loc, doc="The means of the normal numbers.")
+    scale = property(lambda self: self.base_dist.base_dist.scale, doc="Their standard deviations.")
