@@ -439,3 +439,12 @@ def test_numbers_of_classes_and_defaults_are_known():
         Options.rate, scaled.__defaults__ = rate, (rate + 1,)
         found.append(f(torch.ones(1)).item())
     assert found == [6.0, 12.0, 20.0, 6.0]
+
+
+def test_the_mean_of_all_batches_is_one_program():
+    def program(compile):
+        norm = nn.BatchNorm1d(5, momentum=None)
+        run = compile(lambda x: norm(x))
+        return [[run(x).detach() for x, _ in batches(8)], norm.state_dict()], [run]
+
+    compare(program, [1])

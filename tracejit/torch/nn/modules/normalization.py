@@ -89,7 +89,7 @@ class _BatchNorm(_Norm):
         momentum = 0.0 if self.momentum is None else self.momentum
         counted = self.training and self.track_running_stats
         if counted and self.momentum is None:  # the mean of all batches so far
-            momentum = 1.0 / (float(self.num_batches_tracked) + 1.0)
+            momentum = 1.0 / (self.num_batches_tracked.item() + 1.0)
         tracked = not self.training or self.track_running_stats
         result = F.batch_norm(
             input, self.running_mean if tracked else None, self.running_var if tracked else None, self.weight, self.bias, by_batch, momentum, self.eps
