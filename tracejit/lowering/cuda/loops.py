@@ -44,16 +44,20 @@ def loop_launch(step: Routine, outside: set[Buffer], geometry: Geometry, limits:
 
     Raises Driven, which says why, where it must be driven from outside.
     """
-    form = Form(geometry.tape, limits)
+    form, apart = Form(geometry.tape, limits), 0
     for rows, items in _forms(step, form):
         inside = _by_rows(items, rows, set(step.results))
-        launch = inside and _launch_of_rows(rows, inside, outside, geometry)
+        if inside is None:
+            continue
+        launch = _launch_of_rows(rows, inside, outside, geometry)
         if launch is not None:
             return launch
+        apart = apart or rows.extent
     items = items_of(step, form)
     for loop in loops_in_order(items):
         if turn_work(loop) > TURN_WORK * (loop.steps + 1):
-            raise Driven(f"a turn is {turn_work(loop)} operations, for which one block takes longer than {loop.steps} launches")
+            each = f", {turn_work(loop) // apart} for each of {apart} rows" if apart else ""
+            raise Driven(f"a turn is {turn_work(loop)} operations{each}, for which one block takes longer than its launches ({loop.steps}) would")
     return launch_of([], items, geometry.block, outside, geometry)
 
 
@@ -189,9 +193,9 @@ def _is_common(moved: Collection[Buffer], launch: Launch) -> bool:
 
 
 def _is_little(loop: InOrder, rows: int, group: int, geometry: Geometry) -> bool:
-    """Whether a turn of a loop of all rows, each the work of a group, takes no longer than its launches would. What has no products does not: the
-    launches would do the same."""
-    if not any(s.node is not None and s.node.op.kind == "dot" for s in stages(loop.body)):
+    """Whether a turn of a loop of all rows, each the work of a group, takes no longer than its launches would. What has no products does not, where
+    there are rows enough for the whole device: the launches would do the same."""
+    if rows * group >= RESIDENT // 4 and not any(s.node is not None and s.node.op.kind == "dot" for s in stages(loop.body)):
         return True
     waits = max(1.0, rows * group / RESIDENT)
     return turn_work(loop) * waits * geometry.block / group <= TURN_WORK * (loop.steps + 1)
