@@ -187,3 +187,22 @@ def test_views_share_a_storage():
     assert x[1].untyped_storage().data_ptr() == x.untyped_storage().data_ptr() == x.data_ptr()
     assert x[1].untyped_storage().nbytes() == 24
     assert x.clone().untyped_storage().data_ptr() != x.data_ptr()
+
+
+def test_a_write_that_is_refused_changes_nothing():
+    x = ours.ones(2, 3, requires_grad=True)
+    base = x * 1
+    for write in (lambda v: v.copy_(ours.tensor(5.0)), lambda v: v.mul_(2), lambda v: v.add_(x)):
+        with pytest.raises(RuntimeError, match="single memory location"):
+            write(base.unsqueeze(0).expand(2, 2, 3)[1])
+        assert (base == 1).all() and base._version == 0 and base.grad_fn.name() == "MulBackward0"
+    base.sum().backward()
+    assert (x.grad == 1).all()
+
+
+def test_a_vector_of_numbers_is_written_through():
+    x = ours.zeros(3)
+    for number in x:
+        number.add_(2)
+    x.unbind()[1].mul_(5)
+    assert x.tolist() == [2.0, 10.0, 2.0]

@@ -81,6 +81,7 @@ def assign(t: Tensor, result: Tensor, start: int) -> Tensor:
     recorded = result._requires and state.grad
     if recorded and t._base is not None:
         _refuse_pieces(t)
+        _require_places(t, result)
     if recorded and any(leaf() is not None for leaf in t._storage.leaves):
         raise RuntimeError(
             "a tensor is being used in an in-place operation that is recorded, while a view of it is a leaf that requires grad, whose contents would "
@@ -99,6 +100,14 @@ def assign(t: Tensor, result: Tensor, start: int) -> Tensor:
 
         written(t, result)
     return t
+
+
+def _require_places(t: Tensor, result: Tensor) -> None:
+    """Raise `RuntimeError`, before anything is written, for a view in which elements share a place."""
+    chain = t._chain[len(t._base._chain) :]
+    if any([primitive.put is not None for primitive, _, _ in chain]):
+        wanted = tuple([i for i, x in enumerate((t._base, result)) if x._requires])
+        _copy_slices.plan_of((type_of(t._base._array).strong, type_of(t._array).strong), wanted, {"chain": chain})
 
 
 def overwrite(t: Tensor, value: Any) -> None:
@@ -206,7 +215,5 @@ def rebase(t: Tensor, result: Tensor) -> None:
     edges = base._edge if base._requires else None, result._edge if result._requires else None
     if edges != (None, None):
         node = CopySlices(edges, here(), t._chain[len(base._chain) :], types)
-        if any([primitive.put is not None for primitive, _, _ in node.chain]):
-            node.plan  # noqa: B018  (raises where elements share a place)
         base._node, base._nr, base._requires = node, 0, True
     t._refresh()
