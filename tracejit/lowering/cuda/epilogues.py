@@ -39,26 +39,26 @@ class _Sum(NamedTuple):
 def with_epilogues(partition: Partition, offered: Offered) -> Partition:
     """The partition with such products, as far as the library has them."""
     steps = list(partition.steps)
-    for step in [s for s in steps if type(s) is Library and "bias" in offered(s.result.type.dtype)]:
-        found = _ending(steps, step, "relu" in offered(step.result.type.dtype))
+    products = [s for s in steps if type(s) is Library and "bias" in offered(s.result.type.dtype)]
+    known = {s: _read(s) for s in steps} if products else {}
+    for step in products:
+        readers = [s for s in steps if s is not step and step.result in known[s]]
+        found = _ending(steps, step, readers, "relu" in offered(step.result.type.dtype))
         if found is None:
             continue
         stage, bias, relu = found
         operands = step.operands + ([View(bias, bias.shape, 0, ix.strides(bias.shape))] if bias else [])
-        steps[steps.index(step)] = Product(step.node, operands, stage.buffer, relu)
-        steps.remove(stage)
-        if relu:
-            steps = [_asking(s, step.result, bias, stage.buffer) if isinstance(s, Stage) else s for s in steps]
+        new = {step: Product(step.node, operands, stage.buffer, relu)}
+        new |= {s: _asking(s, step.result, bias, stage.buffer) for s in readers if s is not stage}
+        known |= {s: _read(s) for s in new.values()}
+        steps = [new.get(s, s) for s in steps if s is not stage]
     return replace(partition, steps=steps)
 
 
-def _ending(steps: list[Step], step: Library, has_relu: bool) -> tuple[Stage, Buffer | None, bool] | None:
+def _ending(steps: list[Step], step: Library, readers: list[Step], has_relu: bool) -> tuple[Stage, Buffer | None, bool] | None:
     """The stage that a product ends in, the bias, and whether there is a ReLU."""
     product = step.result
-    if product.role != "temporary":
-        return None
-    readers = [s for s in steps if s is not step and product in _read(s)]
-    if not all(isinstance(s, Stage) for s in readers):
+    if product.role != "temporary" or not all(isinstance(s, Stage) for s in readers):
         return None
     for stage in readers:
         e = stage.expression
@@ -138,7 +138,7 @@ def _asking(stage: Stage, product: Buffer, bias: Buffer | None, result: Buffer) 
                 return make("apply", e.dtype, (new, new if x is y else y), e.data)
         return make(e.op, e.dtype, tuple(map(rewritten, e.args)), e.data) if e.args else e
 
-    return replace(stage, expression=rewritten(stage.expression)) if product in _read(stage) else stage
+    return replace(stage, expression=rewritten(stage.expression))
 
 
 __all__ = ["Offered", "Product", "with_epilogues"]

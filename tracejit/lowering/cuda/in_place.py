@@ -8,7 +8,7 @@ the output, element by element, each thread from the element that it then writes
 from __future__ import annotations
 
 import math
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -29,28 +29,32 @@ def in_place(steps: list[Any], outputs: Outputs, wanted: Mapping[int, Buffer], f
 
     Steps in `fixed` stay what they are.
     """
+    if not wanted:
+        return steps, outputs
+    steps, touching, written = list(steps), {}, set()
+    for k, step in enumerate(steps):
+        written |= _results(step)
+        for b in _buffers(step):
+            touching.setdefault(b, []).append(k)
     for number, target in wanted.items():
         made = outputs[number]
-        if not isinstance(made, Buffer) or not _is_alone(made, target, outputs) or any(s in fixed for s in steps if made in _buffers(s)):
+        if not isinstance(made, Buffer) or target in written or not _is_alone(made, target, outputs):
             continue
-        if _is_last(steps, made, target):
-            steps = [_with(step, made, target) for step in steps]
-            outputs = [target if b is made else b for b in outputs]
+        at, reading = touching[made], touching.get(target, [])
+        if any(steps[k] in fixed for k in at) or any(k > at[0] for k in reading):
+            continue
+        if at[0] in reading and not (isinstance(steps[at[0]], Launch) and _is_by_element(steps[at[0]], made, target)):
+            continue
+        for k in at:
+            steps[k] = _with(steps[k], made, target)
+        outputs = [target if b is made else b for b in outputs]
+        written.add(target)
     return steps, outputs
 
 
 def _is_alone(made: Buffer, target: Buffer, outputs: Outputs) -> bool:
     same = made.shape == target.shape and made.type.dtype == target.type.dtype
     return same and made.role == "output" and outputs.count(made) == 1 and target not in outputs
-
-
-def _is_last(steps: Sequence[Any], made: Buffer, target: Buffer) -> bool:
-    """Whether no step needs what `target` held when `made` is written."""
-    first = next(k for k, step in enumerate(steps) if made in _buffers(step))
-    reading = [k for k, step in enumerate(steps) if target in _buffers(step)]
-    if any(target in _results(step) for step in steps) or any(k > first for k in reading):
-        return False
-    return first not in reading or isinstance(steps[first], Launch) and _is_by_element(steps[first], made, target)
 
 
 def _is_by_element(launch: Launch, made: Buffer, target: Buffer) -> bool:
@@ -82,8 +86,6 @@ def _results(step: Any) -> set[Buffer]:
 
 def _with(step: Any, old: Buffer, new: Buffer) -> Any:
     """The step with another buffer in the place of one."""
-    if old not in _buffers(step):
-        return step
     other = lambda b: new if b is old else b
     if not isinstance(step, Launch):
         operands = [replace(o, buffer=other(o.buffer)) if isinstance(o, View) else other(o) for o in step.operands]
