@@ -126,14 +126,19 @@ def _others(state: State, array: Tracer, name: str) -> Iterator[str]:
     while frame is not None:
         if frame.f_code.co_qualname == function:
             for n, v in frame.f_locals.items():
-                if n != name and is_array(v) and root(v) is array:
+                if n != name and _has(v, array):
                     yield n
         frame = frame.f_back
     for container, _, path in state.containers().found:
         items = container.items() if isinstance(container, dict) else enumerate(container) if isinstance(container, list) else ()
         for key, v in items:
-            if is_array(v) and root(v) is array and f"{path}[{key!r}]" != name:
+            if _has(v, array) and f"{path}[{key!r}]" != name:
                 yield f"{path}[{key!r}]"
+
+
+def _has(x: Any, array: Tracer) -> bool:
+    """Whether x may share the memory of an array."""
+    return is_array(x) and any([owner is array for owner in origins(x)])
 
 
 __all__ = ["is_array", "may_be_one", "note", "origins", "outside"]

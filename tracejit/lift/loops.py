@@ -366,7 +366,8 @@ def _note(state: State, turn: Turn, count: int | None) -> None:
             slot.place.set(source.entry)
         else:
             made.append((slot, _candidates(slot, values, by_holder, turn.trace.depth, count is None)))
-    note(state, made, [values])
+    ways = [values] if count is not None else [values, {id(s): s.entry for s in state.slots}]  # behind a turn, and where there is none
+    note(state, made, ways)
 
 
 def _after(slot: Slot, values: dict[int, Any], by_holder: dict[int, Slot], count: int) -> Slot | None:
