@@ -9,7 +9,7 @@ from __future__ import annotations
 from ..fuse import Loop
 from ..index import Counter
 from ..invariants import invariants
-from ..kernel import Expression, children
+from ..kernel import Buffer, Expression, children
 from ..steps import Stage
 from .control import Branches, Deciding, ThereAndBack, Until, loops_in_order
 from .schedule import stages
@@ -28,15 +28,17 @@ class ControlFlow(Spreading):
         turns = self._counting(0) if loop.limit else None
         self._settle()
         with self._indented("while True:"):
-            self._leave_unless(loop, test, path, turns)
+            left = self._leave_unless(loop, test, path, turns)
             self._part(turn, path)
             if turns:
                 self.s.line(f"{turns} = int64({turns} + 1)")
+        self.unsynced.update(left)
 
-    def _leave_unless(self, loop: Deciding, test: list[Loop | Stage], path: tuple[Loop, ...], turns: str | None) -> None:
-        """The end of a loop, where the condition does not hold, or after as many turns as it may take."""
+    def _leave_unless(self, loop: Deciding, test: list[Loop | Stage], path: tuple[Loop, ...], turns: str | None) -> dict[Buffer, None]:
+        """The end of a loop, where the condition does not hold, or after as many turns as it may take. Gives what other threads may be at then."""
         self._block(test, path)
         holds = self._value(loop.condition)
+        left = dict.fromkeys(self.unsynced)
         with self._indented(f"if not {holds.name}:"):
             self.s.line("break")
         if loop.limit:
@@ -47,6 +49,7 @@ class ControlFlow(Spreading):
                 self.s.line("break")
         if self.group > 1:
             self._sync()  # no thread changes the state before all have read the condition
+        return left
 
     def _part(self, items: list[Loop | Stage], path: tuple[Loop, ...]) -> None:
         """A part of an item, behind which nothing is under way."""
@@ -71,7 +74,7 @@ class ControlFlow(Spreading):
         assign = lambda name, text: self.s.line(f"{name} = int64({text})")
         self._settle()
         with self._indented("while True:"):
-            self._leave_unless(loop, test, path, turns)
+            left = self._leave_unless(loop, test, path, turns)
             with self._indented(f"if {turns} == {due}:"):
                 with self._indented(f"if {place} == {places}:"):
                     self._part(thinned, path)
@@ -82,6 +85,7 @@ class ControlFlow(Spreading):
                 assign(due, f"{turns} + {apart}")
             self._part_at(loop.slot, f"{turns} & {room - 1}", turn, path)
             assign(turns, f"{turns} + 1")
+        self.unsynced.update(left)
         with self._scope():
             self._part(ended, path)
         assign(begin, f"{turns} - 1 & {-room}")  # the first turn that is on the tape
