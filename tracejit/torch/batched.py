@@ -18,7 +18,8 @@ from . import traversal
 from .dispatch import Primitive
 from .modes import state
 from .nodes import AccumulateGrad, Node, PrimitiveNode
-from .plan import Plan
+from .plan import Plan, forward_graph
+from .repeated import as_function
 from .tensor import Tensor, wrap
 
 
@@ -106,14 +107,17 @@ def _primitive(plan: Plan, held: int, moving: int, n: int) -> Primitive:
     """The plan for n cotangents at once, as a function of tensors."""
     made = plan.batched.get(n)
     if made is None:
-        graph = plan.graph
+        whole, name = plan.graph, f"{plan.name.partition('Backward')[0]}BackwardBackward0"
         marks = [*[False] * held, *[True] * moving, *[False] * len(plan.constants)]
 
         def run(*values: Any) -> tuple:
-            made, flags = batch_graph(graph, [*values, *plan.constants], marks)
-            return tuple([x if f else np.broadcast_to(x, (n, *t.shape)) + zeros(t) for x, f, t in zip(made, flags, graph.out_types)])
+            made, flags = batch_graph(whole, [*values, *plan.constants], marks)
+            return tuple([x if f else np.broadcast_to(x, (n, *t.shape)) + zeros(t) for x, f, t in zip(made, flags, whole.out_types)])
 
-        made = plan.batched[n] = Primitive(f"{plan.name.partition('Backward')[0]}BackwardBackward0", run)
+        given = zip(whole.inputs[: held + moving], marks)
+        with np.errstate(all="ignore"):
+            graph, constants, _ = forward_graph(name, run, [v.type._replace(shape=(n, *v.type.shape)) if m else v.type for v, m in given], {})
+        made = plan.batched[n] = Primitive(name, as_function(name, graph, constants))
     return made
 
 
