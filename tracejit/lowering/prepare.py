@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from ..errors import Source
 from ..ir import ArrayType, Atom, Builder, Graph, Literal, Node, Var, checked
 from ..ir.graph import live_nodes
 from ..ops.dot import dot_general
@@ -19,6 +20,7 @@ from ..ops.elementwise import add
 from ..ops.movement import transpose
 from ..ops.scan import scan
 from ..trace import Trace, Tracer
+from .joined_sums import join_sums
 from .outer_sums import sums_outside
 from .products import matrix_product
 
@@ -53,7 +55,7 @@ def _prepare(graph: Graph, expansion: Expansion) -> Graph:
     outputs = _inline(trace, graph, inputs, expansion)
     region = {node: start for start, stop in reversed(builder.regions) for node in builder.nodes[start:stop]}
     merged = _merge_loops(builder.finish(tuple(outputs)), region)
-    turned = _turn_products(merged)
+    turned = join_sums(_turn_products(merged))
     return checked(_turn_factors(sums_outside(turned, lambda inner: prepare(inner, expansion))), "prepared graph")
 
 
@@ -81,22 +83,31 @@ def _merge_loops(graph: Graph, region: dict[Node, int]) -> Graph:
 
 
 def _turn_products(graph: Graph) -> Graph:
-    """`(x @ y.T).T`, what a product with vectors becomes for a batch of them, as `y @ x.T`: the batch stays in front, and y is read as it stands."""
+    """`(x @ y.T).T` as `y @ x.T`, and `(x.T @ y).T` as `y.T @ x`, so that the result stands in memory as it is wanted.
+
+    The first is what a product with vectors becomes for a batch of them; the second the gradient of a weight that is multiplied by transposed.
+    """
     producer = {v: n for n in graph.nodes if n.op in (transpose, dot_general) for v in n.outputs}
     uses = Counter(a for n in graph.nodes for a in n.inputs) + Counter(graph.outputs)
     nodes: list[Node] = []
+
+    def turned(a: Atom, source: Source | None) -> Atom:
+        before = producer.get(a)
+        if before is not None and before.op is transpose:
+            return before.inputs[0]
+        result = Var(ArrayType(a.type.shape[::-1], a.type.dtype))
+        nodes.append(Node(transpose, (a,), {"permutation": (1, 0)}, (result,), source))
+        return result
+
     for node in graph.nodes:
         product = producer.get(node.inputs[0]) if node.op is transpose and node.params["permutation"] == (1, 0) else None
         if product is not None and product.op is dot_general and uses[node.inputs[0]] == 1:
             x, y = product.inputs
-            before = producer.get(y)
-            if before is not None and before.op is transpose:
-                turned = Var(ArrayType(x.type.shape[::-1], x.type.dtype))
-                nodes.append(Node(transpose, (x,), {"permutation": (1, 0)}, (turned,), node.source))
-                nodes.append(product._replace(inputs=(before.inputs[0], turned), outputs=node.outputs))
+            if any(producer[a].op is transpose for a in (x, y) if a in producer):
+                nodes.append(product._replace(inputs=(turned(y, node.source), turned(x, node.source)), outputs=node.outputs))
                 continue
         nodes.append(node)
-    return graph if len(nodes) == len(graph.nodes) else Graph(graph.inputs, live_nodes(nodes, graph.outputs), graph.outputs)
+    return Graph(graph.inputs, live_nodes(nodes, graph.outputs), graph.outputs) if nodes != list(graph.nodes) else graph
 
 
 def _turn_factors(graph: Graph) -> Graph:
