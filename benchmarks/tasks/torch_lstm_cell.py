@@ -1,4 +1,4 @@
-"""One Adam step of an LSTM that a Python loop makes of `nn.LSTMCell`, as it is written for what `nn.LSTM` does not offer: 24 steps, batch 32, float32.
+"""One Adam step of an LSTM that a loop makes of `nn.LSTMCell`, as it is written for what `nn.LSTM` lacks: 24 steps, batch 32, 64-128, float32.
 
 `torch.compile` leaves `nn.LSTM` to the kernels of eager mode, and writes out the turns of a loop.
 """
