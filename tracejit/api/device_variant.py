@@ -47,9 +47,11 @@ class DeviceVariant(Variant):
         return self._program
 
     def _in_place(self) -> dict[int, int]:
-        """The outputs that are written into arguments: output -> argument. None where a guard, if it does not hold, must leave everything as it was,
-        and where the function reads arrays besides, which may lie in the same memory."""
-        if self.guards is not None or self._arguments + len(self.by_value - self.placement.by_value) < len(self._dtypes):
+        """The outputs that are written into arguments: output -> argument. None where a guard, if it does not hold, must leave everything as it was.
+
+        Nothing else lies in the same memory: `check` refuses that.
+        """
+        if self.guards is not None:
             return {}
         return {len(self.passed) + k: i for k, i in enumerate(self.written) if i not in self.by_value}
 
