@@ -15,6 +15,7 @@ from weakref import ref
 from ..errors import is_library
 from ..trace import Tracer
 from ..trace.views import is_shared, mark_undecided, root
+from .places import Containers
 from .state import Slot, State
 
 
@@ -102,7 +103,7 @@ def note(state: State, made: Sequence[tuple[Slot, Sequence[Tracer]]], ways: Sequ
         if id(slot) in shared:
             mark_undecided(now, _reason(state, slot, f"`{shared[id(slot)].place.name}` shares"))
         for array in {id(owner): owner for x in arrays for owner in origins(x)}.values():
-            other = next(_others(state, array, slot.place.name), None)
+            other = next(others(array, now), None)
             if other is not None or is_shared(array):
                 reason = _reason(state, slot, f"`{other}` shares" if other else "views share")
                 mark_undecided(now, reason)
@@ -117,28 +118,21 @@ def _reason(state: State, slot: Slot, what: str) -> str:
     )
 
 
-def _others(state: State, array: Tracer, name: str) -> Iterator[str]:
-    """What else of the user's function that is running shares the memory of an array: variables, items and attributes."""
+def others(array: Tracer, now: Tracer) -> Iterator[str]:
+    """What of the user's function that is running, beside `now`, shares the memory of an array that `now` may be: variables, items, attributes."""
     frame = sys._getframe(1)
     while is_library(frame.f_code.co_filename):
         frame = frame.f_back
-    function = frame.f_code.co_qualname
+    function, variables = frame.f_code.co_qualname, {}
     while frame is not None:
         if frame.f_code.co_qualname == function:
-            for n, v in frame.f_locals.items():
-                if n != name and _has(v, array):
-                    yield n
+            variables |= frame.f_locals
         frame = frame.f_back
-    for container, _, path in state.containers().found:
+    shares = lambda v: is_array(v) and v is not now and any([owner is array for owner in origins(v)]) and may_be_one(v, now)
+    yield from (name for name, value in variables.items() if shares(value))
+    for container, _, path in Containers(variables).found:
         items = container.items() if isinstance(container, dict) else enumerate(container) if isinstance(container, list) else ()
-        for key, v in items:
-            if _has(v, array) and f"{path}[{key!r}]" != name:
-                yield f"{path}[{key!r}]"
+        yield from (f"{path}[{key!r}]" for key, value in items if shares(value))
 
 
-def _has(x: Any, array: Tracer) -> bool:
-    """Whether x may share the memory of an array."""
-    return is_array(x) and any([owner is array for owner in origins(x)])
-
-
-__all__ = ["is_array", "may_be_one", "note", "origins", "outside"]
+__all__ = ["is_array", "may_be_one", "note", "origins", "others", "outside"]

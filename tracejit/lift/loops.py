@@ -19,8 +19,8 @@ from ..ops.scan import counted, scan
 from ..ops.while_loop import while_loop
 from ..trace import Trace, Tracer
 from ..trace.constants import as_proxy
-from ..trace.views import OutsideWriteError, assign, root
-from .aliases import is_array, note, origins
+from ..trace.views import OutsideWriteError, assign, is_shared, root
+from .aliases import is_array, note, origins, others, outside
 from .places import UNSET
 from .state import Leaves, Slot, State, Stays, as_operand, described, leaves_of, promoted, same_plain
 
@@ -134,14 +134,29 @@ def _rebound(state: State, turn: Turn, moved: Sequence[Slot], turns: Turns) -> t
     order = tuple([group.index(o) if (o := origin[id(s)]) is not None else -1 for s in group])
     exchanged = sorted(order) == list(range(len(group)))
     for slot in group:
-        state.require_unshared(slot)
+        _require_unshared(slot)
         if slot.by_contents:
             state.carry_by_value(slot)
-    if not exchanged and turns.peels:
-        raise Peel
+    if not exchanged:
+        if turns.peels:
+            raise Peel
+        _require_new(moved, state, turn)
     state.exchanged = [s.entry for s in group] if exchanged else []
     state.refresh()
     return order if exchanged else ()
+
+
+def _require_unshared(slot: Slot) -> None:
+    """Raise `Stays` for a variable that the body binds to another array and writes into, while something else has the array that it has."""
+    if is_array(slot.entry) and (is_shared(slot.entry) or any(others(root(slot.entry), slot.entry))):
+        raise Stays(f"`{slot.place.name}` is bound to other arrays in it, while something else shares the one that it has: write into a copy")
+
+
+def _require_new(moved: Sequence[Slot], state: State, turn: Turn) -> None:
+    """Raise `Stays` for a variable that the body writes into and binds to an array which is there already: the next turn would write into that."""
+    for slot, value in zip(state.slots, turn.values):
+        if slot in moved and is_array(value) and outside(value, turn.trace.depth):
+            raise Stays(f"`{slot.place.name}` is bound to an array in it that something else has, and written into: write into a copy")
 
 
 def _changed(state: State, turn: Turn, turns: Turns) -> bool:

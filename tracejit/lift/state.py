@@ -20,7 +20,7 @@ from ..ops.elementwise import convert
 from ..trace import Trace, Tracer, type_of
 from ..trace.constants import as_proxy, constant
 from ..trace.creation import tracing
-from ..trace.views import OutsideWriteError, assign, is_shared, rebind, root
+from ..trace.views import OutsideWriteError, assign, rebind, root
 from .liveness import Facts
 from .places import UNSET, Containers, Grown, Item, Scope, Variable
 
@@ -163,12 +163,6 @@ class State:
     def is_target(self, x: Tracer) -> bool:
         owner = root(x)
         return any(owner is t for t in self.targets)
-
-    @staticmethod
-    def require_unshared(slot: Slot) -> None:
-        """Raise `Stays` for a variable that the body binds to another array that it writes into, while there are views of the one that it has."""
-        if type(slot.entry) is Tracer and slot.entry.ndim and is_shared(slot.entry):
-            raise Stays(f"`{slot.place.name}` is bound to other arrays in it, while there are views of the one that it has: take these afterwards")
 
     def carry_by_value(self, slot: Slot) -> None:
         """The variable is bound to another array in the body: its array is not what is written into in every turn."""
