@@ -81,7 +81,7 @@ def test_wrong_result_is_reported(monkeypatch):
 
 def test_every_task_has_tracejit_peers_and_a_reference():
     tasks = load_tasks()
-    assert len(tasks) == 38
+    assert len(tasks) == 39
     wanted = {"torch": {"tracejit", "torch", "torch_compile", "reference"}, "eager": {"tracejit", "torch", "reference"}}
     for name, task in tasks.items():
         assert wanted.get(name.partition("_")[0], {"tracejit", "jax", "numpy"}) <= task.versions.keys()
