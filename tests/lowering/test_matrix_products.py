@@ -6,14 +6,16 @@ import numpy as np
 import pytest
 
 import tracejit as tj
-from tracejit.lowering.cpu import blas, matrix_products
+from tracejit.lowering.cpu import blas, matrix_products, panels
 
 rng = np.random.default_rng(0)
 
 
-@pytest.fixture(autouse=True)
-def sharing(monkeypatch):
-    """Threads share small products too."""
+@pytest.fixture(autouse=True, params=["panels", "blas"])
+def sharing(request, monkeypatch):
+    """Threads share small products too, with the code for AVX-512 and without."""
+    if request.param == "blas":
+        monkeypatch.setattr(panels, "suits", lambda kind, m, n: False)
     for name in ("SHARED", "SHARED_VECTOR"):
         monkeypatch.setattr(matrix_products, name, 1)
 
