@@ -405,3 +405,15 @@ def test_objects_of_libraries():
     follows(lambda x: sparse.toarray() @ x, put(sparse.data, 1))
     spline = pytest.importorskip("scipy.interpolate").CubicSpline(np.arange(5.0), np.arange(5.0) ** 2)
     follows(lambda x: x * float(spline(1.5)), lambda step: np.multiply(spline.c, 2.0, out=spline.c))
+
+
+def test_what_changes_at_each_call_is_told():
+    w = np.zeros(3)
+    f = tj.jit(lambda x: x * float(w[0]))
+    with pytest.raises(tj.errors.GuardLimitError, match=r"as they are .*not `float"):
+        for k in range(100):
+            w[0] = k
+            np.testing.assert_array_equal(f(X), X * k)
+    generator = tj.random.default_rng(0)
+    with pytest.raises(tj.errors.TracerConversionError, match=r"float\(\)"):
+        tj.jit(lambda x: x * float(generator.random()))(X)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from .. import tree
 from ..errors import at_user_line
 from ..ir import ArrayType
@@ -54,13 +56,23 @@ def too_many(what: str, reasons: Sequence[Guard | None]) -> str:
     """The message for a call that would need one variant more than is allowed."""
     last = next((guard for guard in reasons if guard is not None), None)
     said = "arrays that it reads with plain Python have changed" if last is None else f"{last} last time, and is not now"
+    if last is None or last.convert is np.ndarray:
+        instead = (
+            "Use elements of closed-over arrays as they are (`w[0]`, not `float(w[0])`): they are read in each run then. What a library wants as a "
+            "plain array can be computed outside and passed."
+        )
+        return _limit(what, reasons, said, instead)
     instead = (
         "Write the branch or loop with `tracejit.cond`, `tracejit.while_loop` or `tracejit.fori_loop`, or have it rewritten by `tracejit.lift`; "
         "`np.where` chooses between values."
-        if last is None or last.convert is bool
+        if last.convert is bool
         else "A loop of that many turns is `tracejit.fori_loop`; to index a plain array with a traced integer make that array an argument, or use "
         "`tracejit.numpy.take`; an argument that is a size can be static (`static_argnums=`)."
     )
+    return _limit(what, reasons, said, instead)
+
+
+def _limit(what: str, reasons: Sequence[Guard | None], said: str, instead: str) -> str:
     return at_user_line(
         f"{what}: {len(reasons)} variants are compiled for arguments of this type, since Python branches on their values: {said}. "
         f"{instead} (`tracejit.config.max_variants` is the limit.)"

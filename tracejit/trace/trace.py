@@ -172,6 +172,7 @@ class Trace:
                 value = Tracer(value.owner, value.atom)
             capture = self._captures[cell] = Capture(value, Var(type_of(value).strong))
             found = self.cells[cell] = Tracer(self, capture.var), capture.var
+            self._of_arguments[capture.var] = type(cell) is not Outside  # a generator, say, which is another one in each run
         return found[0]
 
     def stands(self, x: Tracer) -> bool:
