@@ -111,6 +111,8 @@ def blocked(module: Module, kind: str, way: str) -> str:
 
 
 class _Blocked:
+    """The code of `blocked`: all columns for some rows, and all lines of a panel, a block at a time."""
+
     def __init__(self, f: Function, kind: str, way: str):
         self.f, self.kind, self.way, self.size, self.lanes = f, kind, way, SIZES[kind], native_lanes(SIZES[kind])
         self.columns, self.height = columns(kind), register_tiles.rows()
