@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ... import residence
+from ..modes import state
 from ..nodes import Node
 from ..storage import Storage
 from ..tensor import Tensor, along
@@ -98,6 +99,8 @@ def build(recipe: Any, outputs: Sequence[Any], look: Surroundings, nodes: Sequen
             storage._array = root
             made = _new(Tensor)
             made._data, made._storage = root, storage
+            if state.inference:
+                made._inference = True
             if recipe.chain:
                 made._data, made._chain = along(recipe.chain, root), recipe.chain
         return _connected(made, recipe, nodes) if recipe.requires else made
