@@ -118,17 +118,17 @@ def _clamp_impl(x, *bounds, low, high, dtype=None):
     x = cast(x, dtype)
     bounds = [cast(b, dtype) for b in bounds]
     if low:
-        x = np.where((x < bounds[0]) | _missing(bounds[0]), bounds[0], x)
+        x = np.where(_beyond(np.less, x, bounds[0]), bounds[0], x)
     if high:
-        x = np.where((x > bounds[-1]) | _missing(bounds[-1]), bounds[-1], x)
+        x = np.where(_beyond(np.greater, x, bounds[-1]), bounds[-1], x)
     return x
 
 
-def _missing(bound):
-    """Where a bound is NaN: there the result is too."""
+def _beyond(compare, x, bound):
+    """Where x is beyond a bound, or the bound is NaN: there the result is too."""
     if isinstance(bound, (np.ndarray, Tracer)):
-        return bound != bound if bound.dtype.kind == "f" else False
-    return bool(bound != bound)
+        return compare(x, bound) | (bound != bound) if bound.dtype.kind == "f" else compare(x, bound)
+    return compare(x, bound) if bound == bound else np.ones(x.shape, bool)
 
 
 _clamp, _clamp_numbers = Primitive("Clamp", _clamp_impl), Primitive("ClampBackward1", _clamp_impl)

@@ -46,10 +46,14 @@ def _default_for(data: Any) -> np.dtype:
         elif isinstance(x, Tracer):
             d = dtypes.scalar_dtype(x)
         else:
-            _require_number(x)
+            if type(x) not in _NUMBERS:
+                _require_number(x)
             d = dtypes.scalar_dtype(x)
         found = dtypes.promote(found, d)
     return found if seen else dtypes.get_default_dtype().numpy
+
+
+_NUMBERS = frozenset((bool, int, float, complex))
 
 
 def _require_number(x: Any) -> None:

@@ -247,7 +247,7 @@ def _assigned(value: Any, into: Tensor) -> Tensor:
     """What is assigned to elements, as a tensor. Raises `TypeError` for what is no number, and `RuntimeError` for one that does not fit."""
     if isinstance(value, Tensor) or type(value) is Tracer or isinstance(value, (np.ndarray, list, tuple)):
         return tensor_of(value)
-    if not isinstance(value, numbers.Number):
+    if type(value) is not float and not isinstance(value, numbers.Number):
         raise TypeError(f"can't assign a {type(value).__name__} to a torch.{into.dtype.legacy}Tensor")
     return tensor_of(number_in(value.item() if isinstance(value, np.generic) else value, into._data.dtype))
 
