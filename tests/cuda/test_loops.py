@@ -23,7 +23,7 @@ def rng():
 
 def groups(program: Program) -> list[int]:
     """How many threads share a turn, in each kernel that is a loop."""
-    return [step.group for step in program.plan.steps if step in program.plan.loops]
+    return [launch.group for launch in program.plan.loops]
 
 
 def kernels_only(program: Program) -> bool:
@@ -333,3 +333,23 @@ def test_rows_may_be_any_axis(rng):
     assert groups(check(flow, rng.normal(size=(3, 100)), 1.5)) == [1]
     shared = tj.grad(lambda state, speed: (tj.vmap(lambda s: flow(s[:, None], speed)[0])(state) ** 2).sum(), argnums=(0, 1))
     assert groups(check(shared, rng.normal(size=(100, 3)), 1.5)) == [1, 1]
+
+
+@targets
+def test_rows_in_forward_mode_and_one_by_one(rng, target):
+    a = rng.uniform(0.1, 50, size=70)
+    assert 1 in groups(check(lambda a: tj.jvp(tj.vmap(newton), (a,), (a * 0 + 1,)), a, target=target))
+    table = np.arange(20)  # an index may be out of range in turns that a row does not take: the rows run one by one, side by side
+    walk = lambda i: tj.while_loop(lambda s: s[0] < 15, lambda s: (s[0] + s[1] % 3 + 1, s[1] + table[s[0]]), (i, i))
+    assert groups(check(tj.vmap(walk), np.arange(70) % 13, target=target)) == [1]
+
+
+@targets
+def test_states_of_other_types(target):
+    z = np.arange(4) + 1j
+    turned = lambda h: tj.cond(np.abs(h).sum() > 3, lambda h: h * 0.5j, lambda h: h * (1 + 0.3j) + 1, h)
+    check(lambda z: tj.scan(lambda h, _: (turned(h), h), z, np.arange(4)), z, target=target)
+    halved, numbers = lambda h: tj.while_loop(lambda v: v.sum() > 50, lambda v: v // 2, h), np.arange(5, dtype=np.int32)
+    check(lambda z: tj.scan(lambda h, x: (halved(h * 3 + x), h.sum() > 9), z, numbers), numbers, target=target)
+    check(lambda z: tj.while_loop(lambda s: ~s[0], lambda s: (s[1] > 20, s[1] * 2), (np.False_, z)), np.float64(1.0), target=target)
+    check(lambda z: tj.scan(lambda h, x: ((h[0] + 1, h[1]), x * 2), (z, np.zeros(0)), np.zeros((3, 2))), np.float64(1.0), target=target)

@@ -28,8 +28,8 @@ def _step(program: Any, step: Any, names: dict[Any, str]) -> Iterator[str]:
         yield f"# {names[kernel]} again"
         return
     names[kernel] = f"kernel {len(names) + 1}"
-    loop = program.plan.loops.get(step)
-    yield f"# {names[kernel]}: blocks of {kernel.threads} threads{f', a whole {loop}' if loop else ''}"
+    loops = [program.plan.loops[part] for part in (step, *step.sections) if part in program.plan.loops]
+    yield f"# {names[kernel]}: blocks of {kernel.threads} threads{''.join(f', a whole {loop}' for loop in loops)}"
     yield kernel.source
     signature = tuple((p.dtype, "value" if p.by_value else "pointer") for p in kernel.parameters)
     for title, text in program.backend.listings(kernel.source, "kernel", signature):
