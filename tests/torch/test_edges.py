@@ -214,6 +214,8 @@ torch.linalg.solve_ex(torch.stack([2 * torch.eye(2), torch.zeros(2, 2)]), torch.
 torch.nn.functional.cosine_similarity(x[None], x[:, None], -2)
 torch.nn.functional.cosine_similarity(x, x[:1, None], -1)
 None in x
+torch.full((2,), "a")
+x.requires_grad_("a")
 x.__setitem__(0, None)
 x.__setitem__(0, "a")
 x.__setitem__(0, 1j)

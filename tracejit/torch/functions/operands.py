@@ -83,6 +83,8 @@ def number_in(x: Any, dtype: np.dtype) -> Any:
     """A Python number as one of a dtype. Raises `RuntimeError` where it does not fit; small negative ones fit in unsigned integers, as in C."""
     if type(x) is Tracer:
         return x.astype(dtype)
+    if isinstance(x, (str, bytes)) or x is None:
+        raise TypeError(f"a number is needed, got {x!r}")
     if isinstance(x, complex) and dtype.kind != "c":
         if x.imag:
             raise RuntimeError(f"value cannot be converted to type {dtype} without overflow: {x} is complex")
