@@ -349,7 +349,8 @@ def jit(
 
     Arguments are trees of arrays and numbers; those in `static_argnums` or `static_argnames` are hashable values that the traced function sees as
     they are.  Results are NumPy arrays, 0-d results NumPy scalars.  What `f` reads besides its arguments (closed-over values, globals, attributes) is
-    read as it is at each call: arrays are passed by reference, another change compiles anew.  Usable as a decorator, with or without arguments, on
+    read as it is at each call: arrays are passed by reference, another change compiles anew, also one of elements that plain Python has read
+    (`float(w[0])`).  Usable as a decorator, with or without arguments, on
     methods too.
 
     Python may branch on values: `if x.sum() > 0`, `while error > tol`, `range(n)`.  What was asked is remembered as a guard, and a call that would
@@ -357,12 +358,13 @@ def jit(
     as such (see `tracejit.lift`), instead of unrolled and guarded.
 
     What `f` writes into its arguments, and into arrays that it closes over (`self.u[1:-1] += ...`), is in them after each call; attributes and
-    globals that it binds anew (`self.t += dt`) have their new values.
+    globals that it binds anew (`self.t += dt`) have their new values, and lists that it appends to have grown.
 
     It runs where its arguments live: on the host, or on a CUDA device for arrays that are there; results live there, too. With `target="cuda"` (or
     "cuda:1") arrays of the host are copied to the device first. See docs/cuda.md.
 
-    Raises `TypeError` for arguments or results that are not arrays, `DeviceError` for arrays in several places, `TracerConversionError` where
+    Raises `TypeError` for arguments or results that are not arrays, `LeakedTracerError` for a traced value in a container that cannot get what a run
+    computes, `TracejitError` where `f` changes a list or dict among its arguments, `DeviceError` for arrays in several places, `TracerConversionError` where
     `f` asks a traced value for a Python float, `GuardLimitError` where too many calls got different answers.
 
     >>> import numpy as np, tracejit as tj
