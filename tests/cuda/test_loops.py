@@ -353,3 +353,15 @@ def test_states_of_other_types(target):
     check(lambda z: tj.scan(lambda h, x: (halved(h * 3 + x), h.sum() > 9), z, numbers), numbers, target=target)
     check(lambda z: tj.while_loop(lambda s: ~s[0], lambda s: (s[1] > 20, s[1] * 2), (np.False_, z)), np.float64(1.0), target=target)
     check(lambda z: tj.scan(lambda h, x: ((h[0] + 1, h[1]), x * 2), (z, np.zeros(0)), np.zeros((3, 2))), np.float64(1.0), target=target)
+
+
+def test_too_many_turns_are_raised_by_the_next_call_where_nothing_waits(monkeypatch):
+    f = lambda a: tj.while_loop(lambda x: np.abs(x * x - a) > 1e-10, lambda x: 0.5 * (x + a / x), a, max_steps=9)
+    program, home = Program(tj.trace(f)(np.float64(2.0)), target=TARGET), TARGET.backend
+    near, far = home.from_host(np.float64(4.0)), home.from_host(np.float64(1e9))
+    monkeypatch.setattr(type(home), "simulated", False)
+    program.run([far])
+    with pytest.raises(RuntimeError, match=r"max_steps=9 turns.*an earlier call on a device"):
+        program.run([near])
+    (result,) = program.run([near])
+    np.testing.assert_allclose(home.to_host(result), 2.0)
