@@ -1,5 +1,6 @@
 """What a compiled function does with Python's own things, lists, numbers, objects and errors, is what it does eagerly."""
 
+import collections
 import dataclasses
 import math
 import random
@@ -305,3 +306,20 @@ def test_a_function_that_changes_what_it_reads_at_each_call_runs_as_it_is():
     with pytest.warns(RuntimeWarning, match="it runs as it is from now on, since each of 8 calls in a row has changed .* n"):
         assert [f(torch.ones(1)).item() for _ in range(12)] == list(range(1, 13))
     assert f.cache_info().misses == 8
+
+
+def test_iterators_and_sets_from_outside_are_refused():
+    x, items, seen = torch.ones(1), iter([1.0, 2.0, 3.0]), set()
+    with pytest.raises(TracejitError, match="`items` is an iterator .* take the item outside"):
+        torch.compile(lambda x: x * next(items))(x)
+    assert next(items) == 1.0
+    loader = iter(torch.utils.data.DataLoader(torch.arange(4.0), batch_size=2))
+    with pytest.raises(TracejitError, match="is an iterator"):
+        torch.compile(lambda: next(loader).sum())()
+    with pytest.raises(TracejitError, match="a set from outside is changed"):
+        torch.compile(lambda x: seen.add(3) or x)(x)
+    assert seen == set()
+    full = collections.deque([1.0], maxlen=1)
+    with pytest.raises(TracejitError, match="a deque from outside is full"):
+        torch.compile(lambda x: full.append(x.sum().item()))(x)
+    assert list(full) == [1.0]

@@ -7,7 +7,8 @@ items of lists) is looked at when it has returned, taken back, and noted as an `
 from __future__ import annotations
 
 import collections
-from collections.abc import Callable
+import io
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -86,6 +87,7 @@ class _Recorder:
         before = look.contents()
         counts = [(s.version, s.history, s.written_at, s.cleared) for s in look.storages]
         modes = state.grad, state.inference
+        self._refuse_iterators()
         flat, structure = tree.flatten((args, kwargs))
         flat = [x if n is None else self._stand_in(n) for x, n in zip(flat, look.arguments)]
         try:
@@ -103,6 +105,7 @@ class _Recorder:
                     state.compiling = state.asked = None
                     take_away(self.entries, self.ledgers)
                 self._require_same(inner, flat, structure)
+                self._require_sets(before)
                 return self._collect(out, before, counts)
         finally:
             state.grad, state.inference = modes
@@ -143,6 +146,22 @@ class _Recorder:
             raise TracejitError(
                 at_user_line(f"{self.what}: a list or dictionary that is an argument is changed: return what is new, or reach it through a closure")
             )
+
+    def _refuse_iterators(self) -> None:
+        """Raise `TracejitError` where the function reads an iterator, which would be advanced once, and stay where it is in every run."""
+        for path, x in self.look.objects():
+            if isinstance(x, Iterator) and not isinstance(x, io.IOBase):
+                raise TracejitError(
+                    at_user_line(
+                        f"{self.what}: `{path}` is an iterator ({type(x).__name__}), from which every call would get the same item: "
+                        "take the item outside, and pass it as an argument"
+                    )
+                )
+
+    def _require_sets(self, before: list[Any]) -> None:
+        """Raise `TracejitError` where the function has changed a set from outside."""
+        if any([s != held for s, held in zip(self.look.sets, before[len(self.look.containers) :])]):
+            raise TracejitError(at_user_line(f"{self.what}: a set from outside is changed: return what is new, or use a dictionary"))
 
     # -- what it left
     def _collect(self, out: Any, before: list[Any], counts: list[tuple]) -> Recorded:
@@ -207,7 +226,10 @@ class _Recorder:
                         self.advanced.append(self.look.list_at[id(container)])
                     effects.append(Effect(n, EXTEND, tuple([self._recipe(x, "an item of a list") for x in list(container)[len(held) :]])))
             elif len(container) < len(held) or any([a is not b for a, b in zip(container, held)]):
-                raise TracejitError(at_user_line(f"{self.what}: items are taken out of a {type(container).__name__} from outside: assign a new one"))
+                what = f"items are taken out of a {type(container).__name__} from outside: assign a new one"
+                if type(container) is collections.deque:
+                    what = "a deque from outside is full, so that items fall out of it: append outside to it what the function returns, or use a list"
+                raise TracejitError(at_user_line(f"{self.what}: {what}"))
             elif len(container) > len(held):
                 effects.append(Effect(n, EXTEND, tuple([self._recipe(x, "an item of a deque") for x in list(container)[len(held) :]])))
         return effects, creates
