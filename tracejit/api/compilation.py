@@ -364,8 +364,8 @@ def jit(
     "cuda:1") arrays of the host are copied to the device first. See docs/cuda.md.
 
     Raises `TypeError` for arguments or results that are not arrays, `LeakedTracerError` for a traced value in a container that cannot get what a run
-    computes, `TracejitError` where `f` changes a list or dict among its arguments, `DeviceError` for arrays in several places, `TracerConversionError` where
-    `f` asks a traced value for a Python float, `GuardLimitError` where too many calls got different answers.
+    computes, `TracejitError` where `f` changes a list or dict among its arguments, `DeviceError` for arrays in several places,
+    `TracerConversionError` where `f` asks a traced value for a Python float, `GuardLimitError` where too many calls got different answers.
 
     >>> import numpy as np, tracejit as tj
     >>> f = tj.jit(lambda x: np.sin(x) ** 2 + np.cos(x) ** 2)
