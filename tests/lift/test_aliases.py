@@ -116,6 +116,29 @@ def one_array_on_both_sides(x, c):
     return u, v
 
 
+def written_before_it_is_bound(x, c):
+    u, w = x * 1, x * 3
+    v = w
+    if x[1] < 0.3:
+        u[0] *= 5
+    else:
+        w[3] = 7
+        if c < 0.3:
+            v = x * 9
+    return u, v, w
+
+
+def bound_to_another_after_it_was_written(x, c):
+    w = x * 3
+    p = w
+    i = 0
+    while i < 6 and c > 0.2:
+        i += 1
+        p[1] *= 5
+        p = x * 2
+    return p, w
+
+
 def written_when_the_other_is_gone(x, c):
     u, v = x * 1, x * 2
     if c > 0:
@@ -128,8 +151,9 @@ def written_when_the_other_is_gone(x, c):
 
 @pytest.mark.parametrize(
     "f",
-    [exchanged_on_a_condition, exchanged_in_a_while, exchanged_five_times_beside_a_view, one_array_on_both_sides, written_when_the_other_is_gone],
-)
+    [exchanged_on_a_condition, exchanged_in_a_while, exchanged_five_times_beside_a_view, one_array_on_both_sides, written_before_it_is_bound,
+     bound_to_another_after_it_was_written, written_when_the_other_is_gone],
+)  # fmt: skip
 def test_what_is_known_is_as_in_numpy(f):
     compiled = tj.jit(tj.lift(f))
     for c in (0.5, -0.5, 1.7):

@@ -118,8 +118,9 @@ def _reason(state: State, slot: Slot, what: str) -> str:
     )
 
 
-def others(array: Tracer, now: Tracer) -> Iterator[str]:
-    """What of the user's function that is running, beside `now`, shares the memory of an array that `now` may be: variables, items, attributes."""
+def others(array: Tracer, now: Tracer, name: str | None = None) -> Iterator[str]:
+    """What else of the user's function that is running shares the memory of an array that `now` may be: variables, items, attributes. Not what holds
+    `now` itself; with a name, only that is left out."""
     frame = sys._getframe(1)
     while is_library(frame.f_code.co_filename):
         frame = frame.f_back
@@ -128,11 +129,15 @@ def others(array: Tracer, now: Tracer) -> Iterator[str]:
         if frame.f_code.co_qualname == function:
             variables |= frame.f_locals
         frame = frame.f_back
-    shares = lambda v: is_array(v) and v is not now and any([owner is array for owner in origins(v)]) and may_be_one(v, now)
-    yield from (name for name, value in variables.items() if shares(value))
+
+    def shares(v: Any, called: str) -> bool:
+        left_out = v is now if name is None else called == name
+        return is_array(v) and not left_out and any([owner is array for owner in origins(v)]) and may_be_one(v, now)
+
+    yield from (n for n, value in variables.items() if shares(value, n))
     for container, _, path in Containers(variables).found:
         items = container.items() if isinstance(container, dict) else enumerate(container) if isinstance(container, list) else ()
-        yield from (f"{path}[{key!r}]" for key, value in items if shares(value))
+        yield from (called for key, value in items if shares(value, called := f"{path}[{key!r}]"))
 
 
 __all__ = ["is_array", "may_be_one", "note", "origins", "others", "outside"]

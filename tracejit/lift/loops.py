@@ -148,7 +148,7 @@ def _rebound(state: State, turn: Turn, moved: Sequence[Slot], turns: Turns) -> t
 
 def _require_unshared(slot: Slot) -> None:
     """Raise `Stays` for a variable that the body binds to another array and writes into, while something else has the array that it has."""
-    if is_array(slot.entry) and (is_shared(slot.entry) or any(others(root(slot.entry), slot.entry))):
+    if is_array(slot.entry) and (is_shared(slot.entry) or any(others(root(slot.entry), slot.entry, slot.place.name))):
         raise Stays(f"`{slot.place.name}` is bound to other arrays in it, while something else shares the one that it has: write into a copy")
 
 
@@ -262,7 +262,7 @@ class _Carried:
                 at += len(slot.types)
         for i, x in enumerate(state.targets, at):
             if not self.same[i]:
-                assign(x, as_proxy(final[i]))
+                assign(x, as_proxy(final[i]), decided=True)
         at += len(state.targets)
         for (cell, _, _), value in zip(self.cells, final[at:]):
             cell.write(value)
@@ -359,7 +359,7 @@ def _exchange(state: State, order: tuple[int, ...], turns: Any) -> None:
             at, value = remainder(turns, np.int64(len(after))), values[0]
             for k in range(1, len(after)):
                 value = select(equal(at, np.int64(k)), values[k], value)
-        assign(array, as_proxy(value))
+        assign(array, as_proxy(value), decided=True)
     if known:
         for slot, i in zip(names, after[turns % len(after)]):
             slot.place.set(state.exchanged[i])

@@ -20,7 +20,7 @@ from ..ops.elementwise import convert
 from ..trace import Trace, Tracer, type_of
 from ..trace.constants import as_proxy, constant
 from ..trace.creation import tracing
-from ..trace.views import OutsideWriteError, assign, rebind, root
+from ..trace.views import OutsideWriteError, assign, put_back_undecided, rebind, root, undecided
 from .liveness import Facts
 from .places import UNSET, Containers, Grown, Item, Scope, Variable
 
@@ -175,6 +175,7 @@ class State:
         saved = [(x.owner, x.atom, x.home) for x in self.targets]
         variables = self.scope.save(self.facts.assigned)
         containers = self.containers()
+        marked = undecided()
         try:
             with tracing(trace, None):
                 inputs = [slot.enter(trace) for slot in self.slots] if as_inputs else []
@@ -188,6 +189,7 @@ class State:
                 self.now = containers
                 yield inputs, contents
         finally:
+            put_back_undecided(marked)
             for x, (owner, atom, home) in zip(self.targets, saved):
                 rebind(x, owner, atom, home)
             containers.restore()
@@ -209,7 +211,7 @@ class State:
 
     def finish_targets(self, results: Sequence[Any]) -> None:
         for x, value in zip(self.targets, results):
-            assign(x, as_proxy(value))
+            assign(x, as_proxy(value), decided=True)
 
     def discover(self, error: OutsideWriteError, trace: Trace) -> None:
         """Carry the array that the error tells of, if it is from outside of `trace`. Raises the error otherwise."""

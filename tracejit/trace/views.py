@@ -129,8 +129,9 @@ def _unclaimed(op, base, *others, **params):
             t.claims = claim
 
 
-def assign(x, value) -> None:
+def assign(x, value, decided: bool = False) -> None:
     """From now on the proxy x holds `value`, a proxy of the same shape and dtype, and whatever shares memory with x holds its part of it.
+    `decided`: the value is what writes have left that were allowed (`mark_undecided`).
 
     Raises `ValueError` for a read-only view, and `LeakedTracerError` where the value belongs to a trace that began after x was made and ends before.
     """
@@ -145,7 +146,7 @@ def assign(x, value) -> None:
     stay_inside(x, value)
     if hasattr(x.atom, "source") and x.home is None:  # known while a program is recorded, which will not know what is written
         raise _written_outside(x, value)
-    if _undecided:
+    if _undecided and not decided:
         _require_decided(x)
     _outdate(_parts(x), value.owner)
     for tracer, value in written:
@@ -202,6 +203,17 @@ def mark_undecided(x, reason: str, beside=None) -> None:
     be given (`beside`): when nobody has that any more, x may be written again."""
     key = id(x)
     _undecided.setdefault(key, []).append((ref(x, lambda _: _undecided.pop(key, None)), ref(x if beside is None else beside), reason))
+
+
+def undecided() -> dict[int, list[tuple[ref, ref, str]]]:
+    """What is marked now, for `put_back_undecided`."""
+    return {key: list(marks) for key, marks in _undecided.items()}
+
+
+def put_back_undecided(before: dict[int, list[tuple[ref, ref, str]]]) -> None:
+    """Forget what was marked since: while a side or turn was traced, which is no part of what is traced next."""
+    _undecided.clear()
+    _undecided.update({key: marks for key, marks in before.items() if marks[0][0]() is not None})
 
 
 def _require_decided(x) -> None:
