@@ -12,6 +12,7 @@ A row or loop of much work is left to launches for each turn, which have all mul
 
 from __future__ import annotations
 
+from collections import Counter as Tally
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 
@@ -37,6 +38,8 @@ RESIDENT = 1 << 17
 THREAD_WORK = 1 << 10
 # What is the same for all rows is computed by each of them, up to so many elements.
 MOST_SHARED = 1 << 10
+# So many axes are tried as that of the rows: those that most of the results have.
+MOST_TRIED = 3
 
 
 def loop_launch(step: Routine, outside: set[Buffer], geometry: Geometry, limits: list[Limit]) -> Launch:
@@ -90,7 +93,8 @@ def _forms(step: Routine, form: Form) -> Iterator[tuple[Counter, list[Item]]]:
     scanned = 1 if step.node.op.kind == "scan" else 0
     carry = step.node.params.get("carry", 0)
     shapes = [r.shape[scanned:] if k >= carry else r.shape for k, r in enumerate(step.results)]
-    for extent in sorted({n for shape in shapes for n in shape if n > 1}, reverse=True):
+    common = Tally(n for shape in shapes for n in set(shape) if n > 1)
+    for extent in sorted(common, key=lambda n: (common[n], n), reverse=True)[:MOST_TRIED]:
         rows = Counter(extent)
         try:
             yield rows, [_row_outside(item, rows) for item in items_of(step, form._replace(rows=rows))]
