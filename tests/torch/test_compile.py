@@ -491,13 +491,3 @@ def test_arguments_that_share_memory_in_one_call_and_not_in_the_next():
         assert one(a).tolist() == (a + 2 * w).tolist()
     same = torch.compile(torch.equal)
     assert [same(*pair) for pair in ((x, x), (x, y), (x, x.clone()), (y, x))] == [True, False, True, False]
-
-
-def test_results_in_inference_mode_are_inference_tensors():
-    f = torch.compile(lambda x: x * 2)
-    for _ in range(2):
-        with torch.inference_mode():
-            made = f(torch.ones(2))
-        assert made.is_inference() and not f(torch.ones(2)).is_inference()
-        with pytest.raises(RuntimeError, match="Inference tensors cannot be saved for backward"):
-            torch.ones(2, requires_grad=True) * made

@@ -448,3 +448,13 @@ def test_the_mean_of_all_batches_is_one_program():
         return [[run(x).detach() for x, _ in batches(8)], norm.state_dict()], [run]
 
     compare(program, [1])
+
+
+def test_results_in_inference_mode_are_inference_tensors():
+    f = torch.compile(lambda x: x * 2)
+    for _ in range(2):
+        with torch.inference_mode():
+            made = f(torch.ones(2))
+        assert made.is_inference() and not f(torch.ones(2)).is_inference()
+        with pytest.raises(RuntimeError, match="Inference tensors cannot be saved for backward"):
+            torch.ones(2, requires_grad=True) * made
