@@ -49,6 +49,18 @@ def exchanged_beside_a_view(x, c):
     return u, v, w
 
 
+def exchanged_with_two_names_of_one(x, c):
+    w, q = x * 3, x * 2
+    p = w
+    i = 0
+    while i < 5 and c > 0.3:
+        i += 1
+        w, q = q, w
+        p, q = q, p
+    q[0] = 5
+    return w, p, q
+
+
 def one_array_on_a_side(x, c):
     u, v = x * 1, x * 3
     if c > 0:
@@ -69,7 +81,7 @@ def item_of_a_list(x, c):
 @pytest.mark.parametrize(
     "f, name",
     [(bound_on_one_side, "v"), (bound_in_a_loop_in_a_loop, "v"), (bound_in_a_branch_of_a_loop, "u"), (exchanged_beside_a_view, "v"),
-     (one_array_on_a_side, "u"), (item_of_a_list, "v")],
+     (exchanged_with_two_names_of_one, "q"), (one_array_on_a_side, "u"), (item_of_a_list, "v")],
 )  # fmt: skip
 def test_what_is_not_known_is_not_written(f, name):
     with pytest.raises(tj.TracejitError, match=UNKNOWN.format(name)):

@@ -6,6 +6,7 @@ A `for` whose number of turns is known becomes a `scan`; one with traced bounds 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import combinations
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,7 +21,7 @@ from ..ops.while_loop import while_loop
 from ..trace import Trace, Tracer
 from ..trace.constants import as_proxy
 from ..trace.views import OutsideWriteError, assign, is_shared, root
-from .aliases import is_array, note, origins, others, outside
+from .aliases import is_array, may_be_one, note, origins, others, outside
 from .places import UNSET
 from .state import Leaves, Slot, State, Stays, as_operand, described, leaves_of, promoted, same_plain
 
@@ -382,6 +383,9 @@ def _note(state: State, turn: Turn, count: int | None) -> None:
         else:
             made.append((slot, _candidates(slot, values, by_holder, turn.trace.depth, count is None)))
     ways = [values] if count is not None else [values, {id(s): s.entry for s in state.slots}]  # behind a turn, and where there is none
+    if any([may_be_one(a.entry, b.entry) for a, b in combinations(by_holder.values(), 2)]):  # then so may any two that they are bound to in turn
+        one = next(iter(by_holder.values())).entry
+        ways.append({key: one for key, value in values.items() if any([id(owner) in by_holder for owner in origins(value)])})
     note(state, made, ways)
 
 
