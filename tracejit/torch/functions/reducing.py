@@ -70,6 +70,7 @@ def _traced(x, i, v, axis, how, own):
         return added if own else np.where(_scattered(x, places, np.ones(i.shape, np.int64)) > 0, added, x)
     part = tuple([slice(None) if d == axis else slice(0, n) for d, n in enumerate(i.shape)])
     here = x[part]
+    i = as_proxy(np.arange(x.shape[axis]))[i]  # the same places, in a read that complains of those out of range
     last = np.moveaxis(i, axis, -1)
     goes = last[..., None, :] == np.arange(x.shape[axis])[:, None]  # (..., places, elements)
     values = np.where(goes, np.moveaxis(v, axis, -1)[..., None, :], _neutral(x.dtype, how))
