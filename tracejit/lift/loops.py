@@ -116,6 +116,7 @@ def _settled(state: State, turns: Turns) -> tuple[Turn, tuple[int, ...]]:
             period = _rebound(state, turn, moved, turns)
             continue
         if not _changed(state, turn, turns):
+            _require_no_views(state, turn, turns)
             return turn, period
     raise Stays("the dtypes of what it carries do not settle")
 
@@ -158,6 +159,16 @@ def _require_new(moved: Sequence[Slot], state: State, turn: Turn) -> None:
     for slot, value in zip(state.slots, turn.values):
         if slot in moved and is_array(value) and outside(value, turn.trace.depth):
             raise Stays(f"`{slot.place.name}` is bound to an array in it that something else has, and written into: write into a copy")
+
+
+def _require_no_views(state: State, turn: Turn, turns: Turns) -> None:
+    """Raise for a variable that has part of a written array behind a turn, and is handed on in the next: it would not see what that writes."""
+    handed_on = {id(owner) for value in turn.values if is_array(value) for owner in origins(value)}
+    for slot, holder, value in zip(state.slots, turn.holders, turn.values):
+        if slot.by_contents or not is_array(value) or id(holder) not in handed_on:
+            continue
+        if any([owner is target for owner in origins(value) for target in state.targets]):
+            _unlike(turns, f"`{slot.place.name}` is a part of an array that the loop writes into: take it where it is used, or copy it")
 
 
 def _changed(state: State, turn: Turn, turns: Turns) -> bool:
