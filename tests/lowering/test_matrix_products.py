@@ -20,7 +20,7 @@ def sharing(request, monkeypatch):
         monkeypatch.setattr(matrix_products, name, 1)
 
 
-@pytest.fixture(params=[1, 2, 3, 5])
+@pytest.fixture(params=[1, 3])
 def threads(request, monkeypatch):
     monkeypatch.setattr(tj.config, "threads", request.param)
     return request.param
