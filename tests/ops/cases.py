@@ -13,6 +13,7 @@ from tracejit.ops import blocks as _blocks  # noqa: F401
 from tracejit.ops import call as _call  # noqa: F401  (defines its op)
 from tracejit.ops import core, elementwise
 from tracejit.ops import cumulative as _cumulative  # noqa: F401
+from tracejit.ops import divisor as _divisor  # noqa: F401
 from tracejit.ops import dot as _dot  # noqa: F401
 from tracejit.ops import fft as _fft  # noqa: F401
 from tracejit.ops import indexing as _indexing  # noqa: F401
@@ -192,6 +193,8 @@ def _indexed(shape, index_shapes, axes, mode, updates):
 
 for _name in ("gather", "scatter_add", "scatter_set", "scatter_max", "scatter_min"):
     row(_name, *[_indexed(*case, mode, _name != "gather") for case in INDEXED for mode in ("raise", "wrap", "clip")])
+
+row("gather_nonzero", (lambda rng, dtype: (rng.integers(1, 7, (3, 4)).astype(dtype),), {}, "divisors"))
 
 BLOCKS = ((5,), (2,)), ((4, 5), (4, 2)), ((3, 4), (1, 4)), ((3,), (0,)), ((2, 3), (2, 3)), ((), ())
 

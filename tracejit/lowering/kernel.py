@@ -172,6 +172,11 @@ class Expressions:
         return value if dtype == INT else make("convert", dtype, (value,))
 
     @staticmethod
+    def checked(position: Expression, n: int, dtype: np.dtype) -> Expression:
+        """A computed position among n as a number, checked as NumPy checks an index."""
+        return Expressions.index_value(settled((position,), (n,))[0], dtype)
+
+    @staticmethod
     def index_at_least(index: Index, bound: int) -> Test:
         return "ge", index, bound
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ...ops.divisor import checked_divisor
 from ...trace import Tracer
 from .. import dtypes
 from ..dispatch import Primitive, function, into_first
@@ -166,7 +167,7 @@ def div(input: Tensor, other: Any, *, rounding_mode: str | None = None, out: Ten
     elif rounding_mode == "floor":
         made = floor_divide(input, other)
     elif rounding_mode == "trunc":
-        _refuse_zero(input, other)
+        other = _refuse_zero(input, other)
         made = _apply(_div_trunc, *[t if isinstance(t, Tensor) else _as_operand(t) for t in (input, other)], "div")
     else:
         raise RuntimeError(f"div expected rounding_mode to be one of None, 'trunc', or 'floor' but found '{rounding_mode}'")
@@ -183,17 +184,24 @@ def _as_operand(x: Any) -> Any:
 @function("floor_divide", inplace=True)
 def floor_divide(input: Tensor, other: Any) -> Tensor:
     """The floor of input / other. Raises `RuntimeError` for a division of integers by zero."""
-    _refuse_zero(input, other)
+    other = _refuse_zero(input, other)
     return _apply(_floor_divide, input, other, "floor_divide")
 
 
-def _refuse_zero(x: Any, y: Any) -> None:
-    """Integers have no infinity to give for a division by zero."""
-    if any((t._data.dtype.kind if isinstance(t, Tensor) else "f" if isinstance(t, float) else "i") in "fc" for t in (x, y)):
-        return
-    divisor = y._data if isinstance(y, Tensor) else np.asarray(y)
-    if type(divisor) is np.ndarray and not divisor.all():
+_nonzero_divisor = Primitive("Clone", checked_divisor)
+
+
+def _refuse_zero(x: Any, y: Any) -> Any:
+    """The divisor y. Integers have no infinity to give for a division by zero: it raises `RuntimeError`, in a program when that runs."""
+    arrays = [t._array if isinstance(t, Tensor) else t for t in (x, y)]
+    if any((t.dtype.kind if hasattr(t, "dtype") else "f" if isinstance(t, float) else "i") in "fc" for t in arrays):
+        return y
+    divisor = arrays[1]
+    if type(divisor) is Tracer:
+        return y if divisor.dtype.kind == "b" else _nonzero_divisor(y) if isinstance(y, Tensor) else checked_divisor(y)
+    if (type(divisor) is np.ndarray or not isinstance(y, Tensor)) and not np.all(divisor):
         raise RuntimeError("ZeroDivisionError: integers are divided by zero. Convert them first, x.float(), for infinities and NaN")
+    return y
 
 
 _remainder = _binary("RemainderBackward1", np.remainder)
@@ -251,7 +259,7 @@ def _two(
             require_ordered(input, name)
             require_ordered(other, name)
         if divides:
-            _refuse_zero(input, other)
+            other = _refuse_zero(input, other)
         if of_floats:
             for t in (input, other):
                 if isinstance(t, Tensor) and t._data.dtype.kind not in "fc":
