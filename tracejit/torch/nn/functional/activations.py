@@ -24,8 +24,8 @@ def _one(x: Any, value: float) -> Any:
 
 
 def _expm1_below(x, scale=1.0):
-    """expm1 where x is negative; elsewhere it is not read, and must not overflow."""
-    return np.expm1(np.where(x > 0, _one(x, 0), x) * _one(x, scale))
+    """expm1 where x is at most zero; elsewhere it is not read, and must not overflow."""
+    return np.expm1(np.where(x <= 0, x, _one(x, 0)) * _one(x, scale))
 
 
 def _softplus_impl(x, beta, threshold):
@@ -45,12 +45,12 @@ def _hardtanh_impl(x, low, high):
 
 
 def _elu_impl(x, alpha, scale, input_scale):
-    return np.where(x > 0, x * _one(x, scale), _expm1_below(x, input_scale) * _one(x, alpha * scale))
+    return np.where(x <= 0, _expm1_below(x, input_scale) * _one(x, alpha * scale), x * _one(x, scale))  # NaN goes with the line
 
 
 _leaky_relu = Primitive("LeakyRelu", lambda x, slope: np.where(x > 0, x, x * _one(x, slope)))
 _elu = Primitive("Elu", _elu_impl)
-_celu = Primitive("Celu", lambda x, alpha: np.where(x > 0, x, _expm1_below(x, 1 / alpha) * _one(x, alpha)))
+_celu = Primitive("Celu", lambda x, alpha: np.where(x <= 0, _expm1_below(x, 1 / alpha) * _one(x, alpha), x))
 _silu = Primitive("Silu", lambda x: x * elementwise.logistic(x), native=True)
 _gelu = Primitive("Gelu", _gelu_impl, native=True)
 _softplus = Primitive("Softplus", _softplus_impl)
@@ -61,7 +61,7 @@ _hardsigmoid = Primitive("Hardsigmoid", lambda x: np.where(x <= -3, _one(x, 0), 
 _hardswish = Primitive("Hardswish", lambda x: np.where(x <= -3, _one(x, 0), np.where(x >= 3, x, x * (x + 3) / 6)))
 _threshold = Primitive("Threshold", lambda x, threshold, value: np.where(x <= threshold, _one(x, value), x))
 _softshrink = Primitive(
-    "Softshrink", lambda x, lam: np.where(x > lam, x - _one(x, lam), np.where(x < -lam, x + _one(x, lam), 0 * x))
+    "Softshrink", lambda x, lam: np.where(x > lam, x - _one(x, lam), np.where(x >= -lam, 0 * x, x + _one(x, lam)))
 )
 _hardshrink = Primitive("Hardshrink", lambda x, lam: np.where((x >= -lam) & (x <= lam), _one(x, 0), x))
 _prelu = Primitive("PreluKernel", lambda x, w: np.where(x > 0, x, x * w))
@@ -220,6 +220,8 @@ def prelu(input: Tensor, weight: Tensor) -> Tensor:
         )
     if input._data.ndim > 1:
         weight = weight.view(-1, *(1,) * (input._data.ndim - 2))
+    elif not input._data.ndim:
+        weight = weight.reshape(())
     return _prelu(input, weight)
 
 

@@ -24,7 +24,14 @@ def _max_pool_impl(x, window, strides, padding, dilation, ceil_mode, indices):
 
 
 def _avg_pool_impl(x, window, strides, padding, ceil_mode, count_include_pad, divisor):
-    return nn.avg_pool(x, window, strides=strides, padding=padding, ceil_mode=ceil_mode, count_include_pad=count_include_pad, divisor=divisor)
+    how = dict(strides=strides, padding=padding, ceil_mode=ceil_mode, count_include_pad=count_include_pad)
+    if x.dtype.kind == "f":
+        return nn.avg_pool(x, window, **how, divisor=divisor)
+    sums = nn.avg_pool(x.astype(np.float64), window, **how, divisor=1)
+    if divisor is None:
+        ones = np.ones(x.shape)
+        divisor = np.rint(nn.avg_pool(ones, window, **how, divisor=1) / nn.avg_pool(ones, window, **how))
+    return np.trunc(sums / divisor).astype(x.dtype)
 
 
 _MAX_NODES = {1: "MaxPool2DWithIndices", 2: "MaxPool2DWithIndices", 3: "MaxPool3DWithIndices"}
@@ -62,6 +69,12 @@ def _max_pool(n: int):
     return max_pool
 
 
+def _require_floats(input: Tensor, name: str, *others: np.dtype) -> None:
+    """Raise `NotImplementedError` for a tensor that is neither floating nor of one of some other dtypes."""
+    if isinstance(input, Tensor) and input._data.dtype.kind != "f" and input._data.dtype not in others:
+        raise NotImplementedError(f'"{name}" not implemented for \'{input.dtype.legacy}\': convert it, x.float()')
+
+
 def _avg_pool(n: int):
     def avg_pool(
         input: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, ceil_mode: bool = False, count_include_pad: bool = True,
@@ -72,6 +85,7 @@ def _avg_pool(n: int):
             raise RuntimeError("divisor must be not zero")
         static = dict(window=window, strides=_sizes(stride, n) if stride not in (None, ()) else window, padding=_sizes(padding, n),
                       ceil_mode=bool(ceil_mode), count_include_pad=bool(count_include_pad), divisor=divisor_override)  # fmt: skip
+        _require_floats(input, f"avg_pool{max(n, 2)}d", np.dtype(np.int64))
         return _run(_avg_pools[n], input, n, f"avg_pool{n}d", **static)
 
     avg_pool.__name__ = avg_pool.__qualname__ = f"avg_pool{n}d"
@@ -89,6 +103,7 @@ def _adaptive_avg_pool(n: int):
         name = f"adaptive_avg_pool{n}d"
         if all(size == 1 for size in sizes) and n > 1 and input._data.ndim in (n + 1, n + 2):
             return input.mean(tuple(range(-n, 0)), keepdim=True)  # as torch does it
+        _require_floats(input, f"adaptive_avg_pool{max(n, 2)}d")
         return _run(_adaptive_avg[n], input, n, name, sizes=sizes)
 
     pool.__name__ = pool.__qualname__ = f"adaptive_avg_pool{n}d"
@@ -161,6 +176,9 @@ def _sources(n: int, m: int, mode: str, align_corners: bool, scale: float | None
 
 
 def _resize_impl(x, sizes, mode, align_corners, scales):
+    if x.dtype == np.uint8 and mode in ("linear", "cubic"):
+        made = _resize_impl(x.astype(np.float32), sizes, mode, align_corners, scales)
+        return np.clip(np.rint(made), 0, 255).astype(np.uint8)
     for d, (m, scale) in enumerate(zip(sizes, scales), x.ndim - len(sizes)):
         places, weights = _sources(x.shape[d], m, mode, align_corners, scale)
         if len(places) == 1:
@@ -188,7 +206,8 @@ def interpolate(
 ) -> Tensor:  # fmt: skip
     """Resize the last dimensions of a tensor (N, C, ...) to `size`, or by `scale_factor`.
 
-    Modes: nearest, nearest-exact, linear, bilinear, bicubic, trilinear, area.
+    Modes: nearest, nearest-exact, linear, bilinear, bicubic, trilinear, area. Pictures of uint8, which nearest, bilinear and bicubic take, are
+    computed in float32 and rounded once, so that a colour may be one off torch's, which rounds after each dimension.
     """
     n = input._data.ndim - 2
     if antialias:
@@ -210,6 +229,8 @@ def interpolate(
         raise NotImplementedError(f"Input Error: Only 3D, 4D and 5D input Tensors supported (got {n + 2}D) for the modes: nearest | linear | "
                                   f"bilinear | bicubic | trilinear | area | nearest-exact (got {mode})")  # fmt: skip
     kind = "cubic" if mode == "bicubic" else "linear" if mode in _MODES else mode
+    if mode in _MODES:
+        _require_floats(input, f"upsample_{mode}{n}d", *[np.dtype(np.uint8)] * (n == 2))
     return _resizes[f"{mode}{n}"](input, sizes=sizes, mode=kind, align_corners=bool(align_corners), scales=scales)
 
 
@@ -223,12 +244,18 @@ _PADS = {"constant": "constant", "reflect": "reflect", "replicate": "edge", "cir
 
 
 def _pad_impl(x, pairs, mode, value):
-    cut = tuple(slice(max(0, -a), n - max(0, -b)) for n, (a, b) in zip(x.shape, pairs))
     grow = tuple((max(0, a), max(0, b)) for a, b in pairs)
-    if any(s != slice(0, n) for s, n in zip(cut, x.shape)):
-        x = x[cut]
     options = {"constant_values": x.dtype.type(value)} if mode == "constant" else {}
-    return np.pad(x, grow, mode=_PADS[mode], **options)
+    cuts = any(min(pair) < 0 for pair in pairs)
+    if cuts and mode == "circular":  # goes round what is left, where reflections and edges are those of the whole
+        return np.pad(_cut(x, pairs), grow, mode=_PADS[mode])
+    made = np.pad(x, grow, mode=_PADS[mode], **options)
+    return _cut(made, pairs) if cuts else made
+
+
+def _cut(x, pairs):
+    """Without as many elements at the ends as negative paddings say."""
+    return x[tuple([slice(max(0, -a), n - max(0, -b)) for n, (a, b) in zip(x.shape, pairs)])]
 
 
 _pads = {mode: Primitive("ConstantPadNd" if mode == "constant" else f"{mode.title()}Pad", _pad_impl) for mode in _PADS}
@@ -248,6 +275,8 @@ def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float 
                 f"Argument #4: Padding size should be less than the corresponding input dimension, but got: padding ({a}, {b}) of input "
                 f"{list(input._data.shape)}"
             )
+        if n + a + b < (mode in ("reflect", "replicate")):
+            raise RuntimeError(f"input of shape {list(input._data.shape)} is too small for padding ({a}, {b}). Calculated output extent: {n + a + b}")
     pairs = ((0, 0),) * (input._data.ndim - len(given)) + tuple(given)
     return _pads[mode](input, pairs=pairs, mode=mode, value=0.0 if value is None else float(value))
 

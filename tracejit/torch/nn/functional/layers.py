@@ -218,12 +218,17 @@ def batch_norm(
 ) -> Tensor:  # fmt: skip
     """Normalise each channel (the second dimension): in training by the batch, and the running statistics are moved in place; else by those."""
     shape = input._data.shape
-    if training and math.prod(shape) == shape[1]:
+    channels = shape[1] if len(shape) > 1 else 0
+    if len(shape) > 1 and training and math.prod(shape) == channels:
         raise ValueError(f"Expected more than 1 value per channel when training, got input size {input.shape}")
     for name, t in (("weight", weight), ("bias", bias), ("running_mean", running_mean), ("running_var", running_var)):
-        if t is not None and t._data.shape != (shape[1],):
-            raise RuntimeError(f"{name} should contain {shape[1]} elements not {t._data.size}")
+        if t is not None and t._data.shape != (channels,):
+            raise RuntimeError(f"{name} should contain {channels} elements not {t._data.size}")
     _require_one_dtype("batch_norm", input, weight, bias, running_mean, running_var)
+    if shape == (0,):
+        return input.clone()
+    if len(shape) < 2:
+        raise IndexError(f"Dimension out of range (expected to be in range of [-1, 0], but got 1): batch_norm takes (N, C, ...), got {list(shape)}")
     if training and running_mean is not None:
         with no_grad():
             array, axes = input.detach()._array, (0, *range(2, len(shape)))

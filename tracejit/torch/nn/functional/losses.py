@@ -217,8 +217,10 @@ def cross_entropy(
     column = None if weight is None else weight.view(*(-1 if d == dim else 1 for d in range(input._data.ndim)))
     if target._data.dtype.kind == "f":
         if target._data.shape != input._data.shape:
-            raise ValueError(f"Expected floating point type for target with class probabilities, got a target of shape {list(target._data.shape)} "
-                             f"for input of shape {list(input._data.shape)}")  # fmt: skip
+            if target._data.ndim == input._data.ndim:
+                raise RuntimeError(f"The size of the input, {list(input._data.shape)}, must be that of the probabilities, {list(target._data.shape)}")
+            raise RuntimeError(f"expected target dtype to be Long or Byte, but got {target.dtype.legacy}: classes are integers, y.long(), and "
+                               f"probabilities of the input's shape, {list(input._data.shape)}, not {list(target._data.shape)}")  # fmt: skip
         if label_smoothing:
             target = target * (1 - label_smoothing) + label_smoothing / classes
         values = -(logs * target * column if column is not None else logs * target)

@@ -12,6 +12,8 @@ from .losses import _reduced, _reduction
 
 def _rows(input: Tensor, target: Tensor, name: str, target_ndim: int) -> tuple[Tensor, Tensor]:
     """Input and target with a batch in front."""
+    if not input._data.ndim:
+        return input.reshape(1, 1), target.reshape(1) if target_ndim == 1 else target.reshape(1, 1)
     if input._data.ndim == 1:
         return input.unsqueeze(0), target.reshape(1) if target_ndim == 1 else target.unsqueeze(0)
     if input._data.ndim != 2:
@@ -41,7 +43,7 @@ def multi_margin_loss(
         distance = distance * weight[y].unsqueeze(1)
     others = wrap(np.arange(c)) != y.unsqueeze(1)
     values = (distance * others.to(distance.dtype)).sum(1) / c
-    return _reduced(values if input._data.ndim == 2 else values.squeeze(0), how)
+    return _reduced(values.reshape(target._data.shape), how)
 
 
 def multilabel_margin_loss(input, target, size_average=None, reduce=None, reduction="mean") -> Tensor:
@@ -50,7 +52,7 @@ def multilabel_margin_loss(input, target, size_average=None, reduce=None, reduct
     The classes of a row are those in `target`, of the input's shape (N, C) or (C,), up to the first negative one.
     """
     how = _reduction(size_average, reduce, reduction)
-    if input._data.shape != target._data.shape:
+    if (input._data.shape or (1,)) != (target._data.shape or (1,)):
         raise RuntimeError(f"inconsistent target size: {list(target.shape)} for input of size: {list(input.shape)}")
     x, y = _rows(input, target, "multilabel_margin_loss", 2)
     c = x._data.shape[1]
