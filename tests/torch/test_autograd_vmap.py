@@ -184,3 +184,9 @@ def test_misuse_of_dimensions():
         f.vmap(ours.sin, chunk_size=0)(x)
     with pytest.raises(ValueError, match="must only return Tensors"):
         f.vmap(lambda v: 3)(x)
+
+
+@pytest.mark.parametrize("f", [lambda v: v * v.item(), lambda v: v if v > 0 else -v, lambda v: v + float(v)], ids=["item", "if", "float"])
+def test_examples_have_no_values_to_decide_by(f):
+    with pytest.raises(RuntimeError, match="vmap"):
+        ours.func.vmap(f)(ours.ones(3))

@@ -13,10 +13,12 @@ from typing import Any
 import numpy as np
 
 from .. import tree
+from ..errors import TracerBoolError, TracerConversionError
 from ..ir import ArrayType
 from ..transforms.batch import batch
 from .capture import Place, Recording, filled, record
 from .dispatch import Primitive
+from .modes import state
 from .repeated import Recorded, Repeated
 from .tensor import Tensor
 
@@ -29,8 +31,8 @@ def flatten(x: Any) -> tuple[list[Any], Any]:
 def vmap(func: Callable, in_dims: Any = 0, out_dims: Any = 0, randomness: str = "error", *, chunk_size: int | None = None) -> Callable:
     """`func` of one example as a function of many: `in_dims` says along which dimension each argument has them (None: it is shared).
 
-    The function is traced on one example, so it cannot ask for the values of tensors; a function that only computes is traced anew only when
-    something that it reads has changed, other than the contents of tensors. `out_dims` says where the results have the dimension of
+    The function is traced on one example, so it cannot ask for the values of tensors (`RuntimeError`); a function that only computes is traced anew
+    only when something that it reads has changed, other than the contents of tensors. `out_dims` says where the results have the dimension of
     the examples; `chunk_size` is how many to do at once. Random numbers in the function are an error, unless `randomness` is "different" (each
     example has its own) or "same".
 
@@ -94,7 +96,12 @@ def _recorded(func: Callable, flat: list[Any], structure: Any, dims: tuple[Any, 
         return func(*args, **kwargs)
 
     recording = Recording(f"vmap of {getattr(func, '__name__', func)}", randomness, n)
-    graph, constants, captured, skeleton = record(one, types, recording.what, recording)
+    try:
+        graph, constants, captured, skeleton = record(one, types, recording.what, recording)
+    except (TracerBoolError, TracerConversionError) as error:
+        if state.compiling is not None:
+            raise
+        raise RuntimeError(f"vmap: the examples differ in this value, so it is no number and decides no branch: {error}") from error
     marks = [*[dims[i] is not None for i in tensors], *[k in recording.drawn for k in range(len(captured))], *[False] * len(constants)]
 
     def impl(*arrays: Any) -> tuple:
