@@ -67,7 +67,7 @@ class Primitive:
     the elements of its one operand, as an index gives it.
     """
 
-    __slots__ = ("name", "impl", "view", "put", "rule", "type", "ufunc", "native", "part", "plans", "_kinds", "_running")
+    __slots__ = ("name", "impl", "view", "put", "rule", "type", "ufunc", "native", "part", "plans", "_kinds", "_numbered", "_running")
 
     def __init__(
         self, name: str, impl: Callable, view: bool = False, rule: Callable | None = None, ufunc: np.ufunc | None = None,
@@ -78,6 +78,7 @@ class Primitive:
         self.type: type[PrimitiveNode] | None = None  # of its nodes, where it is not made from the name
         self.plans: dict[Any, Any] = {}  # what else is derived from it, by types: see duals.py
         self._kinds: dict[Any, Kind] = {}
+        self._numbered: dict[tuple[str, ...], Primitive] = {}  # where some static arguments are numbers of a program
         self._running: dict[Any, Running] = {}  # the functions themselves, which do not depend on who needs a gradient
 
     def __call__(self, *operands: Any, **static: Any) -> Any:
@@ -228,6 +229,8 @@ class Primitive:
 
     def _traced(self, operands: Sequence[Any], static: dict[str, Any]) -> Any:
         """The result where a trace is active: tensors from outside have a proxy in it."""
+        if self.rule is None and any([type(v) is Tracer for v in static.values()]):
+            return self._of_numbers(operands, static)
         arrays, needs = [], False
         for t in operands:
             if isinstance(t, Tensor):
@@ -249,6 +252,18 @@ class Primitive:
         if state.levels:
             _push()(self, operands, results if multiple else (results,), static)
         return results
+
+    def _of_numbers(self, operands: Sequence[Any], static: dict[str, Any]) -> Any:
+        """With static arguments that are read from tensors, which a program has as operands."""
+        names = tuple([name for name, v in static.items() if type(v) is Tracer])
+        found = self._numbered.get(names)
+        if found is None:
+
+            def impl(*arrays: Any, **rest: Any) -> Any:
+                return self.impl(*arrays[: -len(names)], **dict(zip(names, arrays[-len(names) :])), **rest)
+
+            found = self._numbered[names] = Primitive(self.name, impl)
+        return found(*operands, *[static[name] for name in names], **{k: v for k, v in static.items() if k not in names})
 
     def _of_trace(self, operands: Sequence[Any], arrays: Sequence[Any], static: dict[str, Any], needs: bool) -> Any:
         loop = self._kind(operands, arrays, static, True).loop if needs and not self.view and not self.part else None

@@ -17,7 +17,7 @@ from ..devices import device
 from ..dispatch import FUNCTIONS, function
 from ..modes import state
 from ..tensor import Tensor, wrap
-from .operands import extents, number_in
+from .operands import cast, extents, number_in
 
 _device = device
 
@@ -351,8 +351,8 @@ def linspace(start: Any, end: Any, steps: int, *, dtype: Any = None, device: Any
     if d.kind in "iu":
         return _finish(np.trunc(np.linspace(start, end, steps)).astype(d), requires_grad)
     if steps == 1:
-        return _finish(np.full(1, start, d), requires_grad)
-    first, last = d.type(start), d.type(end)
+        return _finish(np.reshape(cast(start, d), 1), requires_grad)
+    first, last = cast(start, d), cast(end, d)
     step = (last - first) / d.type(max(steps - 1, 1))
     i = np.arange(steps)
     made = np.where(i < steps // 2, first + step * i.astype(d), last - step * (steps - 1 - i).astype(d))

@@ -98,6 +98,11 @@ def number_in(x: Any, dtype: np.dtype) -> Any:
     return dtype.type(x)
 
 
+def as_float(x: Any) -> Any:
+    """A Python number as a float; one that a program reads from a tensor stays what it is."""
+    return x if type(x) is Tracer else float(x)
+
+
 def require_ordered(x: Any, name: str) -> None:
     """Raise `NotImplementedError` for complex numbers, which have no order."""
     if isinstance(x, Tensor) and x._data.dtype.kind == "c":

@@ -316,7 +316,8 @@ def scalar_tensor(value: Any, *, dtype: Any = None, device: Any = None, layout: 
     from .. import dtypes
 
     d = dtypes.get_default_dtype().numpy if dtype is None else dtypes.as_numpy(dtype)
-    made = wrap(np.asarray(number_in(value, d) if isinstance(value, (int, float, complex)) else value, d))
+    number = number_in(value, d) if isinstance(value, (int, float, complex, Tracer)) else value
+    made = wrap(number if type(number) is Tracer else np.asarray(number, d))
     return made.requires_grad_() if requires_grad else made
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from ....ops import elementwise
 from ... import random
 from ...dispatch import FUNCTIONS, Primitive, into_first
-from ...functions.operands import axis
+from ...functions.operands import as_float, axis, cast
 from ...modes import require_values
 from ...tensor import Tensor, wrap
 
@@ -20,7 +20,7 @@ relu, relu_, sigmoid, tanh = (FUNCTIONS[name] for name in ("relu", "relu_", "sig
 
 def _one(x: Any, value: float) -> Any:
     """A constant of the dtype of x."""
-    return x.dtype.type(value)
+    return cast(value, x.dtype)
 
 
 def _expm1_below(x, scale=1.0):
@@ -107,13 +107,13 @@ relu = _named("relu", _relu)
 @_inplace
 def leaky_relu(input: Tensor, negative_slope: float = 0.01) -> Tensor:
     """The elements where they are positive, `negative_slope` times them elsewhere."""
-    return _leaky_relu(input, slope=float(negative_slope))
+    return _leaky_relu(input, slope=as_float(negative_slope))
 
 
 @_inplace
 def elu(input: Tensor, alpha: float = 1.0) -> Tensor:
     """The elements where they are positive, `alpha * (exp(x) - 1)` elsewhere."""
-    return _elu(input, alpha=float(alpha), scale=1.0, input_scale=1.0)
+    return _elu(input, alpha=as_float(alpha), scale=1.0, input_scale=1.0)
 
 
 @_inplace
@@ -125,7 +125,7 @@ def selu(input: Tensor) -> Tensor:
 @_inplace
 def celu(input: Tensor, alpha: float = 1.0) -> Tensor:
     """The elements where they are positive, `alpha * (exp(x / alpha) - 1)` elsewhere."""
-    return _celu(input, alpha=float(alpha))
+    return _celu(input, alpha=as_float(alpha))
 
 
 @_inplace
@@ -149,7 +149,7 @@ def gelu(input: Tensor, approximate: str = "none") -> Tensor:
 
 def softplus(input: Tensor, beta: float = 1, threshold: float = 20) -> Tensor:
     """`log(1 + exp(beta x)) / beta`; x itself where `beta x` is above `threshold`."""
-    return _softplus(input, beta=float(beta), threshold=float(threshold))
+    return _softplus(input, beta=as_float(beta), threshold=as_float(threshold))
 
 
 def logsigmoid(input: Tensor) -> Tensor:
@@ -160,7 +160,7 @@ def logsigmoid(input: Tensor) -> Tensor:
 @_inplace
 def hardtanh(input: Tensor, min_val: float = -1.0, max_val: float = 1.0) -> Tensor:
     """The elements, cut to [min_val, max_val]."""
-    return _hardtanh(input, low=float(min_val), high=float(max_val))
+    return _hardtanh(input, low=as_float(min_val), high=as_float(max_val))
 
 
 @_inplace
@@ -184,7 +184,7 @@ def hardswish(input: Tensor) -> Tensor:
 @_inplace
 def threshold(input: Tensor, threshold: float, value: float) -> Tensor:
     """The elements where they are above `threshold`, `value` elsewhere."""
-    return _threshold(input, threshold=float(threshold), value=float(value))
+    return _threshold(input, threshold=as_float(threshold), value=as_float(value))
 
 
 def softshrink(input: Tensor, lambd: float = 0.5) -> Tensor:

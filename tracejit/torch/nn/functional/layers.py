@@ -12,7 +12,7 @@ from .... import nn
 from ....api import stop_gradient
 from ....trace import Tracer
 from ...dispatch import FUNCTIONS, Primitive
-from ...functions.operands import require_tensor
+from ...functions.operands import as_float, require_tensor
 from ...inplace import overwrite
 from ...modes import no_grad
 from ...tensor import Tensor
@@ -239,7 +239,7 @@ def batch_norm(
     if given and running_mean is None:
         raise RuntimeError("Expected running_mean and running_var to be defined when training=False")
     operands = [t for t in (weight, bias) if t is not None] + ([running_mean, running_var] if given else [])
-    return _batch_norm(input, *operands, affine=(weight is not None, bias is not None), given=given, epsilon=float(eps))
+    return _batch_norm(input, *operands, affine=(weight is not None, bias is not None), given=given, epsilon=as_float(eps))
 
 
 def instance_norm(
@@ -260,7 +260,7 @@ def instance_norm(
             means, variances = np.mean(array, axis=axes), np.var(array, axis=axes) * (n / max(1, n - 1))
             for old, new in ((running_mean, means), (running_var, variances)):
                 overwrite(old, ((1 - momentum) * old._array + momentum * np.mean(new, axis=0)).astype(old._data.dtype))
-    made = _instance_norm(input, epsilon=float(eps))
+    made = _instance_norm(input, epsilon=as_float(eps))
     column = (-1, *(1,) * (len(shape) - 2))
     made = made if weight is None else made * weight.view(*column)
     return made if bias is None else made + bias.view(*column)
@@ -306,13 +306,13 @@ def layer_norm(
     n = _normalized("layer_norm", input, normalized_shape, weight, bias)
     _require_one_dtype("layer_norm", input, weight, bias)
     operands = [t for t in (weight, bias) if t is not None]
-    return _layer_norm(input, *operands, axes=n, affine=(weight is not None, bias is not None), epsilon=float(eps))
+    return _layer_norm(input, *operands, axes=n, affine=(weight is not None, bias is not None), epsilon=as_float(eps))
 
 
 def rms_norm(input: Tensor, normalized_shape: Sequence[int], weight: Tensor | None = None, eps: float | None = None) -> Tensor:
     """The input over its root mean square over the last dimensions; `eps` is that of the dtype by default."""
     n = _normalized("rms_norm", input, normalized_shape, weight)
-    epsilon = float(np.finfo(input._data.dtype).eps if eps is None else eps)
+    epsilon = as_float(np.finfo(input._data.dtype).eps if eps is None else eps)
     return _rms_norm(input, *(() if weight is None else (weight,)), axes=n, epsilon=epsilon)
 
 
@@ -326,7 +326,7 @@ def group_norm(input: Tensor, num_groups: int, weight: Tensor | None = None, bia
         )
     _require_one_dtype("group_norm", input, weight, bias)
     operands = [t for t in (weight, bias) if t is not None]
-    return _group_norm(input, *operands, groups=int(num_groups), affine=(weight is not None, bias is not None), epsilon=float(eps))
+    return _group_norm(input, *operands, groups=int(num_groups), affine=(weight is not None, bias is not None), epsilon=as_float(eps))
 
 
 def local_response_norm(input: Tensor, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> Tensor:

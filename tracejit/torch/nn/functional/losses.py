@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ...dispatch import FUNCTIONS, Primitive
-from ...functions.operands import axis, require_tensor
+from ...functions.operands import as_float, axis, cast, require_tensor
 from ...tensor import Tensor
 
 
@@ -46,12 +46,12 @@ _mse = Primitive("MseLoss", lambda x, y, reduction: _reduced((x - y) * (x - y), 
 
 def _smooth_l1_impl(x, y, reduction, beta):
     z = np.abs(x - y)
-    return _reduced(np.where(z < beta, 0.5 * z * z / beta, z - x.dtype.type(0.5 * beta)), reduction)
+    return _reduced(np.where(z < beta, 0.5 * z * z / beta, z - cast(0.5 * beta, x.dtype)), reduction)
 
 
 def _huber_impl(x, y, reduction, delta):
     z = np.abs(x - y)
-    return _reduced(np.where(z <= delta, 0.5 * z * z, delta * (z - x.dtype.type(0.5 * delta))), reduction)
+    return _reduced(np.where(z <= delta, 0.5 * z * z, delta * (z - cast(0.5 * delta, x.dtype))), reduction)
 
 
 _smooth_l1, _huber = Primitive("SmoothL1Loss", _smooth_l1_impl), Primitive("HuberLoss", _huber_impl)
@@ -85,7 +85,7 @@ def smooth_l1_loss(input, target, size_average=None, reduce=None, reduction="mea
         raise RuntimeError("smooth_l1_loss does not support negative values for beta.")
     if beta == 0:
         return l1_loss(input, target, size_average, reduce, reduction)
-    return _smooth_l1(input, target, reduction=_reduction(size_average, reduce, reduction), beta=float(beta))
+    return _smooth_l1(input, target, reduction=_reduction(size_average, reduce, reduction), beta=as_float(beta))
 
 
 def huber_loss(input, target, reduction="mean", delta=1.0, weight=None) -> Tensor:
@@ -95,9 +95,9 @@ def huber_loss(input, target, reduction="mean", delta=1.0, weight=None) -> Tenso
         raise RuntimeError("huber_loss does not support non-positive values for delta.")
     how = _reduction(None, None, reduction)
     if weight is not None:
-        values = weight * _huber(input, target, reduction="none", delta=float(delta))
+        values = weight * _huber(input, target, reduction="none", delta=as_float(delta))
         return values.sum() / weight.expand_as(values).sum() if how == "mean" else _reduced(values, how)
-    return _huber(input, target, reduction=how, delta=float(delta))
+    return _huber(input, target, reduction=how, delta=as_float(delta))
 
 
 # -- probabilities
