@@ -287,8 +287,8 @@ def record_once(
             tracers = [trace.input(t) for t in flat]
         begin = [t.atom for t in tracers]
         try:
-            given = structure.unflatten(tracers)
             with tracing(trace, f) as traced, outside.around(trace) as rebound, read_only(kept):
+                given = structure.unflatten(tracers)  # here, since what has cells belongs to the trace that makes it
                 out = _as_they_are(traced(*given), rebound)
             if keep_writes:
                 _check_containers(given, structure, tracers, f, what)
