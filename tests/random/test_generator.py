@@ -279,10 +279,17 @@ def test_a_condition_cannot_draw():
 
 
 def test_a_generator_does_not_leave_the_trace_that_made_it():
-    kept = []
-    tj.jit(lambda x: [kept.append(default_rng(0)), x][1])(1.0)
+    kept = set()
+    tj.jit(lambda x: [kept.add(default_rng(0)), x][1])(1.0)
     with pytest.raises(LeakedTracerError):
-        kept[0].random()
+        kept.pop().random()
+
+
+def test_a_generator_that_is_put_into_a_list_is_one_with_its_state():
+    kept = []
+    f = tj.jit(lambda x: [kept.append(default_rng(0)), x][1])
+    f(1.0), f(1.0)
+    assert len(kept) == 2 and kept[0].random() == kept[1].random() == default_rng(0).random()
 
 
 @pytest.mark.parametrize(
