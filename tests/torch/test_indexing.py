@@ -119,3 +119,25 @@ def test_places_that_a_compiled_function_counts():
     assert position.cache_info().currsize <= 4
     with pytest.raises(IndexError):
         position(7)
+
+
+def test_masks_without_axes_beside_others_have_gradients():
+    torch = pytest.importorskip("torch")
+
+    def run(package, pick):
+        x = package.arange(12.0).reshape(3, 4).requires_grad_()
+        y = pick(x, package.tensor([0, 2]), package.tensor([True, False, True]))
+        (y * y).sum().backward()
+        return y.tolist(), x.grad.tolist()
+
+    for pick in (
+        lambda x, i, m: x[True, i], lambda x, i, m: x[i, True], lambda x, i, m: x[True, ...], lambda x, i, m: x[True, :, 1],
+        lambda x, i, m: x[True, m], lambda x, i, m: x[None, True, i], lambda x, i, m: x[False, :, i], lambda x, i, m: x[..., True, 1],
+    ):  # fmt: skip
+        try:
+            expected = run(torch, pick)
+        except IndexError:
+            with pytest.raises(IndexError):
+                run(ours, pick)
+        else:
+            assert run(ours, pick) == expected

@@ -191,13 +191,23 @@ def _getitem(self: Tensor, index: Any) -> Tensor:
         return _BASIC[_kind(template)](self, index=template)
     if not arrays and [type(i) for i in template] == [bool]:  # a mask without axes: one row, or none
         return _getitem(self, (None,)) if template[0] else _getitem(_getitem(self, (None,)), slice(0, 0))
-    if any(type(i) is int for i in template) and not any(type(i) is bool for i in template):
+    if any(type(i) is bool for i in template):
+        self, template, arrays = _with_new_axes(self, template, arrays)
+    if any(type(i) is int for i in template):
         basic, template = _apart(template)
         self = _getitem(self, basic)
     while _mixed(arrays):
         place = next(k for k, a in enumerate(arrays) if not a._data.ndim)
         self, template = _taken(self, arrays.pop(place), template, place)
     return _index(self, *arrays, template=template)
+
+
+def _with_new_axes(x: Tensor, template: tuple, arrays: list[Tensor]) -> tuple[Tensor, tuple, list[Tensor]]:
+    """An index with tensors in the place of `True` and `False`, which are masks without axes: of the one place of a new axis, or of none."""
+    rest = iter(arrays)
+    found = [wrap(np.zeros(int(i), np.int64)) if type(i) is bool else next(rest) for i in template if i == "tensor" or type(i) is bool]
+    axes = tuple([None if type(i) is bool else i if i is Ellipsis else slice(None) for i in template if i is not None])
+    return _getitem(x, axes), tuple(["tensor" if type(i) is bool else i for i in template]), found
 
 
 def _mixed(arrays: list[Tensor]) -> bool:
