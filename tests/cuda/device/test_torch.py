@@ -198,3 +198,18 @@ def test_compiled_steps_do_not_wait(optimizer, monkeypatch):
     assert drawn.tolist() == want.tolist()
     for p, q in zip(there.parameters(), model.parameters()):
         equal(p, q, 1e-4)
+
+
+def test_numbers_that_are_drawn_by_the_elements():
+    t = torch
+    x = t.tensor([0.2, 0.7, 1.0])
+    for draw in (
+        t.bernoulli, lambda x: x.clone().bernoulli_(x), lambda x: t.multinomial(x, 2), lambda x: t.multinomial(x, 4, replacement=True),
+        lambda x: t.nn.functional.rrelu(-x, training=True),
+    ):  # fmt: skip
+        t.manual_seed(0)
+        expected = draw(x)
+        t.manual_seed(0)
+        made = draw(x.cuda())
+        assert made.is_cuda and made.dtype == expected.dtype
+        t.testing.assert_close(made.cpu(), expected)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ... import residence
 from .. import dtypes, random
 from ..dispatch import function
 from ..inplace import check_writable, overwrite
@@ -234,6 +235,8 @@ def normal(
 @function("bernoulli")
 def bernoulli(input: Tensor, p: float | None = None, *, generator: Generator | None = None) -> Tensor:
     """Ones with the probabilities that the elements give, else zeros."""
+    if input.is_cuda:  # numbers are drawn on the host
+        return bernoulli(input.detach().cpu(), p, generator=generator).to(input.device)
     array = input.detach()._array
     if p is not None:
         order = _by_memory(array)
@@ -296,7 +299,7 @@ def _bernoulli(t: Tensor, source: Generator, p: Any = 0.5) -> np.ndarray:
     """Fill with ones with probability p, else zeros."""
     if isinstance(p, Tensor):
         try:
-            probabilities = np.broadcast_to(p.detach()._array, t._data.shape)
+            probabilities = np.broadcast_to(residence.on_host(p.detach()._array), t._data.shape)
         except ValueError:
             raise RuntimeError(
                 f"The expanded size of the tensor {list(t._data.shape)} must match that of the probabilities, {list(p._data.shape)}"
@@ -358,6 +361,8 @@ def _cauchy(t: Tensor, source: Generator, median: float = 0.0, sigma: float = 1.
 @function("multinomial")
 def multinomial(input: Tensor, num_samples: int, replacement: bool = False, *, generator: Generator | None = None) -> Tensor:
     """Places drawn with the weights of the elements of each row. Raises `RuntimeError` for weights that are negative, all zero or not finite."""
+    if input.is_cuda:
+        return multinomial(input.detach().cpu(), num_samples, replacement, generator=generator).to(input.device)
     if input._data.dtype.kind != "f":
         raise RuntimeError(f"multinomial only supports floating-point dtypes for input, got: {input.dtype}: write x.float()")
     if input._data.ndim not in (1, 2):

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from .... import residence
 from ....ops import elementwise
 from ... import random
 from ...dispatch import FUNCTIONS, Primitive, into_first
@@ -231,11 +232,11 @@ def rrelu(input: Tensor, lower: float = 1.0 / 8, upper: float = 1.0 / 3, trainin
     if not training:
         return _leaky_relu(input, slope=(lower + upper) / 2)
     require_values("rrelu in training, which draws a slope for each negative element,")
-    array = input.detach()._array
+    array = residence.on_host(input.detach()._array)
     noise = np.ones(array.shape, array.dtype)
     places = array <= 0
     noise[places] = random.default_generator.uniform(int(places.sum()), np.dtype(np.float64), lower, upper)
-    return _rrelu(input, wrap(noise))
+    return _rrelu(input, wrap(noise).to(input.device))
 
 
 def glu(input: Tensor, dim: int = -1) -> Tensor:
