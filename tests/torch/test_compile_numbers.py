@@ -38,3 +38,22 @@ def test_numbers_that_are_read(name):
     for n in (0.5, 0.125, 2.0):
         for found, expected in zip(compiled(X, torch.tensor(n)), step(X, torch.tensor(n))):
             torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("n", [2.0, 3.0])
+def test_a_leaf_of_the_functions_own(n):
+    """Its gradient is taken inside, and nobody outside sees it: a backward through the result goes nowhere."""
+
+    def f(x, n):
+        x = x.detach().requires_grad_()
+        y = x + n
+        (g,) = torch.autograd.grad((y * y).sum(), x)
+        return y, g
+
+    x = torch.ones(3, requires_grad=True)
+    y, g = torch.compile(f)(x, n)
+    expected = f(x, n)
+    assert torch.equal(y, expected[0]) and torch.equal(g, expected[1])
+    assert y.requires_grad and not y.is_leaf and not g.requires_grad
+    y.sum().backward()
+    assert x.grad is None

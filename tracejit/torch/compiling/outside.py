@@ -140,6 +140,21 @@ FREED = (
 )
 
 
+class Within(Node):
+    """The node of a result that was made of leaves of the function's own: nobody outside sees their gradients."""
+
+    __slots__ = ()
+
+    def __init__(self) -> None:
+        super().__init__((), here())
+
+    def name(self) -> str:
+        return "CompiledBackward"
+
+    def apply(self, cotangents: dict[int, Any], recording: bool) -> Sequence[Any]:
+        return ()
+
+
 class Freed(Node):
     """The node of a result whose graph was freed inside of the compiled function."""
 

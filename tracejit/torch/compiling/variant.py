@@ -30,9 +30,9 @@ from ..nodes import Saved
 from ..storage import here
 from ..tensor import Tensor
 from .on_device import DeviceProgram, require_one_device
-from .outside import CompiledBackward, Freed
+from .outside import CompiledBackward, Freed, Within
 from .places import Fluid, Watch
-from .recipes import EXTEND, MEMORY, Found, Made, build
+from .recipes import EXTEND, MEMORY, Found, Made, MadeOf, build
 from .recording import Recorded
 from .surroundings import Surroundings, switches
 
@@ -197,7 +197,7 @@ class Binding:
         self._versions = [(passed.get(n), n, writes, int(history)) for (n, writes, history), same in zip(made.versions, steady) if not same]
         way = made.differentiable
         self._operands = [look.storage_number(look.tensors[n]._storage) for n in way.operands] if way is not None else []
-        self._has_nodes = way is not None or _freed(made)
+        self._has_nodes = way is not None or _has_history(made)
 
     def _fluid(self) -> Fluid:
         look, replaced = self.look, self.variant.replaced
@@ -404,19 +404,22 @@ def _storage(array: np.ndarray) -> Any:
 
 
 class _Nodes:
-    """The node of each differentiable result: all have one; those whose graph was freed inside have one that says so."""
+    """The node of each differentiable result: all have one; those whose graph was freed inside have one that says so, and those that lead to nothing
+    outside one that goes nowhere."""
 
     def __init__(self, node: CompiledBackward | None):
         self.node = node
 
     def __getitem__(self, number: int) -> Any:
-        return Freed() if number < 0 else self.node
+        return Freed() if number < 0 else self.node or Within()
 
 
-def _freed(made: Recorded) -> bool:
+def _has_history(made: Recorded) -> bool:
+    """Whether a result has a node, if only one that goes nowhere."""
+
     def within(r: Any) -> bool:
-        if type(r) is Made:
-            return r.node == -1
+        if type(r) in (Made, MadeOf):
+            return r.node is not None
         items = getattr(r, "items", None)
         return isinstance(items, tuple) and any(map(within, items))
 
