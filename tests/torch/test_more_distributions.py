@@ -170,7 +170,7 @@ def test_misuse():
         d.MixtureSameFamily(d.Categorical(ours.ones(3)), d.Normal(ours.zeros(2), 1.0))
     with pytest.raises(RuntimeError, match="by rejection"):
         ours.func.vmap(lambda a: d.Gamma(a, 1.0, validate_args=False).sample(), randomness="different")(ours.ones(3))
-    with pytest.raises(NotImplementedError, match="inhomogeneous"):
+    with pytest.raises(NotImplementedError, match="one integer for the whole batch"):
         d.Multinomial(ours.tensor([1, 2]), ours.ones(3))
     with pytest.raises(ValueError, match="must be a Transform or list"):
         d.TransformedDistribution(d.Normal(0.0, 1.0), [1.0])

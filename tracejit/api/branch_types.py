@@ -86,7 +86,7 @@ def _types(f: Callable, operands: tuple) -> tuple[tree.Structure, list[ArrayType
     given = tree.map(abstract, operands)
     try:
         made = record_types(f, "a branch that is not taken", given, {})
-    except Exception:
+    except Exception:  # it is not taken: as behind Python's `if`, what it would raise is nobody's concern until then
         return None
     return made.structure, list(made.graph.out_types[: made.structure.num_leaves])
 

@@ -155,16 +155,10 @@ class Within(Node):
         return ()
 
 
-class Freed(Node):
+class Freed(Within):
     """The node of a result whose graph was freed inside of the compiled function."""
 
     __slots__ = ()
-
-    def __init__(self) -> None:
-        super().__init__((), here())
-
-    def name(self) -> str:
-        return "CompiledBackward"
 
     def apply(self, cotangents: dict[int, Any], recording: bool) -> Sequence[Any]:
         raise RuntimeError(FREED)

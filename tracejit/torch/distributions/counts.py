@@ -58,7 +58,7 @@ class Binomial(_OfProbabilities):
         """All values, along a first dimension."""
         most = int(self.total_count.max())
         if not bool((self.total_count == most).all()):
-            raise NotImplementedError("Inhomogeneous total count not supported by `enumerate_support`.")
+            raise NotImplementedError("enumerate_support: all distributions of the batch must have one total_count, so that they have equally many values")
         values = FUNCTIONS["arange"](1 + most, dtype=self.total_count.dtype).reshape(-1, *(1,) * len(self._batch_shape))
         return values.expand((-1, *self._batch_shape)) if expand else values
 
@@ -105,7 +105,7 @@ class Multinomial(Distribution):
 
     def __init__(self, total_count: int = 1, probs: Any = None, logits: Any = None, validate_args: bool | None = None):
         if not isinstance(total_count, int):
-            raise NotImplementedError("inhomogeneous total_count is not supported")
+            raise NotImplementedError(f"Multinomial: total_count must be one integer for the whole batch, got {type(total_count).__name__}")
         self.total_count = total_count
         self._categorical = Categorical(probs, logits, validate_args)
         super().__init__(self._categorical.batch_shape, (self._categorical._num_events,), validate_args)

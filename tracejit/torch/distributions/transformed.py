@@ -101,19 +101,13 @@ class _Named(TransformedDistribution):
     __repr__ = Distribution.__repr__
 
 
-class HalfNormal(_Named):
-    """The distribution of |x|, where x is normal with mean 0 and standard deviation `scale`."""
+class _Half(_Named):
+    """The distribution of |x|, where x is distributed evenly to both sides of 0."""
 
     parameters = {"scale": POSITIVE}
     support = ("GreaterThanEq(lower_bound=0.0)", lambda self, value: value >= 0)
 
-    def __init__(self, scale: Any, validate_args: bool | None = None):
-        (self.scale,) = tensors(scale)
-        self._made(Normal(0, self.scale, validate_args=False), [_Folded()], validate_args)
-
-    mean = property(lambda self: self.scale * math.sqrt(2 / math.pi), doc="The mean.")
     mode = property(lambda self: FUNCTIONS["zeros_like"](self.scale), doc="The most probable value.")
-    variance = property(lambda self: self.scale.pow(2) * (1 - 2 / math.pi), doc="The variance.")
 
     def cdf(self, value: Tensor) -> Tensor:
         return 2 * self.base_dist.cdf(self._checked(value)) - 1
@@ -123,6 +117,17 @@ class HalfNormal(_Named):
 
     def entropy(self) -> Tensor:
         return self.base_dist.entropy() - math.log(2)
+
+
+class HalfNormal(_Half):
+    """The distribution of |x|, where x is normal with mean 0 and standard deviation `scale`."""
+
+    def __init__(self, scale: Any, validate_args: bool | None = None):
+        (self.scale,) = tensors(scale)
+        self._made(Normal(0, self.scale, validate_args=False), [_Folded()], validate_args)
+
+    mean = property(lambda self: self.scale * math.sqrt(2 / math.pi), doc="The mean.")
+    variance = property(lambda self: self.scale.pow(2) * (1 - 2 / math.pi), doc="The variance.")
 
     def __repr__(self) -> str:
         return "HalfNormal()"  # as torch, whose own has no parameters but a normal distribution
@@ -174,28 +179,15 @@ class Cauchy(Distribution):
         return math.log(4 * math.pi) + self.scale.log()
 
 
-class HalfCauchy(_Named):
+class HalfCauchy(_Half):
     """The distribution of |x|, where x has a Cauchy distribution with median 0."""
-
-    parameters = {"scale": POSITIVE}
-    support = ("GreaterThanEq(lower_bound=0.0)", lambda self, value: value >= 0)
 
     def __init__(self, scale: Any, validate_args: bool | None = None):
         (self.scale,) = tensors(scale)
         self._made(Cauchy(0, self.scale, validate_args=False), [_Folded()], validate_args)
 
     mean = property(lambda self: FUNCTIONS["full_like"](self.scale, math.inf), doc="It is infinite.")
-    mode = property(lambda self: FUNCTIONS["zeros_like"](self.scale), doc="The most probable value.")
     variance = property(lambda self: self.base_dist.variance, doc="It is infinite.")
-
-    def cdf(self, value: Tensor) -> Tensor:
-        return 2 * self.base_dist.cdf(self._checked(value)) - 1
-
-    def icdf(self, value: Tensor) -> Tensor:
-        return self.base_dist.icdf((value + 1) / 2)
-
-    def entropy(self) -> Tensor:
-        return self.base_dist.entropy() - math.log(2)
 
     def __repr__(self) -> str:
         return "HalfCauchy()"
