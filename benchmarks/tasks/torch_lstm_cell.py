@@ -3,20 +3,16 @@
 `torch.compile` leaves `nn.LSTM` to the kernels of eager mode, and writes out the turns of a loop.
 """
 
-import numpy as np
-
 from benchmarks.task import Data, Task
+from benchmarks.tasks import torch_lstm
+from benchmarks.tasks.torch_lstm import BATCH, CLASSES, INPUTS, UNITS, optimizer
 from benchmarks.training import Training
 
-STEPS, BATCH, INPUTS, UNITS, CLASSES = 24, 32, 64, 128, 32
+STEPS = 24
 
 
 def make_data() -> Data:
-    random = np.random.default_rng(0)
-    return {
-        "inputs": random.standard_normal((STEPS, BATCH, INPUTS)).astype(np.float32),
-        "labels": random.integers(0, CLASSES, (STEPS, BATCH)),
-    }
+    return {name: array[:STEPS] for name, array in torch_lstm.make_data().items()}
 
 
 def build(torch):
@@ -31,10 +27,6 @@ def loss(torch, model, inputs, labels):
         h, c = cell(x, (h, c))
         outputs.append(h)
     return torch.nn.functional.cross_entropy(head(torch.stack(outputs)).flatten(0, 1), labels.flatten())
-
-
-def optimizer(torch, parameters, **options):
-    return torch.optim.Adam(parameters, lr=1e-3, **options)
 
 
 tracejit, torch, torch_compile, reference = Training(build, loss, optimizer, {"fused": True}).versions()

@@ -58,7 +58,7 @@ class Binomial(_OfProbabilities):
         """All values, along a first dimension."""
         most = int(self.total_count.max())
         if not bool((self.total_count == most).all()):
-            raise NotImplementedError("enumerate_support: all distributions of the batch must have one total_count, so that they have equally many values")
+            raise NotImplementedError("enumerate_support: all distributions of a batch must have the same total_count")
         values = FUNCTIONS["arange"](1 + most, dtype=self.total_count.dtype).reshape(-1, *(1,) * len(self._batch_shape))
         return values.expand((-1, *self._batch_shape)) if expand else values
 
